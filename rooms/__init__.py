@@ -1,0 +1,1 @@
+"""LiveKit rooms: the only package that talks to the LiveKit server API and mints its tokens."""

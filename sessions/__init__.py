@@ -1,0 +1,1 @@
+"""The life of a session: its states, and the Redis store that is the only place they live."""

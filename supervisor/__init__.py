@@ -1,0 +1,1 @@
+"""The loops that keep sessions true to the world. One file for each failure story."""

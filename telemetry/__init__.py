@@ -1,0 +1,1 @@
+"""Logs that machines can read and that hold no secrets."""

@@ -1,0 +1,1 @@
+"""The HTTP API: start a session, follow it, stop it, join its room."""

@@ -1,0 +1,36 @@
+"""The note that travels with a dispatch and tells the agent which session it is for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sessions.ids import SessionId, UserId
+
+
+class Assignment(BaseModel):
+    """Job metadata of a dispatch. Made by our servers only; clients can neither read nor set it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    session_id: Annotated[SessionId, Field(pattern=r"^[0-9a-f]{32}$")]
+    user_id: Annotated[UserId, Field(max_length=128)]
+    #: Identity of the user's participant: the agent listens to nobody else.
+    identity: Annotated[str, Field(max_length=128)]
+    #: The epoch this agent was sent under; its claim fails once another one was sent.
+    epoch: Annotated[int, Field(ge=1)] = 1
+    #: True where only a token was handed out: the session takes its slot when the room starts.
+    admit_on_start: bool = False
+
+    def to_metadata(self) -> str:
+        """Return the assignment as the metadata of a dispatch."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_metadata(cls, metadata: str) -> Assignment | None:
+        """Return the assignment in a job's metadata, or None when it is not one of ours."""
+        try:
+            return cls.model_validate_json(metadata)
+        except ValidationError:
+            return None

@@ -1,0 +1,51 @@
+"""What must never reach a log: keys, tokens, passwords, and what people said.
+
+Two nets, since either alone has holes: fields are hidden by their name, and text is searched for
+the shapes that secrets have (JSON web tokens, bearer headers, passwords inside URLs).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+HIDDEN = "[hidden]"
+
+_SECRET_NAME = re.compile(
+    r"(secret|password|passwd|authorization|cookie|token|api_?key|admin_?key|transcript)", re.I
+)
+#: Counts and sizes may carry such a word in their name without being secret.
+_HARMLESS_NAME = re.compile(r"(_count|_ms|_s|_bytes|tokens|_ttl)$", re.I)
+_SECRET_TEXT = (
+    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), HIDDEN),
+    (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(?i)\b(access_token|api_?key|secret|token)=[^&\s\"']+"), rf"\1={HIDDEN}"),
+)
+
+
+def redact_text(text: str) -> str:
+    """Return ``text`` with everything that has the shape of a secret replaced."""
+    for shape, replacement in _SECRET_TEXT:
+        text = shape.sub(replacement, text)
+    return text
+
+
+def redact(value: object) -> object:
+    """Return a copy of ``value`` fit for a log: secret fields hidden, however deep they lie."""
+    if isinstance(value, Mapping):
+        return redact_fields({str(name): item for name, item in value.items()})
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(item) for item in value]
+    return value
+
+
+def redact_fields(fields: Mapping[str, object]) -> dict[str, object]:
+    """As `redact`, for the fields of one record."""
+    return {name: HIDDEN if _is_secret(name) else redact(value) for name, value in fields.items()}
+
+
+def _is_secret(name: str) -> bool:
+    return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import pytest
+
+from telemetry.logs import JsonFormatter
+from telemetry.redaction import HIDDEN
+
+
+def line(message: str, **extra: object) -> dict[str, Any]:
+    record = logging.makeLogRecord(
+        {"name": "test", "levelname": "INFO", "levelno": logging.INFO, "msg": message, **extra}
+    )
+    text = JsonFormatter("service").format(record)
+    assert "\n" not in text
+    fields: dict[str, Any] = json.loads(text)
+    return fields
+
+
+def test_a_line_has_the_keys_that_the_framework_uses() -> None:
+    fields = line("hello", session_id="s1")
+    assert fields["message"] == "hello"
+    assert fields["level"] == "INFO"
+    assert fields["service"] == "service"
+    assert fields["session_id"] == "s1"
+    assert "timestamp" in fields
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "participantToken", "apiKey", "admin_key", "Authorization", "transcript"]
+)
+def test_secret_fields_are_hidden(name: str) -> None:
+    assert line("x", **{name: "s3cret"})[name] == HIDDEN
+
+
+def test_secret_fields_are_hidden_deep_down() -> None:
+    assert line("x", body={"list": [{"secret": "s3cret"}]})["body"] == {
+        "list": [{"secret": HIDDEN}]
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bearer abcdefghijklmnop",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "redis://user:s3cret@host:6379",
+        "ws://host/rtc?access_token=s3cret&x=1",
+    ],
+)
+def test_the_shapes_of_secrets_are_hidden_in_text(text: str) -> None:
+    shown = json.dumps(line(f"about {text}", note=text))
+    assert HIDDEN in shown
+    assert "s3cret" not in shown
+    assert "abcdefghijklmnop" not in shown
+    assert "c2lnbmF0dXJl" not in shown
+
+
+def test_counts_keep_their_figures() -> None:
+    assert line("x", completion_tokens=12, token_ttl_s=120)["token_ttl_s"] == 120
+
+
+def test_control_characters_cannot_forge_a_line() -> None:
+    assert line("a\r\n{}\x1b[31m")["message"] == "a\r\n{}\x1b[31m"
+
+
+def test_exceptions_are_part_of_the_line() -> None:
+    try:
+        raise ValueError("redis://:s3cret@host")
+    except ValueError:
+        fields = line("x", exc_info=sys.exc_info())
+    assert "ValueError" in fields["exception"]
+    assert "s3cret" not in fields["exception"]

@@ -1,0 +1,118 @@
+"""One JSON shape for every error: `{"success": false, "error": {code, message, retryAfter?}}`."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from rooms.errors import LiveKitRefused, LiveKitUnavailable
+from sessions import errors as sessions
+
+logger = logging.getLogger("tokenserver")
+
+
+class ApiError(Exception):
+    """An answer that is not a success. The message is for the caller and holds no internals."""
+
+    def __init__(
+        self, status: HTTPStatus, code: str, message: str, *, retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+
+#: What a domain error looks like from outside: status, message, seconds after which to retry.
+_MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
+    sessions.SessionNotFound: (
+        HTTPStatus.NOT_FOUND,
+        sessions.SessionNotFound.code,
+        "There is no such session, or it is not yours.",
+        None,
+    ),
+    sessions.SessionOver: (
+        HTTPStatus.CONFLICT,
+        sessions.SessionOver.code,
+        "The session is over. Start a new one.",
+        None,
+    ),
+    sessions.AtCapacity: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        sessions.AtCapacity.code,
+        "All agents are busy. Please try again shortly.",
+        5,
+    ),
+    sessions.StaleEpoch: (
+        HTTPStatus.CONFLICT,
+        sessions.StaleEpoch.code,
+        "Another agent has taken over the session.",
+        None,
+    ),
+    sessions.AgentAlreadyThere: (
+        HTTPStatus.CONFLICT,
+        sessions.AgentAlreadyThere.code,
+        "The session has its agent already.",
+        None,
+    ),
+    sessions.StoreUnavailable: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        sessions.StoreUnavailable.code,
+        "The session store does not answer. Please try again shortly.",
+        2,
+    ),
+    LiveKitUnavailable: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "livekit_unavailable",
+        "The media server does not answer. Please try again shortly.",
+        2,
+    ),
+    LiveKitRefused: (
+        HTTPStatus.BAD_GATEWAY,
+        "livekit_refused",
+        "The media server refused our call; an operator has to look at its keys.",
+        None,
+    ),
+}
+
+
+def api_error(error: Exception) -> ApiError:
+    """Return what to answer for an exception; a plain 500 for one nobody planned for."""
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, HTTPException):
+        status = HTTPStatus(error.status_code)
+        return ApiError(status, status.phrase.lower().replace(" ", "_"), f"{error.detail}.")
+    for kind, (status, code, message, retry_after_s) in _MEANINGS.items():
+        if isinstance(error, kind):
+            return ApiError(status, code, message, retry_after_s=retry_after_s)
+    return ApiError(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side."
+    )
+
+
+async def answer_error(request: Request[Any], error: Exception) -> Response:
+    """Exception handler of the application."""
+    answer = api_error(error)
+    if answer.status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("unexpected error", exc_info=error, extra={"path": request.url.path})
+    body: dict[str, Any] = {"code": answer.code, "message": answer.message}
+    headers = dict(getattr(error, "headers", None) or {})
+    if answer.retry_after_s is not None:
+        body["retryAfter"] = answer.retry_after_s
+        headers["Retry-After"] = str(answer.retry_after_s)
+    if answer.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(
+        {"success": False, "error": body}, status_code=answer.status, headers=headers
+    )
+
+
+#: Handed to Starlette. HTTPException covers unknown paths and methods.
+HANDLED = (ApiError, HTTPException, *_MEANINGS, Exception)

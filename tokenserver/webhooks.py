@@ -1,0 +1,70 @@
+"""`POST /livekit/webhook`: what LiveKit tells us about rooms becomes the state of sessions.
+
+Deliveries may be repeated, late, or out of order; each step here is harmless when done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from starlette.responses import JSONResponse, Response
+
+from rooms.errors import BadWebhook, RoomsError
+from rooms.webhooks import RoomEvent, read_webhook
+from sessions.errors import SessionNotFound, SessionOver, StoreUnavailable
+from sessions.ids import SessionId, session_of_room
+from tokenserver.errors import ApiError
+from tokenserver.state import ApiRequest
+
+logger = logging.getLogger("tokenserver")
+
+
+async def receive_webhook(request: ApiRequest) -> Response:
+    """Check, deduplicate and apply one event. A 5xx makes LiveKit deliver it again."""
+    event = await _checked_event(request)
+    session_id = session_of_room(event.room)
+    store = request.state["store"]
+    if session_id is None or not await store.first_sight_of_event(event.id):
+        return JSONResponse({"success": True, "applied": False})
+    try:
+        await _apply(request, event, session_id)
+    except (StoreUnavailable, RoomsError):
+        await store.forget_event(event.id)
+        raise
+    return JSONResponse({"success": True, "applied": True})
+
+
+async def _checked_event(request: ApiRequest) -> RoomEvent:
+    authorization = request.headers.get("authorization", "")
+    try:
+        return read_webhook(request.state["settings"], await request.body(), authorization)
+    except BadWebhook as error:
+        logger.warning("refused a webhook", extra={"reason": str(error)})
+        raise ApiError(
+            HTTPStatus.UNAUTHORIZED, "bad_signature", "This webhook is not signed by our server."
+        ) from None
+
+
+async def _apply(request: ApiRequest, event: RoomEvent, session_id: SessionId) -> None:
+    store = request.state["store"]
+    try:
+        match event.kind:
+            case "room_started":
+                await _close_if_over(request, session_id)
+            case "participant_joined" if event.is_user:
+                await store.mark_joined(session_id)
+            case "room_finished":
+                await store.end(session_id)
+    except SessionNotFound:
+        # A room of the standard token endpoint: its session begins when the agent claims it.
+        logger.info("a room without a session", extra={"room": event.room, "event": event.kind})
+    except SessionOver:
+        await request.state["rooms"].close(event.room)
+
+
+async def _close_if_over(request: ApiRequest, session_id: SessionId) -> None:
+    """A token that outlived its session can open the room again; it is closed at once."""
+    session = await request.state["store"].get(session_id)
+    if session.is_over:
+        await request.state["rooms"].close(session.room)
