@@ -12,7 +12,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from rooms.client import open_rooms
-from rooms.webhooks import MAX_WEBHOOK_BYTES
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from supervisor.leases import LeaseSweeper
@@ -54,7 +53,7 @@ def create_app(settings: TokenserverSettings) -> Starlette:
             )
             yield {"settings": settings, "store": store, "rooms": rooms}
 
-    return Starlette(
+    app = Starlette(
         routes=ROUTES,
         middleware=[
             Middleware(AccessLog),
@@ -68,8 +67,10 @@ def create_app(settings: TokenserverSettings) -> Starlette:
         ],
         exception_handlers=dict.fromkeys(HANDLED, answer_error),
         lifespan=lifespan,
-        max_body_size=MAX_WEBHOOK_BYTES,
     )
+    # A path with a slash too many is unknown, not moved.
+    app.router.redirect_slashes = False
+    return app
 
 
 @asynccontextmanager

@@ -11,9 +11,10 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse, Response
 
 from rooms.errors import BadWebhook, RoomsError
-from rooms.webhooks import RoomEvent, read_webhook
+from rooms.webhooks import MAX_WEBHOOK_BYTES, RoomEvent, read_webhook
 from sessions.errors import SessionNotFound, SessionOver, StoreUnavailable
 from sessions.ids import SessionId, session_of_room
+from tokenserver.bodies import read_bytes
 from tokenserver.errors import ApiError
 from tokenserver.state import ApiRequest
 
@@ -37,8 +38,9 @@ async def receive_webhook(request: ApiRequest) -> Response:
 
 async def _checked_event(request: ApiRequest) -> RoomEvent:
     authorization = request.headers.get("authorization", "")
+    body = await read_bytes(request, MAX_WEBHOOK_BYTES)
     try:
-        return read_webhook(request.state["settings"], await request.body(), authorization)
+        return read_webhook(request.state["settings"], body, authorization)
     except BadWebhook as error:
         logger.warning("refused a webhook", extra={"reason": str(error)})
         raise ApiError(
@@ -60,11 +62,16 @@ async def _apply(request: ApiRequest, event: RoomEvent, session_id: SessionId) -
         # A room of the standard token endpoint: its session begins when the agent claims it.
         logger.info("a room without a session", extra={"room": event.room, "event": event.kind})
     except SessionOver:
-        await request.state["rooms"].close(event.room)
+        await _close_again(request, event.room)
 
 
 async def _close_if_over(request: ApiRequest, session_id: SessionId) -> None:
     """A token that outlived its session can open the room again; it is closed at once."""
     session = await request.state["store"].get(session_id)
     if session.is_over:
-        await request.state["rooms"].close(session.room)
+        await _close_again(request, session.room)
+
+
+async def _close_again(request: ApiRequest, room: str) -> None:
+    await request.state["rooms"].close(room)
+    logger.info("closed a room that was opened again", extra={"room": room})

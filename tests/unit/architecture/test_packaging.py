@@ -1,0 +1,35 @@
+"""What is installed is what is tested."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_wheel_carries_the_lua_scripts(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        timeout=100,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    scripts = {str(path.relative_to(ROOT)) for path in (ROOT / "sessions").rglob("*.lua")}
+    assert scripts
+    assert scripts <= packed
+
+
+def test_locks_pin_everything_and_name_no_registry() -> None:
+    locks = sorted((ROOT / "requirements").glob("*.lock"))
+    assert len(locks) >= 4
+    for lock in locks:
+        text = lock.read_text(encoding="utf-8")
+        assert "--hash=sha256:" in text
+        assert "index-url" not in text
+        assert "://" not in text, lock.name
