@@ -1,0 +1,62 @@
+"""Every setting is in the README's table and in .env.example, with its default and its meaning."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from localvoice.settings import Settings as LocalvoiceSettings
+from tokenserver.settings import TokenserverSettings
+from worker.settings import WorkerSettings
+
+ROOT = Path(__file__).parents[3]
+
+#: Who reads a variable; what both read is listed once.
+READERS = {"token server": TokenserverSettings, "worker": WorkerSettings}
+FIELDS: dict[str, FieldInfo] = WorkerSettings.model_fields | TokenserverSettings.model_fields
+
+
+def shown_default(field: FieldInfo) -> str:
+    """Return the default as the table shows it."""
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None:
+        return "see right"
+    value = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is PydanticUndefined or value is None or value == []:
+        return "unset"
+    text = str(value).strip().splitlines()[0]
+    return f"`{text[:38]}…`" if len(str(value)) > 40 else f"`{text}`"
+
+
+def row(name: str, field: FieldInfo) -> str:
+    """Return the line of the README's table for one setting."""
+    readers = [reader for reader, kind in READERS.items() if name in kind.model_fields]
+    read_by = "both" if len(readers) == 2 else readers[0]
+    return f"| `{name.upper()}` | {shown_default(field)} | {read_by} | {field.description} |"
+
+
+@pytest.mark.parametrize("name", sorted(FIELDS))
+def test_the_readme_has_it(name: str) -> None:
+    assert row(name, FIELDS[name]) in (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_readme_has_nothing_else() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([A-Z0-9_]+)` \|", readme, re.M)) == {name.upper() for name in FIELDS}
+
+
+def test_the_example_file_has_every_variable_and_no_value_that_counts() -> None:
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    ours = {name.upper() for name in FIELDS}
+    localvoice = {f"LOCALVOICE_{name.upper()}" for name in LocalvoiceSettings.model_fields}
+    named = set(re.findall(r"^#([A-Z0-9_]+)=", example, re.M))
+    assert ours | localvoice <= named
+    assert not re.findall(r"^[^#\s]", example, re.M)
