@@ -50,7 +50,9 @@ def test_the_readme_has_it(name: str) -> None:
 
 def test_the_readme_has_nothing_else() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([A-Z0-9_]+)` \|", readme, re.M)) == {name.upper() for name in FIELDS}
+    assert set(re.findall(r"^\| `([A-Z0-9_]+)` \|", readme, re.M)) == {
+        name.upper() for name in FIELDS
+    }
 
 
 def test_the_example_file_has_every_variable_and_no_value_that_counts() -> None:

@@ -1,0 +1,54 @@
+# Everything is Python: these lines only name it. They need Python 3.11 or later, and no installation.
+PYTHON ?= python3
+ARGS ?=
+TASK = @$(PYTHON) -m devstack.bootstrap
+
+# The question and the recording of `make ask` travel as variables: neither make nor a shell reads them.
+unexport Q WAV
+export VOICEFLEET_ASK_Q := $(value Q)
+export VOICEFLEET_ASK_WAV := $(value WAV)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run stop status ask test lint types unit integration e2e lock audit
+
+help: ## list the targets; ARGS="…" passes arguments on
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: ## install what development needs, the servers included
+	$(TASK) setup $(ARGS)
+
+run: ## run the whole stack until Ctrl-C; ARGS=--detach returns once it is ready
+	$(TASK) run $(ARGS)
+
+stop: ## stop the stack and wait until it is gone
+	$(TASK) stop $(ARGS)
+
+status: ## show the services and their health
+	$(TASK) status $(ARGS)
+
+ask: ## ask the agent: Q="What time is it?", or WAV=question.wav
+	$(TASK) ask $(ARGS)
+
+test: ## run all checks and all tests
+	$(TASK) test $(ARGS)
+
+lint: ## check form, imports, spelling and Dockerfiles
+	$(TASK) lint $(ARGS)
+
+types: ## check types
+	$(TASK) types $(ARGS)
+
+unit: ## run the tests without input or output
+	$(TASK) unit $(ARGS)
+
+integration: ## run the tests with real servers
+	$(TASK) integration $(ARGS)
+
+e2e: ## run the tests that speak with the whole stack
+	$(TASK) e2e $(ARGS)
+
+lock: ## write requirements/*.lock anew; ARGS=--check only compares
+	$(TASK) lock $(ARGS)
+
+audit: ## look for known vulnerabilities in the locks
+	$(TASK) audit $(ARGS)

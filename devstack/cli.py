@@ -1,0 +1,150 @@
+"""The commands: `python -m devstack --help`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from devstack import tasks
+from devstack.config import load_environment
+from devstack.detachment import run_detached
+from devstack.errors import DevstackError
+from devstack.inspection import show_status, stop_stack
+from devstack.locks import check_locks, write_locks
+from devstack.record import stack_file
+from devstack.runner import ensure_tools, run_stack
+from devstack.settings import is_set, process_environment, run_dir
+from devstack.terminal import Terminal
+
+TESTING = {"unit": "tests without input or output", "integration": "tests with real servers"}
+TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks and tests"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status."""
+    arguments, rest = build_parser().parse_known_args(argv)
+    env = process_environment()
+    terminal = Terminal(env)
+    if rest and arguments.command not in {*TESTING, "ask"}:
+        build_parser().error(f"unknown arguments: {' '.join(rest)}")
+    command = COMMANDS[arguments.command]
+    return guarded(lambda: command(arguments, rest, env, terminal), terminal)
+
+
+def guarded(work: Callable[[], int], terminal: Terminal) -> int:
+    """Do the work; tell an error of ours in words, not as a traceback."""
+    try:
+        return work()
+    except DevstackError as error:
+        terminal.error(str(error), error.log_tail)
+        return 1
+    except KeyboardInterrupt:
+        terminal.line()
+        return 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the commands."""
+    parser = argparse.ArgumentParser(
+        prog="python -m devstack", description="Run Voicefleet on this machine, and check it."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run the whole stack until Ctrl-C")
+    run.add_argument("--detach", action="store_true", help="return once it is ready")
+    commands.add_parser("stop", help="stop the stack and wait until it is gone")
+    commands.add_parser("status", help="show the services and their health")
+    commands.add_parser("ask", help="ask the agent something", add_help=False)
+    commands.add_parser("setup", help="install what development needs, servers included")
+    commands.add_parser("lint", help="check form, imports, spelling and Dockerfiles")
+    commands.add_parser("types", help="check types")
+    for name, text in TESTING.items():
+        commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
+    lock = commands.add_parser("lock", help="write requirements/*.lock anew")
+    lock.add_argument("--check", action="store_true", help="only compare")
+    lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
+    commands.add_parser("audit", help="look for known vulnerabilities in the locks")
+    return parser
+
+
+Arguments = argparse.Namespace
+Environment = Mapping[str, str]
+Command = Callable[[Arguments, Sequence[str], Environment, Terminal], int]
+
+
+def _run(arguments: Arguments, _: Sequence[str], __: Environment, terminal: Terminal) -> int:
+    full_env = load_environment()
+    if not arguments.detach:
+        return run_stack(full_env, terminal)
+
+    def work(announce: Callable[[], None]) -> int:
+        return guarded(lambda: run_stack(full_env, terminal, when_ready=announce), terminal)
+
+    return run_detached(work, run_dir(full_env) / "logs" / "stack.log")
+
+
+def _stop(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
+    return stop_stack(run_dir(load_environment()), terminal)
+
+
+def _status(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
+    return show_status(run_dir(load_environment()), terminal)
+
+
+def _ask(_: Arguments, rest: Sequence[str], env: Environment, __: Terminal) -> int:
+    """Hand over to `devstack.ask`. The question comes in variables, which no shell touches."""
+    question, recording = env.get("VOICEFLEET_ASK_Q"), env.get("VOICEFLEET_ASK_WAV")
+    words = [*rest, *(["--wav", recording] if recording else [])]
+    words += ["--", question] if question else []
+    if is_set(env, "VOICEFLEET_RUN_DIR"):
+        words = ["--stack", str(stack_file(run_dir(env))), *words]
+    os.execv(sys.executable, [sys.executable, "-m", "devstack.ask", *words])  # noqa: S606
+
+
+def _setup(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
+    tools = ensure_tools(load_environment(), terminal)
+    terminal.step("redis", "ready", note=str(tools.redis))
+    terminal.step("livekit", "ready", note=str(tools.livekit))
+    return 0
+
+
+def _lint(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.lint_stages(), env, terminal)
+
+
+def _types(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.type_stages(), env, terminal)
+
+
+def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    if arguments.command == "unit":
+        return tasks.run_stages(tasks.tier_stages("unit", rest), env, terminal)
+    ensure_tools(load_environment(), terminal)
+    if arguments.command == "test":
+        return tasks.run_stages(tasks.all_stages(rest), env, terminal)
+    return tasks.run_stages(tasks.tier_stages(arguments.command, rest), env, terminal)
+
+
+def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    if arguments.check:
+        return check_locks(env, terminal)
+    return write_locks(env, terminal, is_upgrade=arguments.upgrade)
+
+
+def _audit(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.audit_stages(), env, terminal)
+
+
+COMMANDS: Mapping[str, Command] = {
+    "run": _run,
+    "stop": _stop,
+    "status": _status,
+    "ask": _ask,
+    "setup": _setup,
+    "lint": _lint,
+    "types": _types,
+    **dict.fromkeys(TESTING, _tests),
+    "lock": _lock,
+    "audit": _audit,
+}

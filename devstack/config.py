@@ -1,0 +1,66 @@
+"""What one stack is made of: ports, keys, directories and the environment of its services."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from devstack.keys import Keys
+from devstack.ports import LOOPBACK, Ports
+from devstack.settings import REPO, is_set, process_environment
+
+DEFAULTS = {"AGENT_NAME": "voicefleet", "POOL_SIZE": "3"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackConfig:
+    """`env` is the environment of the person who runs the stack, `.env` included."""
+
+    run_dir: Path
+    ports: Ports
+    keys: Keys
+    env: Mapping[str, str] = field(repr=False)
+
+    @property
+    def redis_url(self) -> str:
+        """Where Redis listens."""
+        return f"redis://{LOOPBACK}:{self.ports.redis}/0"
+
+    @property
+    def livekit_url(self) -> str:
+        """Where livekit-server listens."""
+        return f"ws://{LOOPBACK}:{self.ports.livekit}"
+
+    @property
+    def api_url(self) -> str:
+        """Where the token server listens."""
+        return f"http://{LOOPBACK}:{self.ports.tokenserver}"
+
+    @property
+    def worker_url(self) -> str:
+        """Where the worker tells how it is."""
+        return f"http://{LOOPBACK}:{self.ports.worker}"
+
+    @property
+    def localvoice_url(self) -> str:
+        """Where the speech models of this machine listen."""
+        return f"http://{LOOPBACK}:{self.ports.localvoice}"
+
+    @property
+    def admin_key(self) -> str:
+        """The token server's admin key: yours, or the generated one."""
+        return self.env.get("ADMIN_API_KEY") or self.keys.admin_key
+
+    @property
+    def has_own_provider(self) -> bool:
+        """Say whether the agent speaks with a provider that you named instead of localvoice."""
+        return is_set(self.env, "OPENAI_API_KEY") or is_set(self.env, "OPENAI_BASE_URL")
+
+
+def load_environment(dotenv: Path = REPO / ".env") -> dict[str, str]:
+    """Return `.env` overlaid by the real environment."""
+    from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    return from_file | process_environment()

@@ -1,0 +1,115 @@
+"""The whole stack as a list of services, in the order in which they start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.config import DEFAULTS, StackConfig
+from devstack.ports import LOOPBACK
+from devstack.process import Command
+from devstack.servers import livekit_service, redis_service
+from devstack.service import Service
+from devstack.settings import REPO
+
+LOCALVOICE_READY_WITHIN_S = 120.0
+"""It loads a speech recognizer and a voice from disk."""
+WORKER_READY_WITHIN_S = 120.0
+"""It starts POOL_SIZE processes, each with all imports."""
+WORKER_STOPS_WITHIN_S = 30.0
+"""It lets live conversations end first, which on a developer's machine need not be waited for."""
+
+
+def fleet_services(config: StackConfig, *, redis: Path, livekit: Path) -> list[Service]:
+    """Describe all services, each after those it needs. Writes livekit-server's configuration."""
+    return [
+        *server_services(config, redis=redis, livekit=livekit),
+        localvoice_service(config),
+        tokenserver_service(config),
+        worker_service(config),
+    ]
+
+
+def server_services(config: StackConfig, *, redis: Path, livekit: Path) -> list[Service]:
+    """Describe Redis and livekit-server."""
+    return [
+        redis_service(redis, port=config.ports.redis, run_dir=config.run_dir, env=config.env),
+        livekit_service(
+            livekit,
+            ports=config.ports,
+            keys=config.keys,
+            run_dir=config.run_dir,
+            env=config.env,
+            webhook_url=f"{config.api_url}/livekit/webhook",
+        ),
+    ]
+
+
+def localvoice_service(config: StackConfig) -> Service:
+    """Describe the speech server."""
+    variables = {"LOCALVOICE_HOST": LOOPBACK, "LOCALVOICE_PORT": str(config.ports.localvoice)}
+    return Service(
+        command=_python_module("localvoice", config, variables),
+        url=config.localvoice_url,
+        health=f"{config.localvoice_url}/readyz",
+        ready_within_s=LOCALVOICE_READY_WITHIN_S,
+    )
+
+
+def tokenserver_service(config: StackConfig) -> Service:
+    """Describe the HTTP API."""
+    variables = _neighbours(config) | {
+        "TOKENSERVER_HOST": LOOPBACK,
+        "TOKENSERVER_PORT": str(config.ports.tokenserver),
+        "LIVEKIT_PUBLIC_URL": config.env.get("LIVEKIT_PUBLIC_URL") or config.livekit_url,
+        "ADMIN_API_KEY": config.admin_key,
+    }
+    return Service(
+        command=_python_module("tokenserver", config, variables),
+        url=config.api_url,
+        health=f"{config.api_url}/readyz",
+    )
+
+
+def worker_service(config: StackConfig) -> Service:
+    """Describe the agents' worker."""
+    variables = _neighbours(config) | {
+        "WORKER_HOST": LOOPBACK,
+        "WORKER_PORT": str(config.ports.worker),
+        "POOL_SIZE": config.env.get("POOL_SIZE") or DEFAULTS["POOL_SIZE"],
+    }
+    if not config.has_own_provider:
+        variables |= {
+            "OPENAI_BASE_URL": f"{config.localvoice_url}/v1",
+            "OPENAI_API_KEY": "local",
+        }
+    return Service(
+        command=_python_module("worker", config, variables),
+        url=config.worker_url,
+        health=f"{config.worker_url}/readyz",
+        ready_within_s=WORKER_READY_WITHIN_S,
+        stop_within_s=WORKER_STOPS_WITHIN_S,
+    )
+
+
+def _neighbours(config: StackConfig) -> dict[str, str]:
+    """Return what both the token server and the worker need to know."""
+    return {
+        "REDIS_URL": config.redis_url,
+        "LIVEKIT_URL": config.livekit_url,
+        "LIVEKIT_API_KEY": config.keys.livekit_api_key,
+        "LIVEKIT_API_SECRET": config.keys.livekit_api_secret,
+        "AGENT_NAME": config.env.get("AGENT_NAME") or DEFAULTS["AGENT_NAME"],
+    }
+
+
+def _python_module(name: str, config: StackConfig, variables: Mapping[str, str]) -> Command:
+    """Describe `python -m name`, run in the checkout, its output unbuffered."""
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", name),
+        env={**config.env, "PYTHONUNBUFFERED": "1", **variables},
+        log=config.run_dir / "logs" / f"{name}.log",
+        cwd=REPO,
+    )

@@ -1,0 +1,40 @@
+"""The process environment and what it says about where things are.
+
+Standard library only: `bootstrap` needs it before there is a virtual environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+"""The checkout."""
+VENV = REPO / ".venv"
+
+
+def process_environment() -> dict[str, str]:
+    """Return a copy of the environment: the only place of devstack that reads it."""
+    return dict(os.environ)  # noqa: TID251 - this is devstack's settings.py
+
+
+def run_dir(env: Mapping[str, str]) -> Path:
+    """Return where a running stack writes logs, data and generated configuration. Not in git."""
+    if is_set(env, "VOICEFLEET_RUN_DIR"):
+        return Path(env["VOICEFLEET_RUN_DIR"]).expanduser().absolute()
+    return REPO / ".run"
+
+
+def is_set(env: Mapping[str, str], variable: str) -> bool:
+    """Say whether a variable is set to something."""
+    return bool(env.get(variable, "").strip())
+
+
+def cache_dir(env: Mapping[str, str]) -> Path:
+    """Return the directory of downloaded and built tools; it may not exist yet."""
+    if is_set(env, "VOICEFLEET_CACHE"):
+        return Path(env["VOICEFLEET_CACHE"]).expanduser().absolute()
+    home = Path(env.get("HOME") or "~").expanduser()
+    base = Path(env["XDG_CACHE_HOME"]) if is_set(env, "XDG_CACHE_HOME") else home / ".cache"
+    return base.absolute() / "voicefleet"

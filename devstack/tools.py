@@ -1,0 +1,87 @@
+"""Where the two server programs are: named by a setting, on PATH, or in our cache.
+
+Nothing is installed here: `livekit_build` and `redis_install` do that when there is none.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.errors import ToolMissing
+from devstack.settings import cache_dir, is_set
+from devstack.versions import Version, program_version, show_version
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A server program and the versions that will do."""
+
+    program: str
+    setting: str
+    at_least: Version
+    below: Version
+    cached_as: str
+
+    def accepts(self, version: Version | None) -> bool:
+        """Say whether a version will do."""
+        return version is not None and self.at_least <= version < self.below
+
+    def cached(self, env: Mapping[str, str]) -> Path:
+        """Return the place in our cache, whether or not there is something."""
+        return cache_dir(env) / self.cached_as
+
+
+LIVEKIT_VERSION = "1.13.5"
+
+# Dispatch, webhooks and the strict configuration were checked against 1.13.
+LIVEKIT = Tool(
+    program="livekit-server",
+    setting="LIVEKIT_SERVER_BIN",
+    at_least=(1, 13),
+    below=(1, 14),
+    cached_as=f"livekit-server-{LIVEKIT_VERSION}",
+)
+REDIS = Tool(
+    program="redis-server",
+    setting="REDIS_SERVER_BIN",
+    at_least=(6, 2),
+    below=(10,),
+    cached_as="redis/redis-server",
+)
+
+
+def find_tool(tool: Tool, env: Mapping[str, str], say: Say = lambda _: None) -> Path | None:
+    """Return the program to use, or None when there is none yet.
+
+    Raises `ToolMissing` when the setting names something unusable. A program on PATH of another
+    version is passed over, and said so.
+    """
+    if is_set(env, tool.setting):
+        return _named_tool(tool, Path(env[tool.setting]).expanduser())
+    if found := shutil.which(tool.program, path=env.get("PATH")):
+        version = program_version(Path(found))
+        if tool.accepts(version):
+            return Path(found)
+        say(
+            f"{found} is {show_version(version)}, not {show_version(tool.at_least)} or later "
+            f"below {show_version(tool.below)}: not used (set {tool.setting} to name another)"
+        )
+    cached = tool.cached(env)
+    return cached if cached.exists() else None
+
+
+def _named_tool(tool: Tool, path: Path) -> Path:
+    if not path.is_file():
+        raise ToolMissing(f"{tool.setting}={path}: there is no such file.")
+    version = program_version(path)
+    if not tool.accepts(version):
+        raise ToolMissing(
+            f"{tool.setting}={path} is {show_version(version)}; Voicefleet needs {tool.program} "
+            f"{show_version(tool.at_least)} or later, below {show_version(tool.below)}."
+        )
+    return path.absolute()

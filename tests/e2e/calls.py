@@ -1,0 +1,89 @@
+"""A call as a user makes it: start over HTTP, join over WebRTC, talk, stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from devstack.caller import Answer, Caller
+from tests.support.servers import RunningStack
+from tests.support.speech import speak, transcribe, words
+from tests.support.wait import eventually
+
+#: Generous: the machine that runs the tests may be busy with something else.
+GREETING_S = 40.0
+ANSWER_S = 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A user in a room with an agent that has said hello."""
+
+    stack: RunningStack
+    http: httpx2.AsyncClient
+    session: dict[str, Any]
+    caller: Caller
+    greeting: Answer
+
+    async def ask(self, question: str) -> list[str]:
+        """Speak a question; return the words of the answer, as heard by Whisper."""
+        await self.caller.say(await speak(self.stack.localvoice_url, question))
+        answer = await self.caller.wait_answer(ANSWER_S)
+        return words(await transcribe(self.stack.localvoice_url, answer.sound))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for something to become true of the call."""
+
+        async def asked() -> bool:
+            return condition()
+
+        await eventually(asked, ANSWER_S)
+
+    async def look(self) -> dict[str, Any]:
+        """Return the session as the API shows it to its owner."""
+        secret = self.session["sessionSecret"]
+        answer = await self.http.get(
+            f"/api/session/{self.session['sessionId']}",
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+        answer.raise_for_status()
+        view: dict[str, Any] = answer.json()
+        return view
+
+    async def until_status(self, status: str) -> dict[str, Any]:
+        """Wait until the session is in a state; return it."""
+
+        async def seen() -> dict[str, Any] | None:
+            view = await self.look()
+            return view if view["status"] == status else None
+
+        view = await eventually(seen, ANSWER_S)
+        assert view is not None
+        return view
+
+
+@asynccontextmanager
+async def call(stack: RunningStack) -> AsyncIterator[Call]:
+    """Start a session, join its room, wait for the greeting; stop it at the end."""
+    async with httpx2.AsyncClient(base_url=stack.api_url, timeout=30) as http:
+        started = await http.post("/api/session/start")
+        assert started.status_code == 201, started.text
+        session = started.json()
+        try:
+            async with Caller(session["serverUrl"], session["participantToken"]) as caller:
+                greeting = await caller.wait_greeting(GREETING_S)
+                yield Call(
+                    stack=stack, http=http, session=session, caller=caller, greeting=greeting
+                )
+        finally:
+            await http.post(
+                "/api/session/stop",
+                json={
+                    "sessionId": session["sessionId"],
+                    "sessionSecret": session["sessionSecret"],
+                },
+            )

@@ -1,0 +1,76 @@
+"""Sessions from outside: the standard token endpoint, users who leave, agents that die."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import httpx2
+import pytest
+from redis.asyncio import Redis
+
+from devstack.caller import Caller
+from tests.e2e.calls import ANSWER_S, GREETING_S, call
+from tests.support.servers import RunningStack
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(300)
+
+
+async def test_a_standard_token_brings_an_agent_and_takes_a_slot_only_then(
+    stack: RunningStack,
+) -> None:
+    async with httpx2.AsyncClient(base_url=stack.api_url, timeout=30) as http:
+        before = await _taken(http)
+        token = (await http.post("/api/token", json={})).json()
+        assert await _taken(http) == before
+        async with Caller(token["server_url"], token["participant_token"]) as caller:
+            await caller.wait_greeting(GREETING_S)
+            assert await _taken(http) == before + 1
+        await eventually(lambda: _has_taken(http, before), ANSWER_S)
+
+
+async def test_a_user_who_leaves_ends_the_session(stack: RunningStack) -> None:
+    async with call(stack) as user:
+        await user.caller.close()
+        await user.until_status("ended")
+
+
+async def test_stopping_puts_everybody_out(stack: RunningStack) -> None:
+    async with call(stack) as user:
+        await user.http.post(
+            "/api/session/stop",
+            json={"sessionId": user.session["sessionId"]},
+            headers={"Authorization": f"Bearer {user.session['sessionSecret']}"},
+        )
+        assert await user.caller.wait_ended(ANSWER_S) == "ROOM_DELETED"
+
+
+async def test_a_killed_agent_fails_its_session_and_says_so(stack: RunningStack) -> None:
+    """1. The agent's process is killed in the middle of a call (SIGKILL): it can clean up nothing.
+
+    Result: the session fails with words for the user, the room is closed, the slot is free.
+    """
+    async with call(stack) as user:
+        before = await _taken(user.http)
+        os.kill(await _agent_pid(stack, user.session["sessionId"]), signal.SIGKILL)
+        view = await user.until_status("failed")
+        assert view["error"]["message"] == "The agent stopped answering. Please start again."
+        assert await user.caller.wait_ended(ANSWER_S) == "ROOM_DELETED"
+        assert await _taken(user.http) == before - 1
+
+
+async def _agent_pid(stack: RunningStack, session_id: str) -> int:
+    async with Redis.from_url(stack.redis_url, decode_responses=True) as redis:
+        pid = await redis.hget(f"{{vf}}:session:{session_id}", "agentPid")
+    assert pid is not None
+    return int(pid)
+
+
+async def _taken(http: httpx2.AsyncClient) -> int:
+    sessions = (await http.get("/api/health")).json()["sessions"]
+    return int(sessions["starting"] + sessions["ready"] + sessions["active"])
+
+
+async def _has_taken(http: httpx2.AsyncClient, number: int) -> bool:
+    return await _taken(http) == number

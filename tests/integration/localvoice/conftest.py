@@ -1,0 +1,54 @@
+"""One server for all tests that need no settings of their own, and clients for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import httpx2
+import openai
+import pytest
+
+from tests.integration.localvoice.server import Server, running
+from tests.integration.localvoice.sounds import Spoken
+
+_LOG_LINES = 60
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server with default settings."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[openai.AsyncOpenAI]:
+    """OpenAI's own client, which repeats nothing."""
+    async with openai.AsyncOpenAI(
+        api_key="unused", base_url=server.api, max_retries=0, timeout=60
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+async def http(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
+    """A bare client, for what OpenAI's would never send."""
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def spoken(server: Server) -> Spoken:
+    """Says things with the server's own voice; each sentence is made once."""
+    return Spoken(server.api)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Show the server's last lines beside a failure."""
+    report: pytest.TestReport = yield  # type: ignore[assignment,misc]
+    fixtures = getattr(item, "funcargs", {})
+    if report.failed and isinstance(fixtures.get("server"), Server):
+        lines = fixtures["server"].log().splitlines()[-_LOG_LINES:]
+        report.sections.append(("localvoice log", "\n".join(lines)))
+    return report  # type: ignore[return-value]

@@ -1,0 +1,95 @@
+"""Recordings for the tests: speech from our own voice, silence, noise, in many containers."""
+
+from __future__ import annotations
+
+import io
+import re
+import wave
+
+import av
+import httpx2
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.int16]
+RATE = 24_000
+
+_DIGITS = {
+    "0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six",
+    "7": "seven", "8": "eight", "9": "nine", "10": "ten", "11": "eleven", "12": "twelve",
+}  # fmt: skip
+
+
+class Spoken:
+    """Sentences as sound."""
+
+    def __init__(self, api: str) -> None:
+        self._api = api
+        self._made: dict[str, Pcm] = {}
+
+    def __call__(self, text: str) -> Pcm:
+        """24 kHz mono samples of the sentence."""
+        if text not in self._made:
+            answer = httpx2.post(
+                f"{self._api}/audio/speech",
+                json={"input": text, "response_format": "pcm"},
+                timeout=60,
+            )
+            answer.raise_for_status()
+            self._made[text] = np.frombuffer(answer.content, dtype="<i2")
+        return self._made[text]
+
+
+def wav(samples: Pcm, rate: int = RATE) -> bytes:
+    """A plain WAV file."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return target.getvalue()
+
+
+def packed(samples: Pcm, container: str, codec: str) -> bytes:
+    """The samples in a compressed format."""
+    target = io.BytesIO()
+    with av.open(target, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=RATE)
+        assert isinstance(stream, AudioStream)
+        stream.layout = "mono"
+        frame = AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
+        frame.sample_rate = RATE
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    return target.getvalue()
+
+
+def duration_s(data: bytes) -> float:
+    """Length of a recording in any container."""
+    with av.open(io.BytesIO(data)) as file:
+        return sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
+
+
+def silence(seconds: float) -> Pcm:
+    """Nothing at all."""
+    return np.zeros(int(seconds * RATE), dtype=np.int16)
+
+
+def noise(seconds: float, level: float, seed: int = 1) -> Pcm:
+    """White noise; ``level`` 1.0 is as loud as can be."""
+    values = np.random.default_rng(seed).normal(0, level * 32767 / 3, int(seconds * RATE))
+    return np.clip(values, -32767, 32767).astype(np.int16)
+
+
+def hum(seconds: float, frequency: float) -> Pcm:
+    """A steady tone."""
+    at = np.arange(int(seconds * RATE)) / RATE
+    return (np.sin(2 * np.pi * frequency * at) * 8000).astype(np.int16)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words with digits spelled out, for comparing transcripts."""
+    return [_DIGITS.get(word, word) for word in re.findall(r"[a-z]+|\d+", text.lower())]

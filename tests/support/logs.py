@@ -1,0 +1,27 @@
+"""The logs of running servers, for the reports of failed tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.logs import tail
+from devstack.stack import Stack
+
+LINES = 40
+
+_LOGS: dict[str, list[Path]] = {}
+
+
+def register_logs(fixture: str, stack: Stack) -> None:
+    """Have the services' logs shown with failed tests that use `fixture`."""
+    _LOGS[fixture] = [service.command.log for service in stack.services]
+
+
+def log_tails(item: pytest.Item) -> Iterator[tuple[str, str]]:
+    """Yield (title, last lines) for each server that a test uses."""
+    for fixture in getattr(item, "fixturenames", ()):
+        for log in _LOGS.get(fixture, ()):
+            yield f"{fixture}: {log.name}", tail(log, LINES)

@@ -1,0 +1,202 @@
+"""Fixtures: real servers on random ports, one of each per test session.
+
+    def test_something(redis_server: RedisServer, livekit_server: LiveKitServer) -> None: ...
+
+They run in a thread of their own, so tests use them whatever their event loop. A program that is
+missing skips the test on a laptop and fails it where `CI` is set. The logs of a failed test's
+servers are shown with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from devstack.config import StackConfig
+from devstack.errors import PortTaken
+from devstack.files import write_private
+from devstack.fleet import fleet_services
+from devstack.keys import Keys
+from devstack.ports import Ports, random_ports
+from devstack.record import stack_file
+from devstack.runner import describe_stack
+from devstack.servers import livekit_service, redis_service
+from devstack.service import Service
+from devstack.settings import is_set, process_environment
+from devstack.stack import Stack
+from devstack.tools import LIVEKIT, REDIS, Tool, find_tool
+from tests.support.logs import register_logs
+from tests.support.loops import BackgroundLoop
+
+START_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisServer:
+    """A running Redis that belongs to the tests; flush it as you like."""
+
+    url: str
+    port: int
+    pid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveKitServer:
+    """A running livekit-server with a Redis of its own.
+
+    It sends webhooks to `webhook_url`, where nobody listens unless a test does.
+    """
+
+    url: str
+    http_url: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    port: int
+    pid: int
+    webhook_url: str
+    webhook_port: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningStack:
+    """The whole stack as `make run` starts it, with localvoice; `record` is its stack.json."""
+
+    api_url: str
+    admin_key: str = field(repr=False)
+    livekit_url: str
+    livekit_api_key: str
+    livekit_api_secret: str = field(repr=False)
+    redis_url: str
+    localvoice_url: str
+    worker_url: str
+    pids: dict[str, int]
+    run_dir: Path
+    record: Path
+
+
+def program(tool: Tool) -> Path:
+    """Return a server program, or skip (fail in CI) when there is none."""
+    env = process_environment()
+    if found := find_tool(tool, env):
+        return found
+    message = f"no {tool.program} here: run `make setup`, or set {tool.setting}"
+    if is_set(env, "CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@contextmanager
+def running(
+    describe: Callable[[Ports], Sequence[Service]], fixture: str
+) -> Iterator[tuple[Stack, Ports]]:
+    """Run services on random ports; on other ones when somebody else was quicker to bind."""
+    with BackgroundLoop() as loop:
+        for attempt in range(1, START_ATTEMPTS + 1):
+            ports = random_ports()
+            stack = Stack(describe(ports))
+            register_logs(fixture, stack)
+            try:
+                loop.run(stack.start())
+            except PortTaken:
+                loop.run(stack.stop())
+                if attempt == START_ATTEMPTS:
+                    raise
+            except BaseException:
+                loop.run(stack.stop())
+                raise
+            else:
+                break
+        try:
+            yield stack, ports
+        finally:
+            loop.run(stack.stop())
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A Redis without persistence."""
+    binary, run_dir = program(REDIS), tmp_path_factory.mktemp("redis")
+    env = process_environment()
+
+    def describe(ports: Ports) -> list[Service]:
+        return [redis_service(binary, port=ports.redis, run_dir=run_dir, env=env, is_durable=False)]
+
+    with running(describe, "redis_server") as (stack, ports):
+        (service,) = stack.services
+        yield RedisServer(url=service.url, port=ports.redis, pid=stack.pids["redis"])
+
+
+@pytest.fixture(scope="session")
+def livekit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    """A livekit-server configured as `make run` does."""
+    redis, livekit = program(REDIS), program(LIVEKIT)
+    run_dir, keys, env = tmp_path_factory.mktemp("livekit"), Keys.generate(), process_environment()
+
+    def webhook_url(ports: Ports) -> str:
+        return f"http://127.0.0.1:{ports.tokenserver}/livekit/webhook"
+
+    def describe(ports: Ports) -> list[Service]:
+        return [
+            redis_service(redis, port=ports.redis, run_dir=run_dir, env=env, is_durable=False),
+            livekit_service(
+                livekit,
+                ports=ports,
+                keys=keys,
+                run_dir=run_dir,
+                env=env,
+                webhook_url=webhook_url(ports),
+            ),
+        ]
+
+    with running(describe, "livekit_server") as (stack, ports):
+        yield LiveKitServer(
+            url=f"ws://127.0.0.1:{ports.livekit}",
+            http_url=f"http://127.0.0.1:{ports.livekit}",
+            api_key=keys.livekit_api_key,
+            api_secret=keys.livekit_api_secret,
+            port=ports.livekit,
+            pid=stack.pids["livekit"],
+            webhook_url=webhook_url(ports),
+            webhook_port=ports.tokenserver,
+        )
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """The whole stack. Like a user's, but no `.env` and no provider of yours take part."""
+    redis, livekit = program(REDIS), program(LIVEKIT)
+    run_dir, keys = tmp_path_factory.mktemp("stack"), Keys.generate()
+    env = {
+        name: value
+        for name, value in process_environment().items()
+        if not name.startswith(("OPENAI_", "LIVEKIT_", "ADMIN_"))
+    }
+
+    def configure(ports: Ports) -> StackConfig:
+        return StackConfig(run_dir=run_dir, ports=ports, keys=keys, env=env)
+
+    def describe(ports: Ports) -> list[Service]:
+        return fleet_services(configure(ports), redis=redis, livekit=livekit)
+
+    with running(describe, "stack") as (services, ports):
+        config = configure(ports)
+        record = stack_file(run_dir)
+        write_private(record, json.dumps(describe_stack(config, services)))
+        yield RunningStack(
+            api_url=config.api_url,
+            admin_key=config.admin_key,
+            livekit_url=config.livekit_url,
+            livekit_api_key=keys.livekit_api_key,
+            livekit_api_secret=keys.livekit_api_secret,
+            redis_url=config.redis_url,
+            localvoice_url=config.localvoice_url,
+            worker_url=config.worker_url,
+            pids=services.pids,
+            run_dir=run_dir,
+            record=record,
+        )

@@ -1,0 +1,80 @@
+"""A mouth and ears for tests: Piper speaks what a user says, Whisper hears what the agent said."""
+
+from __future__ import annotations
+
+import io
+import re
+import wave
+
+import httpx2
+
+from devstack.audio import Sound
+
+_DEADLINE_S = 60.0
+_RATE = 24_000  # of the `pcm` response format
+
+_NUMBERS = {
+    "zero": 0,
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "eleven": 11,
+    "twelve": 12,
+    "thirteen": 13,
+    "fourteen": 14,
+    "fifteen": 15,
+    "sixteen": 16,
+    "seventeen": 17,
+    "eighteen": 18,
+    "nineteen": 19,
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+}
+
+
+async def speak(localvoice_url: str, text: str) -> Sound:
+    """Return `text`, spoken."""
+    async with httpx2.AsyncClient(timeout=_DEADLINE_S) as http:
+        answer = await http.post(
+            f"{localvoice_url}/v1/audio/speech",
+            json={"model": "piper", "voice": "joe", "input": text, "response_format": "pcm"},
+        )
+    answer.raise_for_status()
+    return Sound.from_pcm(answer.content, _RATE)
+
+
+async def transcribe(localvoice_url: str, sound: Sound) -> str:
+    """Return what is said in a sound."""
+    async with httpx2.AsyncClient(timeout=_DEADLINE_S) as http:
+        answer = await http.post(
+            f"{localvoice_url}/v1/audio/transcriptions",
+            data={"model": "whisper"},
+            files={"file": ("sound.wav", _wav(sound), "audio/wav")},
+        )
+    answer.raise_for_status()
+    text: str = answer.json()["text"]
+    return text
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text in lower case, small numbers as digits."""
+    plain = re.findall(r"[a-z0-9']+", text.lower())
+    return [str(_NUMBERS.get(word, word)) for word in plain]
+
+
+def _wav(sound: Sound) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sound.rate)
+        file.writeframes(sound.samples.astype("<i2").tobytes())
+    return buffer.getvalue()

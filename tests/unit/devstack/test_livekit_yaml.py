@@ -1,0 +1,73 @@
+"""livekit.yaml, as it is in git and as it is filled in."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from devstack.keys import LIVEKIT_KEY_NAME, Keys
+from devstack.ports import random_ports
+from devstack.servers import LIVEKIT_YAML, render_livekit_yaml
+
+TEXT = LIVEKIT_YAML.read_text(encoding="utf-8")
+PORTS = random_ports()
+KEYS = Keys.generate()
+
+
+def render(**options: Any) -> dict[str, Any]:
+    webhook = {"webhook_url": "http://127.0.0.1:1/hook"} | options
+    text = render_livekit_yaml(TEXT, ports=PORTS, keys=KEYS, **webhook)
+    config: dict[str, Any] = yaml.safe_load(text)
+    return config
+
+
+def test_the_file_in_git_holds_no_secret_but_names_the_key() -> None:
+    config = yaml.safe_load(TEXT)
+    assert "keys" not in config
+    assert config["webhook"]["api_key"] == LIVEKIT_KEY_NAME
+
+
+def test_each_setting_is_explained() -> None:
+    """A comment stands above each key, above its group, or above the first of a few alike."""
+    for block in re.split(r"\n\s*\n", TEXT):
+        assert block.lstrip().startswith("#") or "\n  #" in block
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("port", PORTS.livekit),
+        ("rtc.tcp_port", PORTS.livekit_tcp),
+        ("rtc.udp_port", PORTS.livekit_udp),
+        ("rtc.stun_servers", [f"127.0.0.1:{PORTS.livekit_udp}"]),
+        ("redis.address", f"127.0.0.1:{PORTS.redis}"),
+        ("keys", {KEYS.livekit_api_key: KEYS.livekit_api_secret}),
+        ("webhook.api_key", KEYS.livekit_api_key),
+        ("webhook.urls", ["http://127.0.0.1:1/hook"]),
+    ],
+)
+def test_what_differs_between_runs_is_filled_in(path: str, expected: object) -> None:
+    value: Any = render()
+    for key in path.split("."):
+        value = value[key]
+    assert value == expected
+
+
+def test_everything_else_stays() -> None:
+    config, original = render(), yaml.safe_load(TEXT)
+    for group in ("bind_addresses", "room", "agents", "logging"):
+        assert config[group] == original[group]
+    assert config["webhook"]["filter_params"] == original["webhook"]["filter_params"]
+
+
+def test_clients_are_sent_to_no_public_server() -> None:
+    """Without a list the server names public STUN servers, which each client then contacts."""
+    assert yaml.safe_load(TEXT)["rtc"]["stun_servers"]
+
+
+def test_parts_can_be_left_out() -> None:
+    config = render(webhook_url=None, with_redis=False)
+    assert {"redis", "webhook"} & config.keys() == set()

@@ -1,0 +1,73 @@
+"""Running the worker, and stopping it in good order.
+
+At the first SIGTERM or SIGINT: 1. no call is taken any more, and `/readyz` says so; 2. LiveKit is
+told that this worker is full; 3. calls may go on until they are over or time is up; 4. the ones
+left are ended; 5. the processes are stopped. A second signal kills all processes at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from worker.greeting import keep_greeting
+from worker.health import build_app, served
+from worker.server import Worker
+
+logger = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+async def run_worker(worker: Worker) -> int:
+    """Run until a signal comes or LiveKit is given up; return the exit status."""
+    settings = worker.settings
+    stop = asyncio.Event()
+    with _signals(worker, stop):
+        async with served(build_app(worker.health), settings.worker_host, settings.worker_port):
+            greeting = asyncio.create_task(keep_greeting(settings))
+            running = asyncio.create_task(worker.server.run())
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            greeting.cancel()
+            stopping.cancel()
+            failure = running.exception() if running.done() else None
+            if failure is not None:
+                logger.error("worker failed", extra={"error": str(failure)})
+            await _drain(worker)
+            await asyncio.gather(running, greeting, stopping, return_exceptions=True)
+    return 0 if failure is None else 1
+
+
+async def _drain(worker: Worker) -> None:
+    worker.gate.is_draining = True
+    logger.info("draining", extra={"active": worker.pool.active})
+    try:
+        await worker.server.drain()
+    except TimeoutError:
+        logger.warning("calls cut off", extra={"active": worker.pool.active})
+    await worker.server.aclose()
+    logger.info("stopped")
+
+
+@contextmanager
+def _signals(worker: Worker, stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set():
+            worker.pool.kill()
+            os._exit(128 + number)
+        stop.set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)

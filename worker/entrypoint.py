@@ -1,0 +1,62 @@
+"""A job: what the framework calls inside a job process, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+
+from livekit.agents import JobContext
+
+from sessions.assignment import Assignment
+from sessions.ids import WorkerId
+from sessions.model import AgentProcess
+from worker.call import Call
+from worker.lease import Lease
+from worker.outcome import CRASHED
+from worker.pool import job_received_at
+from worker.prewarm import Warm
+
+logger = logging.getLogger(__name__)
+
+_KEY = "call"
+
+
+async def run(ctx: JobContext) -> None:
+    """Start a call and return; it goes on in tasks of its own until the job shuts down."""
+    assignment = Assignment.from_metadata(ctx.job.metadata)
+    if assignment is None:
+        logger.warning("job is for no session of ours")
+        ctx.shutdown("not_ours")
+        return
+    ctx.log_context_fields = {"session_id": assignment.session_id, "epoch": assignment.epoch}
+    warm = Warm.of(ctx.proc)
+    call = Call(ctx, warm, assignment, _lease(ctx, warm, assignment))
+    ctx.proc.userdata[_KEY] = call
+    try:
+        await call.start()
+    except Exception:
+        # The framework reports a crashed entrypoint as success; the store shall know better.
+        call.conclude(CRASHED)
+        raise
+
+
+async def on_session_end(ctx: JobContext) -> None:
+    """Record how the call went: the framework waits for this, whatever ended the job."""
+    call = ctx.proc.userdata.get(_KEY)
+    if isinstance(call, Call):
+        await call.finish()
+
+
+def _lease(ctx: JobContext, warm: Warm, assignment: Assignment) -> Lease:
+    process = AgentProcess(
+        worker_id=WorkerId(warm.settings.worker_id),
+        pid=ctx.proc.pid or 0,
+        job_id=ctx.job.id,
+        prewarmed=warm.since <= job_received_at(ctx),
+    )
+    return Lease(
+        warm.store,
+        assignment,
+        process,
+        ctx.job.room.name,
+        interval_s=warm.settings.heartbeat_interval_s,
+    )

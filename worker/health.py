@@ -1,0 +1,88 @@
+"""Whether this worker lives, and whether calls may be sent to it.
+
+The framework's own endpoint answers 200 while it is disconnected and while it drains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from aiohttp import web
+
+from worker.pool import Pool
+from worker.request import Gate
+from worker.settings import WorkerSettings
+
+
+class Health:
+    """What the endpoints answer."""
+
+    def __init__(self, settings: WorkerSettings, pool: Pool, gate: Gate) -> None:
+        self._settings = settings
+        self._pool = pool
+        self._gate = gate
+
+    def reasons_not_ready(self) -> list[str]:
+        """Say why no call should be sent here; empty when one may."""
+        is_full = self._gate.taken >= self._gate.capacity
+        checks = {
+            "draining": self._gate.is_draining,
+            "not registered with LiveKit": not self._pool.is_registered,
+            "no warm process": self._pool.idle == 0 and not is_full,
+        }
+        return [reason for reason, applies in checks.items() if applies]
+
+    def describe(self) -> dict[str, object]:
+        """Describe the worker, for people and for the fleet's books."""
+        return {
+            "id": self._settings.worker_id,
+            "livekitWorkerId": self._pool.livekit_worker_id,
+            "agentName": self._settings.agent_name,
+            "active": self._pool.active,
+            "idle": self._pool.idle,
+            "capacity": self._gate.capacity,
+            "draining": self._gate.is_draining,
+            "version": _version(),
+        }
+
+
+def build_app(health: Health) -> web.Application:
+    """Build the three endpoints."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def readyz(_: web.Request) -> web.Response:
+        reasons = health.reasons_not_ready()
+        body = {"ready": not reasons, "reasons": reasons}
+        return web.json_response(body, status=503 if reasons else 200)
+
+    async def worker(_: web.Request) -> web.Response:
+        return web.json_response(health.describe())
+
+    app = web.Application()
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/worker", worker)
+    return app
+
+
+@asynccontextmanager
+async def served(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve an application and yield the port it listens on. Raises OSError if that is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield int(runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _version() -> str:
+    try:
+        return version("voicefleet")
+    except PackageNotFoundError:  # run from a checkout
+        return "dev"

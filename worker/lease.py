@@ -1,0 +1,132 @@
+"""One agent's hold on one session: taken at the start, renewed until the call is over.
+
+Redis being away never stops a call. A session that has got another agent, or is over, does: then
+`hold` raises and the agent has to leave the room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from sessions.assignment import Assignment
+from sessions.errors import SessionError, StoreUnavailable
+from sessions.model import AgentProcess, Newcomer
+from sessions.store import SessionStore
+
+logger = logging.getLogger(__name__)
+
+_FIRST_RETRY_S = 0.1
+
+
+class LeaseLost(Exception):
+    """Raised when the session is not, or no longer, this agent's; the cause says why."""
+
+    def __init__(self, cause: SessionError) -> None:
+        super().__init__(cause.code)
+        self.cause = cause
+
+
+class Lease:
+    """The writes of one agent, all under the epoch it was sent with."""
+
+    def __init__(
+        self,
+        store: SessionStore,
+        assignment: Assignment,
+        agent: AgentProcess,
+        room: str,
+        *,
+        interval_s: float,
+    ) -> None:
+        self._store = store
+        self._assignment = assignment
+        self._agent = agent
+        self._room = room
+        self._interval_s = interval_s
+        self._id = assignment.session_id
+        self._epoch = assignment.epoch
+
+    async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
+        """Claim the session and renew the lease for ever; record the two events when they come.
+
+        Raises LeaseLost.
+        """
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                await self._take()
+                tasks.create_task(self._renew())
+                tasks.create_task(self._record(published, self._mark_ready))
+                tasks.create_task(self._record(joined, self._mark_joined))
+        except ExceptionGroup as errors:
+            raise LeaseLost(_reason(errors)) from None
+
+    async def end(self) -> None:
+        """Record that the session ended. Raises StoreUnavailable."""
+        await self._unless_over(self._store.end(self._id, epoch=self._epoch))
+
+    async def fail(self, error: str) -> None:
+        """Record that the session failed. Raises StoreUnavailable."""
+        await self._unless_over(self._store.fail(self._id, error, epoch=self._epoch))
+
+    async def _take(self) -> None:
+        if self._assignment.admit_on_start:
+            newcomer = Newcomer(
+                id=self._id,
+                user_id=self._assignment.user_id,
+                identity=self._assignment.identity,
+                room=self._room,
+            )
+            await self._persistently(lambda: self._store.admit(newcomer))
+        await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            await self._persistently(lambda: self._store.renew(self._id, self._epoch))
+
+    async def _record(self, event: asyncio.Event, write: Callable[[], Awaitable[object]]) -> None:
+        await event.wait()
+        await self._persistently(write)
+
+    async def _mark_ready(self) -> None:
+        await self._store.mark_ready(self._id, self._epoch)
+
+    async def _mark_joined(self) -> None:
+        await self._store.mark_joined(self._id)
+
+    async def _persistently(self, write: Callable[[], Awaitable[object]]) -> None:
+        """Repeat a write, which must bear that, until Redis took it."""
+        delay_s = _FIRST_RETRY_S
+        while True:
+            try:
+                await write()
+            except StoreUnavailable:
+                logger.warning("store unavailable", extra={"retry_after_s": delay_s})
+                await asyncio.sleep(delay_s)
+                delay_s = min(2 * delay_s, self._interval_s)
+            else:
+                return
+
+    async def _unless_over(self, write: Awaitable[object]) -> None:
+        """Await a last write; when the session is gone or another's there is nothing to write."""
+        try:
+            await write
+        except StoreUnavailable:
+            raise
+        except SessionError as error:
+            logger.info("session was no longer ours", extra={"code": error.code})
+
+
+def _reason(errors: ExceptionGroup[Exception]) -> SessionError:
+    """Return the first of our errors; raise the group when there is another kind among them."""
+    ours, others = errors.split(SessionError)
+    if ours is None or others is not None:
+        raise errors
+    error: Exception = ours
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, SessionError):
+        raise errors
+    return error

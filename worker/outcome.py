@@ -1,0 +1,84 @@
+"""How a call went, as the store and the user are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from livekit import rtc
+from livekit.agents import CloseEvent, CloseReason
+from livekit.agents.llm import LLMError
+from livekit.agents.stt import STTError
+from livekit.agents.tts import TTSError
+
+
+class Verdict(StrEnum):
+    ENDED = "ended"  # as somebody wished
+    FAILED = "failed"  # and nobody wished it
+    LEFT = "left"  # the session is no longer ours: others decide about it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why this agent leaves. `reason` is for the log, `error` for the user."""
+
+    verdict: Verdict
+    reason: str
+    error: str = ""
+
+    @classmethod
+    def ended(cls, reason: str) -> Self:
+        return cls(Verdict.ENDED, reason)
+
+    @classmethod
+    def failed(cls, reason: str, error: str) -> Self:
+        return cls(Verdict.FAILED, reason, error)
+
+    @classmethod
+    def left(cls, reason: str) -> Self:
+        return cls(Verdict.LEFT, reason)
+
+
+#: The worker stops, or the server ended the job.
+STOPPED = Outcome.failed("stopped", "The agent was stopped.")
+CRASHED = Outcome.failed("crashed", "The agent ran into a problem.")
+NO_USER = Outcome.ended("no_user")
+
+#: The room is no more; somebody closed it, or its user had left it.
+_ROOM_GONE = frozenset(
+    {rtc.DisconnectReason.ROOM_DELETED, rtc.DisconnectReason.ROOM_CLOSED},
+)
+
+
+def after_disconnect(reason: rtc.DisconnectReason.ValueType) -> Outcome:
+    """Judge why the agent is out of the room.
+
+    Removed by somebody, or cut off by the network: the session goes on without this agent, and
+    whoever watches its lease decides.
+    """
+    name = rtc.DisconnectReason.Name(reason).lower()
+    return Outcome.ended(name) if reason in _ROOM_GONE else Outcome.left(name)
+
+
+def after_close(event: CloseEvent) -> Outcome | None:
+    """Judge why the conversation closed; None when the job was stopped from outside."""
+    match event.reason:
+        case CloseReason.ERROR:
+            return Outcome.failed("provider_error", _blame(event.error))
+        case CloseReason.JOB_SHUTDOWN:
+            return None
+        case _:
+            return Outcome.ended(event.reason.value)
+
+
+def _blame(error: object) -> str:
+    match error:
+        case STTError():
+            return "The agent could not hear you: speech recognition did not work."
+        case LLMError():
+            return "The agent could not answer: its language model did not work."
+        case TTSError():
+            return "The agent could not speak: speech synthesis did not work."
+        case _:
+            return CRASHED.error

@@ -1,0 +1,57 @@
+"""To take a job or not. Answered without I/O: the server waits, and drops the job after 3 s."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from enum import Enum
+
+from livekit.agents import JobRequest
+
+from sessions.assignment import Assignment
+
+logger = logging.getLogger(__name__)
+
+
+class Answer(Enum):
+    ACCEPT = "accept"
+    #: Not here, but another worker may.
+    DECLINE = "decline"
+    #: Nobody can do this job.
+    REFUSE = "refuse"
+
+
+class Gate:
+    """Counts the calls of this worker, those included that are only just being started."""
+
+    def __init__(self, capacity: int, count_active: Callable[[], int]) -> None:
+        self.capacity = capacity
+        self.is_draining = False
+        self._count_active = count_active
+        self._starting = 0
+
+    @property
+    def taken(self) -> int:
+        """Places that are taken; a call may count twice while it starts, never not at all."""
+        return self._count_active() + self._starting
+
+    def decide(self, metadata: str) -> Answer:
+        """Judge a job by its metadata."""
+        if Assignment.from_metadata(metadata) is None:
+            return Answer.REFUSE
+        if self.is_draining or self.taken >= self.capacity:
+            return Answer.DECLINE
+        return Answer.ACCEPT
+
+    async def answer(self, request: JobRequest) -> None:
+        """Answer a request of the server; returns when an accepted job is running."""
+        answer = self.decide(request.job.metadata)
+        if answer is not Answer.ACCEPT:
+            logger.info("job declined", extra={"job_id": request.id, "answer": answer.value})
+            await request.reject(terminate=answer is Answer.REFUSE)
+            return
+        self._starting += 1
+        try:
+            await request.accept()
+        finally:
+            self._starting -= 1

@@ -1,0 +1,84 @@
+"""The worker process: the framework's server, put together our way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+from livekit.agents import AgentServer
+
+from worker import entrypoint
+from worker.health import Health
+from worker.pool import Pool
+from worker.prewarm import prewarm
+from worker.request import Gate
+from worker.settings import WorkerSettings
+
+#: Imported once, in the process that all job processes are forked from.
+_PRELOADED = [
+    # What the framework and the provider's client would otherwise import during the first call.
+    "anyio._backends._asyncio",
+    "livekit.agents.llm.async_toolset",
+    "openai.lib.streaming.chat",
+    "openai.resources.audio",
+    "openai.resources.chat",
+    "openai.resources.models",
+    "worker.entrypoint",
+    "worker.prewarm",
+    "livekit.agents.voice.room_io",
+]
+#: LiveKit leaves workers out from a load of 0.7 on, by default. Ours never says so much: it
+#: declines what is too much for it, and then the next worker is asked.
+_FULL_LOAD = 0.65
+#: Time for `on_session_end`: see the deadlines in call.py.
+_SESSION_END_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that is built but does not run yet."""
+
+    settings: WorkerSettings
+    server: AgentServer
+    pool: Pool
+    gate: Gate
+    health: Health
+
+
+def build_worker(settings: WorkerSettings) -> Worker:
+    """Put the parts together; nothing is started."""
+    server = build_server(settings)
+    pool = Pool(server)
+    gate = Gate(settings.worker_capacity, lambda: pool.active)
+    server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
+    server.rtc_session(
+        entrypoint.run,
+        agent_name=settings.agent_name,
+        on_request=gate.answer,
+        on_session_end=entrypoint.on_session_end,
+    )
+    return Worker(settings, server, pool, gate, Health(settings, pool, gate))
+
+
+def build_server(settings: WorkerSettings) -> AgentServer:
+    """Build the framework's server, without a session type yet."""
+    return AgentServer(
+        ws_url=settings.livekit_url,
+        api_key=settings.livekit_api_key,
+        api_secret=settings.livekit_api_secret.get_secret_value(),
+        max_retry=settings.livekit_connect_retries,
+        num_idle_processes=settings.pool_size,
+        # The settings travel to the job processes, so that all of them agree on one worker id.
+        setup_fnc=partial(prewarm, settings),
+        initialize_process_timeout=settings.process_start_timeout_s,
+        preload_modules=_PRELOADED,
+        # With a threshold an idle worker declines a burst of more than `pool_size` calls, and a
+        # busy one stops refilling its pool. Capacity is the gate's business.
+        load_threshold=math.inf,
+        drain_timeout=settings.drain_timeout_s,
+        session_end_timeout=_SESSION_END_S,
+        # Its own health endpoint cannot be switched off: keep it out of the way.
+        host="127.0.0.1",
+        port=0,
+    )

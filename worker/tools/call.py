@@ -1,0 +1,19 @@
+"""Hanging up."""
+
+from __future__ import annotations
+
+from livekit.agents import RunContext, function_tool
+from livekit.agents.voice import SpeechHandle
+
+
+@function_tool
+async def end_call(context: RunContext[None]) -> str:
+    """End the call. Use it when the user says goodbye or asks to hang up, and only then."""
+
+    def hang_up(_: SpeechHandle) -> None:
+        context.session.shutdown(drain=True)
+
+    # The goodbye that follows belongs to the same speech: when that has been played, or has been
+    # interrupted, or could not be made, the call is over.
+    context.speech_handle.add_done_callback(hang_up)
+    return "The call ends after your next sentence. Say a short goodbye and nothing else."
