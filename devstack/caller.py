@@ -15,17 +15,38 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from livekit import rtc
 
 from devstack.audio import Sound
-from devstack.errors import DevstackError
+from devstack.calls import (
+    Answer,
+    CallEnded,
+    CallerError,
+    CallLog,
+    JoinFailed,
+    Moments,
+    NoAgent,
+    NoAnswer,
+)
+from devstack.changes import Changes
 from devstack.hearing import RATE, Hearing
 from devstack.microphone import Microphone, Said
 from devstack.transcript import Line, Transcript
+
+__all__ = [
+    "Answer",
+    "CallEnded",
+    "CallLog",
+    "Caller",
+    "CallerError",
+    "JoinFailed",
+    "Moments",
+    "NoAgent",
+    "NoAnswer",
+]
 
 STATE = "lk.agent.state"
 BUSY_STATES = frozenset({"initializing", "thinking", "speaking"})
@@ -33,61 +54,8 @@ QUIET_S = 0.6
 """The agent is done when it says that it listens and has been silent for this long."""
 QUIET_WITHOUT_STATE_S = 1.5
 """The same for an agent that does not tell its state."""
-_TICK_S = 0.05
 _CLOSE_WITHIN_S = 5.0
 _LONGEST_ANSWER_S = 120.0
-
-
-class CallerError(DevstackError):
-    """Base of what can go wrong in a call."""
-
-
-class JoinFailed(CallerError):
-    """Raised when the room cannot be joined."""
-
-
-class NoAgent(CallerError):
-    """Raised when no agent came, or none that could be heard."""
-
-
-class NoAnswer(CallerError):
-    """Raised when the agent stayed silent, or did not stop speaking."""
-
-
-class CallEnded(CallerError):
-    """Raised when the room was closed, or we were put out of it, during a wait."""
-
-
-@dataclass(kw_only=True)
-class Moments:
-    """When things happened for the first time; None: not yet."""
-
-    joining_at: float | None = None
-    joined_at: float | None = None
-    agent_joined_at: float | None = None
-    agent_track_at: float | None = None
-    first_audio_at: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the agent said to an utterance."""
-
-    latency_s: float
-    """From the end of the user's speech to the first sound of the answer."""
-    began_at: float
-    ended_at: float
-    sound: Sound
-    text: str
-
-
-@dataclass(kw_only=True)
-class CallLog:
-    """What the caller has noticed so far."""
-
-    moments: Moments = field(default_factory=Moments)
-    states: list[tuple[float, str]] = field(default_factory=list)
-    ended_because: str | None = None
 
 
 class Caller:
@@ -103,8 +71,7 @@ class Caller:
     ) -> None:
         self.log = CallLog()
         self.hearing = Hearing()
-        self._url, self._token = server_url, participant_token
-        self._join_within_s = join_within_s
+        self._url, self._token, self._join_within_s = server_url, participant_token, join_within_s
         self._on_line = on_line
         self._transcript = Transcript(self._tell)
         self._microphone: Microphone | None = None
@@ -112,7 +79,7 @@ class Caller:
         self._agent_identity: str | None = None
         self._room: rtc.Room | None = None
         self._listening: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
+        self._changes = Changes()
 
     async def __aenter__(self) -> Self:
         try:
@@ -134,11 +101,6 @@ class Caller:
     def lines(self) -> list[Line]:
         """The transcript so far."""
         return self._transcript.lines
-
-    @property
-    def agent_state(self) -> str | None:
-        """What the agent says it is doing."""
-        return self.log.states[-1][1] if self.log.states else None
 
     @property
     def room(self) -> rtc.Room:
@@ -175,7 +137,8 @@ class Caller:
 
     async def wait_greeting(self, deadline_s: float) -> Answer:
         """Wait until the agent has said its first words."""
-        said = Said(began_at=self._joining_at, ended_at=self._joining_at)
+        joining_at = self.log.moments.joining_at or 0.0
+        said = Said(began_at=joining_at, ended_at=joining_at)
         return await self._wait_speech(said, deadline_s, "the agent said nothing")
 
     async def wait_answer(self, deadline_s: float) -> Answer:
@@ -214,10 +177,6 @@ class Caller:
             with suppress(TimeoutError):
                 await asyncio.wait_for(room.disconnect(), _CLOSE_WITHIN_S)
 
-    @property
-    def _joining_at(self) -> float:
-        return self.log.moments.joining_at or 0.0
-
     async def _join(self) -> None:
         self._room = room = rtc.Room()
         self._watch(room)
@@ -253,7 +212,7 @@ class Caller:
     def _on_attributes(self, changed: dict[str, str], participant: rtc.Participant) -> None:
         if participant.identity == self._agent_identity and STATE in changed:
             self.log.states.append((time.monotonic(), changed[STATE]))
-            self._changed.set()
+            self._changes.note()
 
     def _on_track(
         self,
@@ -271,16 +230,16 @@ class Caller:
         if self._listening is not None:  # a replacement of the first agent
             self._listening.cancel()
         self._listening = asyncio.create_task(self._listen(track), name="caller listens")
-        self._changed.set()
+        self._changes.note()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.log.ended_because = rtc.DisconnectReason.Name(reason)
-        self._changed.set()
+        self._changes.note()
 
     def _tell(self, line: Line) -> None:
         if self._on_line is not None:
             self._on_line(line)
-        self._changed.set()
+        self._changes.note()
 
     async def _listen(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1)
@@ -288,7 +247,7 @@ class Caller:
             async for event in stream:
                 self.hearing.add(bytes(event.frame.data))
                 self.log.moments.first_audio_at = self.hearing.first_loud_at
-                self._changed.set()
+                self._changes.note()
         finally:
             await stream.aclose()
 
@@ -314,12 +273,12 @@ class Caller:
         )
 
     def _is_done(self) -> bool:
-        if self.agent_state is None:
+        if self.log.agent_state is None:
             return self.hearing.is_quiet_for(QUIET_WITHOUT_STATE_S)
-        return self.agent_state not in BUSY_STATES and self.hearing.is_quiet_for(QUIET_S)
+        return self.log.agent_state not in BUSY_STATES and self.hearing.is_quiet_for(QUIET_S)
 
     def _explain(self, failure: str, deadline_s: float) -> CallerError:
-        state = self.agent_state or "unknown"
+        state = self.log.agent_state or "unknown"
         if self._agent_identity is None:
             return NoAgent(f"{failure} within {deadline_s:g} s: there is no agent in the room")
         return NoAnswer(f"{failure} within {deadline_s:g} s (agent's state: {state})")
@@ -327,16 +286,13 @@ class Caller:
     async def _until(
         self, is_met: Callable[[], bool], deadline_s: float, failure: Callable[[], CallerError]
     ) -> None:
-        """Wait for a condition, which is tried whenever something has changed."""
-        ends_at = time.monotonic() + deadline_s
-        while not is_met():
-            if self.log.ended_because is not None:
+        def is_met_in_time() -> bool:
+            if not (met := is_met()) and self.log.ended_because is not None:
                 raise CallEnded(f"the call was ended: {self.log.ended_because}")
-            if time.monotonic() > ends_at:
-                raise failure()
-            self._changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _TICK_S)
+            return met
+
+        if not await self._changes.until(is_met_in_time, deadline_s):
+            raise failure()
 
 
 def _talks_on(deadline_s: float) -> NoAnswer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
@@ -24,6 +25,7 @@ TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     arguments, rest = build_parser().parse_known_args(argv)
     env = process_environment()
     terminal = Terminal(env)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+LOCK_POLL_S = 0.1
 
 
 def write_private(path: Path, text: str) -> None:
@@ -30,9 +34,24 @@ def read_json(path: Path) -> dict[str, object] | None:
 
 
 @contextmanager
-def file_lock(path: Path) -> Iterator[None]:
-    """Hold a lock that other processes respect, waiting for it; it ends with this process."""
+def file_lock(path: Path, when_waiting: Callable[[float], None] = lambda _: None) -> Iterator[None]:
+    """Hold a lock that other processes respect; it ends with this process.
+
+    While another process has it, `when_waiting` is told how many seconds that has taken.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    began = time.monotonic()
     with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        while not try_lock(file):
+            when_waiting(time.monotonic() - began)
+            time.sleep(LOCK_POLL_S)
         yield
+
+
+def try_lock(file: TextIO) -> bool:
+    """Take the lock of an open file, if no other process has it."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

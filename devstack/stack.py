@@ -10,7 +10,7 @@ from typing import Protocol
 
 from devstack.errors import DevstackError, PortTaken, ServiceDied, ServiceNotReady
 from devstack.process import RunningProcess
-from devstack.readiness import NotReady, check_of, until_ready
+from devstack.readiness import NotReady, until_ready
 from devstack.service import Service
 
 BIND_FAILED = re.compile(
@@ -78,7 +78,7 @@ class Stack:
     async def _until_ready(self, service: Service, process: RunningProcess) -> None:
         async def wait() -> None:
             try:
-                await until_ready(check_of(service.health), service.ready_within_s)
+                await until_ready(service.ready, service.ready_within_s)
             except NotReady as reason:
                 raise ServiceNotReady(
                     f"{service.name} was not ready within {service.ready_within_s:.0f} s: {reason}",

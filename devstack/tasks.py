@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from devstack.settings import REPO, VENV
 from devstack.terminal import Terminal
@@ -18,11 +18,12 @@ PYTEST_FOUND_NOTHING = 5
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of a task; its output is shown as it comes."""
+    """One command of a task; a quiet one's output is shown only when it fails."""
 
     name: str
     argv: tuple[str, ...]
-    accepted: frozenset[int] = field(default=frozenset({0}))
+    accepted: frozenset[int] = frozenset({0})
+    is_quiet: bool = True
 
 
 def lint_stages() -> list[Stage]:
@@ -48,7 +49,7 @@ def tier_stages(tier: str, arguments: Sequence[str] = ()) -> list[Stage]:
     """Return the tests of a tier; a tier without tests yet is no failure."""
     accepted = frozenset({0, PYTEST_FOUND_NOTHING})
     argv = (sys.executable, "-m", "pytest", f"tests/{tier}", *arguments)
-    return [Stage(tier, argv, accepted)]
+    return [Stage(tier, argv, accepted, is_quiet=False)]
 
 
 def all_stages(arguments: Sequence[str] = ()) -> list[Stage]:
@@ -68,17 +69,38 @@ def audit_stages() -> list[Stage]:
 
 def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal) -> int:
     """Run all stages, whatever becomes of the ones before; return 0 when all passed."""
-    results: list[tuple[Stage, bool, float]] = []
-    for stage in stages:
-        terminal.title(f"── {stage.name}")
-        began = time.monotonic()
-        code = subprocess.run(stage.argv, cwd=REPO, env=dict(env), check=False).returncode
-        results.append((stage, code in stage.accepted, time.monotonic() - began))
-    if len(results) > 1:
+    results = [(stage, *_run_stage(stage, env, terminal)) for stage in stages]
+    if not all(stage.is_quiet for stage in stages):
         terminal.title("── summary")
         for stage, has_passed, seconds in results:
-            terminal.step(stage.name, "ok" if has_passed else "failed", seconds)
+            _tell(terminal, stage, seconds, has_passed=has_passed)
     return 0 if all(has_passed for _, has_passed, _ in results) else 1
+
+
+def _run_stage(stage: Stage, env: Mapping[str, str], terminal: Terminal) -> tuple[bool, float]:
+    """Return whether a stage passed and how many seconds it took."""
+    began = time.monotonic()
+    if not stage.is_quiet:
+        terminal.title(f"── {stage.name}")
+    done = subprocess.run(
+        stage.argv,
+        cwd=REPO,
+        env=dict(env),
+        check=False,
+        stdout=subprocess.PIPE if stage.is_quiet else None,
+        stderr=subprocess.STDOUT if stage.is_quiet else None,
+        text=True,
+    )
+    has_passed, seconds = done.returncode in stage.accepted, time.monotonic() - began
+    if stage.is_quiet:
+        _tell(terminal, stage, seconds, has_passed=has_passed)
+        if not has_passed:
+            terminal.line(done.stdout.rstrip())
+    return has_passed, seconds
+
+
+def _tell(terminal: Terminal, stage: Stage, seconds: float, *, has_passed: bool) -> None:
+    terminal.step(stage.name, "ok" if has_passed else "failed", seconds)
 
 
 def _tool(name: str, *arguments: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """``python -m localvoice``: serve until told to stop.
 
-Exit status: 0 after SIGTERM or SIGINT, 1 when the models are unusable, 2 for bad settings.
+Exit status: 0 after SIGTERM or SIGINT, 1 when the models or the port are unusable, 2 for bad
+settings.
 """
 
 from __future__ import annotations
@@ -53,8 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     )
     _log.info("starting", extra={"host": settings.host, "port": settings.port})
-    server.run()
-    return 1 if failed or not server.started else 0
+    try:
+        server.run()
+    except SystemExit as end:  # by a signal, or because the port is taken
+        return 1 if failed or end.code else 0
+    return 1 if failed else 0
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

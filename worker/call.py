@@ -167,7 +167,7 @@ class Call:
             self._session.say(settings.agent_greeting, audio=clip.frames())
 
     def _on_close(self, event: CloseEvent) -> None:
-        outcome = after_close(event)
+        outcome = after_close(event, has_hung_up=self._session.userdata.hang_up)
         if outcome is not None:
             self.conclude(outcome)
 

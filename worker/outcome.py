@@ -61,13 +61,18 @@ def after_disconnect(reason: rtc.DisconnectReason.ValueType) -> Outcome:
     return Outcome.ended(name) if reason in _ROOM_GONE else Outcome.left(name)
 
 
-def after_close(event: CloseEvent) -> Outcome | None:
-    """Judge why the conversation closed; None when the job was stopped from outside."""
+def after_close(event: CloseEvent, *, has_hung_up: bool) -> Outcome | None:
+    """Judge why the conversation closed; None when that follows from something else.
+
+    The framework closes it as `user_initiated` too when it shuts the job down.
+    """
     match event.reason:
         case CloseReason.ERROR:
             return Outcome.failed("provider_error", _blame(event.error))
         case CloseReason.JOB_SHUTDOWN:
             return None
+        case CloseReason.USER_INITIATED:
+            return Outcome.ended("agent_hung_up") if has_hung_up else None
         case _:
             return Outcome.ended(event.reason.value)
 

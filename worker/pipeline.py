@@ -11,6 +11,7 @@ from livekit.plugins import openai
 from openai import AsyncClient
 
 from worker.settings import WorkerSettings
+from worker.tools.call import Wishes
 
 #: Echo cancellation needs a moment at the start; until then the user cannot interrupt.
 _AEC_WARMUP_S = 1.0
@@ -64,11 +65,12 @@ def build_tts(settings: WorkerSettings, client: AsyncClient) -> openai.TTS:
     )
 
 
-def build_session(pipeline: Pipeline, timeout_s: float) -> AgentSession[None]:
+def build_session(pipeline: Pipeline, timeout_s: float) -> AgentSession[Wishes]:
     """Build the conversation of one call; needs the event loop of the job."""
     # The first retry comes after 0.1 s: a hung provider costs the user at most twice the timeout.
     patience = APIConnectOptions(max_retry=1, retry_interval=0.5, timeout=timeout_s)
     return AgentSession(
+        userdata=Wishes(),
         stt=pipeline.stt,
         llm=pipeline.llm,
         tts=pipeline.tts,

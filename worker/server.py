@@ -20,6 +20,7 @@ _PRELOADED = [
     # What the framework and the provider's client would otherwise import during the first call.
     "anyio._backends._asyncio",
     "livekit.agents.llm.async_toolset",
+    "numpy.fft",
     "openai.lib.streaming.chat",
     "openai.resources.audio",
     "openai.resources.chat",

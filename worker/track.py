@@ -15,6 +15,8 @@ from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
+from worker.tools.call import Wishes
+
 _SAMPLE_RATE = 24_000
 _NAME = "agent"
 
@@ -43,7 +45,7 @@ class EarlyTrack(_ParticipantAudioOutput):
         self.published.set()
 
 
-def transcribe_from_now_on(session: AgentSession[None], room: rtc.Room) -> None:
+def transcribe_from_now_on(session: AgentSession[Wishes], room: rtc.Room) -> None:
     """Send what the agent says as text, too; RoomIO does so only once it has seen the user.
 
     It would then do it a second time, which would cut the sentence that is being spoken in two.

@@ -10,6 +10,7 @@ import hmac
 import logging
 import time
 import uuid
+from contextlib import suppress
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -23,6 +24,9 @@ _log = logging.getLogger("localvoice")
 
 #: Slack for multipart boundaries and form fields beside the recording. Bytes.
 _FORM_OVERHEAD = 64 * 1024
+#: How much of a refused body is read and thrown away, bytes, and for how long, seconds.
+_DRAIN_BYTES = 64 * 1024 * 1024
+_DRAIN_S = 2.0
 
 
 class Borders:
@@ -124,13 +128,29 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self.request_id
             if not self._body_read and self._status >= 400:
-                headers["Connection"] = "close"  # the unread rest is not the next request
+                await self._drain()
+                headers["Connection"] = "close"  # an unread rest is not the next request
         self._bytes_out += len(message.get("body", b""))
         try:
             async with asyncio.timeout(self._settings.send_timeout_s):
                 await self._send(message)
         except TimeoutError as error:
             raise _StalledReader from error
+
+    async def _drain(self) -> None:
+        """Read a refused body to its end, within reason.
+
+        A client that is still sending when the connection closes sees a reset and never the
+        answer that says why.
+        """
+        drained = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S):
+                while not self._body_read and drained < _DRAIN_BYTES:
+                    message = await self._receive()
+                    drained += len(message.get("body", b""))
+                    self._body_read = not message.get("more_body", False)
+        self._bytes_in += drained
 
     async def refuse(self, error: ApiError) -> None:
         """Answer with the error, unless an answer has already begun: then it is cut off."""

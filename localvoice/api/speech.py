@@ -31,7 +31,7 @@ _SAMPLES_PER_TOKEN = encoding.SAMPLE_RATE // 20
 class SpeechRequest(BaseModel):
     """OpenAI's fields. There is one voice: any voice and any model name mean it."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
     input: str = Field(min_length=1)
     model: str | None = None

@@ -35,7 +35,10 @@ def _sentence(message: Message) -> str:
         return "Sorry, that did not work just now."
     if not text or text in {"null", "None", "ok", "OK", "true"}:
         return "Done."
-    said = _trim(_value_in_words(_parsed(text)))
+    value = _parsed(text)
+    if isinstance(value, str) and (moment := _moment(value)):
+        return f"It is {moment}."
+    said = _trim(_value_in_words(value))
     if len(said.split()) <= _BARE_WORDS:
         said = f"It is {said}" if "time" in name else f"The answer is {said}"
     return said if said[-1:] in ".!?" else f"{said}."

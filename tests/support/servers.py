@@ -92,14 +92,18 @@ def program(tool: Tool) -> Path:
 
 @contextmanager
 def running(
-    describe: Callable[[Ports], Sequence[Service]], fixture: str
+    describe: Callable[[Ports], Sequence[Service]], fixture: str | None = None
 ) -> Iterator[tuple[Stack, Ports]]:
-    """Run services on random ports; on other ones when somebody else was quicker to bind."""
+    """Run services on random ports; on other ones when somebody else was quicker to bind.
+
+    Their logs are shown with failed tests that use `fixture`.
+    """
     with BackgroundLoop() as loop:
         for attempt in range(1, START_ATTEMPTS + 1):
             ports = random_ports()
             stack = Stack(describe(ports))
-            register_logs(fixture, stack)
+            if fixture:
+                register_logs(fixture, stack)
             try:
                 loop.run(stack.start())
             except PortTaken:

@@ -15,6 +15,7 @@ from devstack.config import StackConfig
 from devstack.detachment import run_detached
 from devstack.fleet import server_services
 from devstack.process import Command
+from devstack.readiness import http_ok
 from devstack.runner import run_stack
 from devstack.service import Service
 from devstack.settings import REPO, process_environment
@@ -32,7 +33,7 @@ def tiny_service(config: StackConfig, mode: str, port: int) -> Service:
             cwd=REPO,
         ),
         url=f"http://127.0.0.1:{port}",
-        health=f"http://127.0.0.1:{port}/readyz",
+        ready=http_ok(f"http://127.0.0.1:{port}/readyz"),
         ready_within_s=3.0 if mode == "unready" else 60.0,
         stop_within_s=90.0 if mode == "stubborn" else 20.0,
     )

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from livekit.agents import RunContext, function_tool
 from livekit.agents.voice import SpeechHandle
 
 
+@dataclass
+class Wishes:
+    """What came up in the conversation that concerns the call itself."""
+
+    hang_up: bool = False
+
+
 @function_tool
-async def end_call(context: RunContext[None]) -> str:
+async def end_call(context: RunContext[Wishes]) -> str:
     """End the call. Use it when the user says goodbye or asks to hang up, and only then."""
 
     def hang_up(_: SpeechHandle) -> None:
+        context.userdata.hang_up = True
         context.session.shutdown(drain=True)
 
     # The goodbye that follows belongs to the same speech: when that has been played, or has been

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo, available_timezones
 from livekit.agents import ToolError, function_tool
 
 _MAX_SUGGESTIONS = 3
+#: Listed on some machines, and different on each.
+_NOT_PLACES = {"Factory", "localtime", "posixrules"}
 
 
 @function_tool
@@ -41,7 +43,7 @@ def find_zone(name: str) -> ZoneInfo:
 
 @cache
 def _known_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones() - _NOT_PLACES)
 
 
 def _similar(wanted: str) -> list[str]:

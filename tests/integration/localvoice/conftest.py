@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import httpx2
 import openai
@@ -44,11 +44,13 @@ def spoken(server: Server) -> Spoken:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the server's last lines beside a failure."""
-    report: pytest.TestReport = yield  # type: ignore[assignment,misc]
-    fixtures = getattr(item, "funcargs", {})
-    if report.failed and isinstance(fixtures.get("server"), Server):
-        lines = fixtures["server"].log().splitlines()[-_LOG_LINES:]
+    report = yield
+    server = getattr(item, "funcargs", {}).get("server")
+    if report.failed and isinstance(server, Server):
+        lines = server.log().splitlines()[-_LOG_LINES:]
         report.sections.append(("localvoice log", "\n".join(lines)))
-    return report  # type: ignore[return-value]
+    return report

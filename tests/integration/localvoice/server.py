@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
@@ -54,7 +53,7 @@ def free_port() -> int:
         return port
 
 
-def spawn(*flags: str, **settings: Any) -> Server:
+def spawn(*flags: str, **settings: object) -> Server:
     """Start a process; ``settings`` become LOCALVOICE_* variables. Does not wait for it."""
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LOCALVOICE_")}  # noqa: TID251
@@ -86,7 +85,7 @@ def wait_until_ready(server: Server, path: str = "/readyz") -> None:
 
 
 @contextmanager
-def running(*flags: str, **settings: Any) -> Iterator[Server]:
+def running(*flags: str, **settings: object) -> Iterator[Server]:
     """A ready server for the length of the block."""
     server = spawn(*flags, **settings)
     try:

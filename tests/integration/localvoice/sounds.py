@@ -69,8 +69,8 @@ def packed(samples: Pcm, container: str, codec: str) -> bytes:
 
 def duration_s(data: bytes) -> float:
     """Length of a recording in any container."""
-    with av.open(io.BytesIO(data)) as file:
-        return sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
+    with av.open(io.BytesIO(data), mode="r") as file:
+        return sum((frame.samples / frame.sample_rate for frame in file.decode(audio=0)), 0.0)
 
 
 def silence(seconds: float) -> Pcm:

@@ -143,7 +143,7 @@ async def test_the_key_is_asked_for_everywhere_but_health() -> None:
     with running(api_key="correct horse") as server:
         async with httpx2.AsyncClient(base_url=server.url, timeout=30) as http:
             for key in ("", "Bearer", "Bearer wrong", "Basic correct horse", "Bearer corréct"):
-                headers = {"Authorization": key.encode()}
+                headers = [(b"Authorization", key.encode())]
                 answer = await http.get("/v1/models", headers=headers)
                 assert answer.status_code == 401, key
                 assert answer.json()["error"]["code"] == "invalid_api_key"

@@ -17,6 +17,12 @@ from tests.integration.localvoice.sounds import RATE, Spoken, words
 KEY = "unused"
 
 
+async def _close(stt: openai.STT) -> None:
+    """Close the plugin's STT with its HTTP client, which its own aclose leaves open."""
+    await stt.aclose()
+    await stt._client.close()
+
+
 @function_tool
 async def get_time(timezone: str) -> str:
     """The current time.
@@ -33,7 +39,7 @@ async def test_stt_recognises(server: Server, spoken: Spoken) -> None:
     for model in ("gpt-4o-mini-transcribe", "whisper-1"):
         stt = openai.STT(model=model, base_url=server.api, api_key=KEY)
         event = await stt.recognize(frame)
-        await stt.aclose()
+        await _close(stt)
 
         assert words(event.alternatives[0].text) == words("What is seven plus five?")
         assert event.alternatives[0].language == "en"
@@ -70,7 +76,9 @@ async def test_llm_streams_words_and_calls_tools(server: Server) -> None:
     assert call.name == "get_time"
     assert json.loads(call.arguments) == {"timezone": "Europe/Paris"}
 
-    context.items.append(call)
+    context.items.append(
+        llm.FunctionCall(call_id=call.call_id, name=call.name, arguments=call.arguments)
+    )
     context.items.append(
         llm.FunctionCallOutput(
             call_id=call.call_id, name=call.name, output="3:45 PM", is_error=False
@@ -91,7 +99,7 @@ async def test_errors_arrive_as_the_frameworks_own(server: Server) -> None:
 
     with pytest.raises(APIStatusError) as caught:
         await stt.recognize(frame)
-    await stt.aclose()
+    await _close(stt)
 
     assert caught.value.status_code == 400
     assert not caught.value.retryable

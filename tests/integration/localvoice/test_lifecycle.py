@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from tests.integration.localvoice import sounds
-from tests.integration.localvoice.patience import eventually
 from tests.integration.localvoice.server import (
     REPOSITORY,
     Server,
@@ -25,6 +24,7 @@ from tests.integration.localvoice.server import (
     stop,
     wait_until_ready,
 )
+from tests.integration.localvoice.waiting import eventually
 
 
 def exit_status(server: Server) -> int:

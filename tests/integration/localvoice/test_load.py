@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.integration.localvoice import sounds
-from tests.integration.localvoice.patience import eventually
 from tests.integration.localvoice.server import Server, running
+from tests.integration.localvoice.waiting import eventually
 
 HEAR = "/v1/audio/transcriptions"
 SAY = "/v1/audio/speech"

@@ -24,8 +24,21 @@ def relaying(server: Server) -> Iterator[Server]:
         yield started
 
 
+@pytest.fixture(scope="module")
+def port() -> int:
+    """Where the impatient server expects its language model; nobody is there at first."""
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def impatient(port: int) -> Iterator[Server]:
+    """A server that does not wait long for its language model."""
+    with running(llm_base_url=f"http://127.0.0.1:{port}/v1", llm_read_timeout_s=1) as started:
+        yield started
+
+
 @asynccontextmanager
-async def upstream(*pieces: bytes, hang: bool = False) -> AsyncIterator[str]:
+async def upstream(port: int, *pieces: bytes, hang: bool = False) -> AsyncIterator[None]:
     """A server that answers every connection with these bytes, then closes or hangs."""
     released = asyncio.Event()
 
@@ -38,9 +51,9 @@ async def upstream(*pieces: bytes, hang: bool = False) -> AsyncIterator[str]:
             await released.wait()
         writer.close()
 
-    listener = await asyncio.start_server(answer, "127.0.0.1", 0)
+    listener = await asyncio.start_server(answer, "127.0.0.1", port)
     try:
-        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/v1"
+        yield
     finally:
         released.set()
         listener.close()
@@ -91,40 +104,35 @@ async def test_errors_are_relayed_with_their_status(relaying: Server) -> None:
     assert answer.json()["error"]["param"] == "messages"
 
 
-async def test_nobody_there_is_502() -> None:
-    with running(llm_base_url=f"http://127.0.0.1:{free_port()}/v1") as server:
-        answer = await post(server)
+async def test_nobody_there_is_502(impatient: Server) -> None:
+    answer = await post(impatient)
 
     assert answer.status_code == 502
     assert "cannot be reached" in answer.json()["error"]["message"]
 
 
-async def test_silence_is_504() -> None:
-    async with upstream(hang=True) as url:
-        with running(llm_base_url=url, llm_read_timeout_s=0.3) as server:
-            answers = [await post(server), await post(server, stream=True)]
+async def test_silence_is_504(impatient: Server, port: int) -> None:
+    async with upstream(port, hang=True):
+        answers = [await post(impatient), await post(impatient, stream=True)]
 
     assert [answer.status_code for answer in answers] == [504, 504]
     assert answers[0].json()["error"]["code"] == "timeout"
 
 
-async def test_a_stream_that_falls_silent_ends_with_an_error() -> None:
-    chunk = (
-        b'data: {"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[]}'
-    )
-    start = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + chunk + b"\n\n"
-    async with upstream(start, hang=True) as url:
-        with running(llm_base_url=url, llm_read_timeout_s=0.3) as server:
-            async with openai.AsyncOpenAI(
-                api_key="x", base_url=server.api, max_retries=0
-            ) as client:
-                stream = await client.chat.completions.create(
-                    model="m", messages=[{"role": "user", "content": "x"}], stream=True
-                )
-                # What was sent comes through before the failure does.
-                assert (await anext(stream)).id == "1"
-                with pytest.raises(openai.APIError, match="stopped answering"):
-                    await anext(stream)
+async def test_a_stream_that_falls_silent_ends_with_an_error(impatient: Server, port: int) -> None:
+    chunk = b'{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[]}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+    async with (
+        upstream(port, head, b"data: " + chunk + b"\n\n", hang=True),
+        openai.AsyncOpenAI(api_key="x", base_url=impatient.api, max_retries=0) as client,
+    ):
+        stream = await client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": "x"}], stream=True
+        )
+        # What was sent comes through before the failure does.
+        assert (await anext(stream)).id == "1"
+        with pytest.raises(openai.APIError, match="stopped answering"):
+            await anext(stream)
 
 
 @pytest.mark.parametrize(
@@ -144,10 +152,11 @@ async def test_a_stream_that_falls_silent_ends_with_an_error() -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{", 502, "broke"),
     ],
 )
-async def test_odd_answers(raw: bytes, status: int, message: str) -> None:
-    async with upstream(raw) as url:
-        with running(llm_base_url=url) as server:
-            answer = await post(server)
+async def test_odd_answers(
+    impatient: Server, port: int, raw: bytes, status: int, message: str
+) -> None:
+    async with upstream(port, raw):
+        answer = await post(impatient)
 
     assert answer.status_code == status, answer.text
     error = answer.json()["error"]

@@ -14,14 +14,14 @@ import openai
 import pytest
 
 from tests.integration.localvoice import sounds
-from tests.integration.localvoice.patience import eventually
 from tests.integration.localvoice.server import Server
+from tests.integration.localvoice.waiting import eventually
 
 TEXT = "The sky is blue. The grass is green."
 LONG = "This sentence is here to take a while. " * 90
 
 
-async def say(http: httpx2.AsyncClient, **body: Any) -> httpx2.Response:
+async def say(http: httpx2.AsyncClient, **body: object) -> httpx2.Response:
     """Ask for speech; the answer must be sound."""
     answer = await http.post("/v1/audio/speech", json={"model": "x", "voice": "y"} | body)
     assert answer.status_code == 200, answer.text

@@ -42,7 +42,6 @@ async def test_what_was_said_is_understood(
     [
         ("webm", "libopus"),
         ("ogg", "libopus"),
-        ("ogg", "libvorbis"),
         ("mp3", "libmp3lame"),
         ("flac", "flac"),
         ("mp4", "aac"),

@@ -9,17 +9,21 @@ import pytest
 import yaml
 
 from devstack.keys import LIVEKIT_KEY_NAME, Keys
-from devstack.ports import random_ports
+from devstack.ports import Ports
 from devstack.servers import LIVEKIT_YAML, render_livekit_yaml
 
 TEXT = LIVEKIT_YAML.read_text(encoding="utf-8")
-PORTS = random_ports()
+PORTS = Ports(
+    redis=1, livekit=2, livekit_tcp=3, livekit_udp=4, localvoice=5, tokenserver=6, worker=7
+)
 KEYS = Keys.generate()
+WEBHOOK = "http://127.0.0.1:1/hook"
 
 
-def render(**options: Any) -> dict[str, Any]:
-    webhook = {"webhook_url": "http://127.0.0.1:1/hook"} | options
-    text = render_livekit_yaml(TEXT, ports=PORTS, keys=KEYS, **webhook)
+def render(webhook_url: str | None = WEBHOOK, *, with_redis: bool = True) -> dict[str, Any]:
+    text = render_livekit_yaml(
+        TEXT, ports=PORTS, keys=KEYS, webhook_url=webhook_url, with_redis=with_redis
+    )
     config: dict[str, Any] = yaml.safe_load(text)
     return config
 
@@ -46,7 +50,7 @@ def test_each_setting_is_explained() -> None:
         ("redis.address", f"127.0.0.1:{PORTS.redis}"),
         ("keys", {KEYS.livekit_api_key: KEYS.livekit_api_secret}),
         ("webhook.api_key", KEYS.livekit_api_key),
-        ("webhook.urls", ["http://127.0.0.1:1/hook"]),
+        ("webhook.urls", [WEBHOOK]),
     ],
 )
 def test_what_differs_between_runs_is_filled_in(path: str, expected: object) -> None:

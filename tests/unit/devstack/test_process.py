@@ -10,7 +10,7 @@ import pytest
 from devstack.identity import ProcessId, start_token
 from devstack.logs import last_lines, rotate, tail
 from devstack.network import has_usable_interface
-from devstack.readiness import check_of, verdict
+from devstack.readiness import http_ok, redis_ping, verdict
 from devstack.stack import BIND_FAILED
 
 
@@ -57,8 +57,8 @@ def test_how_servers_say_that_a_port_is_taken(line: str) -> None:
 
 
 async def test_verdict_on_nobody() -> None:
-    assert await verdict(check_of("http://127.0.0.1:1/readyz")) == "nobody listens"
-    assert await verdict(check_of("redis://127.0.0.1:1")) == "nobody listens"
+    assert await verdict(http_ok("http://127.0.0.1:1/readyz")) == "nobody listens"
+    assert await verdict(redis_ping(1)) == "nobody listens"
 
 
 def test_this_machine_has_a_network_or_not() -> None:

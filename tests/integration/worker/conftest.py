@@ -1,0 +1,116 @@
+"""A real worker process, its neighbours, and calls to it."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from livekit import api
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from devstack.ports import LOOPBACK, Ports
+from devstack.process import Command
+from devstack.readiness import http_ok
+from devstack.service import Service
+from devstack.settings import REPO, process_environment
+from sessions.connection import Temper, connect
+from sessions.settings import StoreSettings
+from sessions.store import SessionStore
+from tests.integration.worker.fleet import Fleet, WorkerProcess
+from tests.support.servers import LiveKitServer, RedisServer, running
+
+
+@pytest.fixture(scope="session")
+def localvoice_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Speech models on the CPU."""
+    logs = tmp_path_factory.mktemp("localvoice")
+
+    def describe(ports: Ports) -> list[Service]:
+        url = f"http://{LOOPBACK}:{ports.localvoice}"
+        command = Command(
+            name="localvoice",
+            argv=(sys.executable, "-m", "localvoice", "--port", str(ports.localvoice)),
+            env=process_environment(),
+            log=logs / "localvoice.log",
+            cwd=REPO,
+        )
+        return [
+            Service(command=command, url=url, ready=http_ok(f"{url}/readyz"), ready_within_s=120)
+        ]
+
+    with running(describe, "localvoice_url") as (stack, _):
+        yield stack.services[0].url
+
+
+@pytest.fixture(scope="module")
+def settings(redis_server: RedisServer) -> StoreSettings:
+    return StoreSettings(
+        redis_url=SecretStr(redis_server.url), redis_prefix=f"test-{secrets.token_hex(6)}"
+    )
+
+
+@pytest.fixture
+async def redis(settings: StoreSettings) -> AsyncIterator[Redis]:
+    client = connect(settings, Temper.PATIENT)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def store(redis: Redis, settings: StoreSettings) -> SessionStore:
+    return SessionStore(redis, settings)
+
+
+@pytest.fixture
+def environment(
+    settings: StoreSettings, livekit_server: LiveKitServer, localvoice_url: str, greetings: Path
+) -> dict[str, str]:
+    """What a worker is told."""
+    return process_environment() | {
+        "AGENT_NAME": f"agent-{secrets.token_hex(4)}",
+        "GREETING_CACHE_DIR": str(greetings),
+        "HEARTBEAT_INTERVAL_S": "0.5",
+        "LIVEKIT_API_KEY": livekit_server.api_key,
+        "LIVEKIT_API_SECRET": livekit_server.api_secret,
+        "LIVEKIT_URL": livekit_server.url,
+        "OPENAI_API_KEY": "local",
+        "OPENAI_BASE_URL": f"{localvoice_url}/v1",
+        "POOL_SIZE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "REDIS_PREFIX": settings.redis_prefix,
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "WORKER_HOST": LOOPBACK,
+    }
+
+
+@pytest.fixture
+async def fleet(
+    store: SessionStore,
+    livekit_server: LiveKitServer,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> AsyncIterator[Fleet]:
+    """What a test needs to start workers and calls; stops all of them at its end."""
+    server = livekit_server
+    async with (
+        AsyncExitStack() as cleanup,
+        api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as livekit,
+    ):
+        yield Fleet(store, livekit, server, environment, tmp_path, cleanup)
+
+
+@pytest.fixture(scope="session")
+def greetings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The greeting is made once for all tests, as it is for all starts of a worker."""
+    return tmp_path_factory.mktemp("greetings")
+
+
+@pytest.fixture
+async def worker(fleet: Fleet) -> WorkerProcess:
+    """A worker that is ready for calls."""
+    return await fleet.start_worker()

@@ -1,0 +1,194 @@
+"""Workers as processes, and sessions for them, as the token server would make them."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import psutil  # type: ignore[import-untyped]
+from livekit import api
+
+from devstack.caller import Caller
+from devstack.ports import LOOPBACK, free_port
+from devstack.settings import REPO
+from sessions.assignment import Assignment
+from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
+from sessions.model import Newcomer, Session
+from sessions.states import State
+from sessions.store import SessionStore
+from tests.support.servers import LiveKitServer
+from tests.support.wait import eventually
+
+READY_S = 60.0
+EXIT_S = 40.0
+CALL_S = 30.0
+USER = UserId("ada")
+
+
+@dataclass
+class WorkerProcess:
+    """`python -m worker`, started by a test."""
+
+    process: asyncio.subprocess.Process
+    url: str
+    log: Path
+
+    async def ask(self, path: str) -> httpx2.Response:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=5) as http:
+            return await http.get(path)
+
+    async def is_ready(self) -> bool:
+        assert self.process.returncode is None, self.log.read_text()
+        try:
+            return (await self.ask("/readyz")).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def descendants(self) -> list[psutil.Process]:
+        return list(psutil.Process(self.process.pid).children(recursive=True))
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def exit_status(self) -> int:
+        return await asyncio.wait_for(self.process.wait(), EXIT_S)
+
+    async def stop(self) -> None:
+        """Leave nothing behind, whatever state it is in."""
+        if self.process.returncode is not None:
+            return
+        for child in self.descendants():
+            child.kill()
+        self.process.kill()
+        await self.process.wait()
+
+
+@dataclass
+class Call:
+    """A session, the room it happens in, and a way into it."""
+
+    session_id: SessionId
+    room: str
+    identity: str
+    token: str
+    url: str
+    store: SessionStore
+    livekit: api.LiveKitAPI
+
+    async def look(self) -> Session:
+        return await self.store.get(self.session_id)
+
+    async def until(self, *states: State) -> Session:
+        async def reached() -> Session | None:
+            session = await self.look()
+            return session if session.status in states else None
+
+        session = await eventually(reached, CALL_S, message=f"state {states}")
+        assert session is not None
+        return session
+
+    async def agents(self) -> list[str]:
+        request = api.ListParticipantsRequest(room=self.room)
+        found = (await self.livekit.room.list_participants(request)).participants
+        return [one.identity for one in found if one.kind == api.ParticipantInfo.Kind.AGENT]
+
+    async def until_agentless(self) -> None:
+        async def none_left() -> bool:
+            return await self.agents() == []
+
+        await eventually(none_left, CALL_S)
+
+    async def has_room(self) -> bool:
+        rooms = await self.livekit.room.list_rooms(api.ListRoomsRequest(names=[self.room]))
+        return bool(rooms.rooms)
+
+    async def until_room_is_closed(self) -> None:
+        async def is_closed() -> bool:
+            return not await self.has_room()
+
+        await eventually(is_closed, CALL_S)
+
+    def assignment(self, *, admit_on_start: bool = False) -> Assignment:
+        return Assignment(
+            session_id=self.session_id,
+            user_id=USER,
+            identity=self.identity,
+            admit_on_start=admit_on_start,
+        )
+
+    def join(self) -> Caller:
+        return Caller(self.url, self.token)
+
+
+@dataclass
+class Fleet:
+    """Starts workers and calls, and remembers them."""
+
+    store: SessionStore
+    livekit: api.LiveKitAPI
+    server: LiveKitServer
+    environment: dict[str, str]
+    logs: Path
+    cleanup: AsyncExitStack
+
+    async def start_worker(self, *, until_ready: bool = True, **changes: str) -> WorkerProcess:
+        """Start a worker with some variables changed."""
+        port = free_port()
+        log = self.logs / f"worker-{port}.log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "worker"),
+                cwd=REPO,
+                env=self.environment | {"WORKER_PORT": str(port)} | changes,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        worker = WorkerProcess(process, f"http://{LOOPBACK}:{port}", log)
+        self.cleanup.push_async_callback(worker.stop)
+        if until_ready:
+            await eventually(worker.is_ready, READY_S, message="the worker to be ready")
+        return worker
+
+    async def start_call(self, *, is_admitted: bool = True, metadata: str | None = None) -> Call:
+        """Admit a session, open its room and send for an agent."""
+        call = self.new_call()
+        if is_admitted:
+            await self.admit(call)
+        assignment = call.assignment(admit_on_start=not is_admitted)
+        await self.send_agent(call, assignment.to_metadata() if metadata is None else metadata)
+        return call
+
+    async def admit(self, call: Call) -> None:
+        """Give the session its slot."""
+        await self.store.admit(
+            Newcomer(id=call.session_id, user_id=USER, identity=call.identity, room=call.room)
+        )
+
+    async def send_agent(self, call: Call, metadata: str) -> None:
+        """Open the room with its agent."""
+        dispatch = api.RoomAgentDispatch(
+            agent_name=self.environment["AGENT_NAME"], metadata=metadata
+        )
+        request = api.CreateRoomRequest(name=call.room, empty_timeout=60, agents=[dispatch])
+        await self.livekit.room.create_room(request)
+
+    def new_call(self) -> Call:
+        session_id, identity = new_session_id(), new_identity()
+        room = room_name(session_id)
+        token = api.AccessToken(self.server.api_key, self.server.api_secret)
+        token = token.with_identity(identity)
+        token = token.with_grants(api.VideoGrants(room_join=True, room=room))
+        return Call(
+            session_id=session_id,
+            room=room,
+            identity=identity,
+            token=token.to_jwt(),
+            url=self.server.url,
+            store=self.store,
+            livekit=self.livekit,
+        )

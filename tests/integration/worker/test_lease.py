@@ -1,0 +1,202 @@
+"""An agent's hold on its session, on a real Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from sessions.assignment import Assignment
+from sessions.errors import (
+    AgentAlreadyThere,
+    SessionError,
+    SessionNotFound,
+    SessionOver,
+    StaleEpoch,
+    StoreUnavailable,
+)
+from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id, room_name
+from sessions.keys import Keys
+from sessions.model import AgentProcess, Newcomer
+from sessions.scripts import Reply
+from sessions.settings import StoreSettings
+from sessions.states import State
+from sessions.store import SessionStore
+from tests.support.wait import eventually
+from worker.lease import Lease, LeaseLost
+
+USER = UserId("ada")
+AGENT = AgentProcess(worker_id=WorkerId("w1"), pid=42, job_id="AJ_1", prewarmed=True)
+
+
+class Moody(SessionStore):
+    """A store whose Redis is away for the first few renewals and claims."""
+
+    outages = 3
+
+    async def claim(self, session_id: SessionId, epoch: int, agent: AgentProcess) -> Reply:
+        self._maybe_fail()
+        return await super().claim(session_id, epoch, agent)
+
+    async def renew(self, session_id: SessionId, epoch: int) -> Reply:
+        self._maybe_fail()
+        return await super().renew(session_id, epoch)
+
+    def _maybe_fail(self) -> None:
+        self.outages -= 1
+        if self.outages >= 0:
+            raise StoreUnavailable("away")
+
+
+class Held:
+    """A lease being held by a task, as in a call."""
+
+    def __init__(self, store: SessionStore, agent: AgentProcess = AGENT) -> None:
+        self.id = new_session_id()
+        self.identity = new_identity()
+        self.published, self.joined = asyncio.Event(), asyncio.Event()
+        self.agent = agent
+        self.lease = self._lease(store)
+
+    def _lease(self, store: SessionStore, *, admit_on_start: bool = False) -> Lease:
+        assignment = Assignment(
+            session_id=self.id,
+            user_id=USER,
+            identity=self.identity,
+            admit_on_start=admit_on_start,
+        )
+        return Lease(store, assignment, self.agent, room_name(self.id), interval_s=0.05)
+
+    async def admit(self, store: SessionStore) -> None:
+        await store.admit(
+            Newcomer(id=self.id, user_id=USER, identity=self.identity, room=room_name(self.id))
+        )
+
+    def let_agent_admit(self, store: SessionStore) -> None:
+        self.lease = self._lease(store, admit_on_start=True)
+
+    @asynccontextmanager
+    async def holding(self) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(self.lease.hold(self.published, self.joined))
+        yield task
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def why_lost(self) -> SessionError:
+        with pytest.raises(LeaseLost) as caught:
+            await asyncio.wait_for(self.lease.hold(self.published, self.joined), 10)
+        return caught.value.cause
+
+
+async def has_status(store: SessionStore, session_id: SessionId, status: State) -> bool:
+    return (await store.get(session_id)).status is status
+
+
+async def test_it_claims_reports_and_renews(
+    store: SessionStore, redis: Redis, settings: StoreSettings
+) -> None:
+    held = Held(store)
+    await held.admit(store)
+    slots = Keys(settings.redis_prefix).slots
+    async with held.holding():
+        held.published.set()
+        await eventually(lambda: has_status(store, held.id, State.READY))
+        held.joined.set()
+        await eventually(lambda: has_status(store, held.id, State.ACTIVE))
+        session = await store.get(held.id)
+        assert (session.worker_id, session.agent_pid, session.prewarmed) == ("w1", 42, True)
+        before = float(await redis.zscore(slots, held.id) or 0)
+
+        async def is_renewed() -> bool:
+            return float(await redis.zscore(slots, held.id) or 0) > before
+
+        await eventually(is_renewed)
+    await held.lease.end()
+    assert (await store.get(held.id)).status is State.ENDED
+
+
+async def test_ready_is_not_reported_before_the_track_is_there(store: SessionStore) -> None:
+    held = Held(store)
+    await held.admit(store)
+    async with held.holding():
+        held.joined.set()
+
+        async def is_joined() -> bool:
+            return (await store.get(held.id)).joined_at_ms is not None
+
+        await eventually(is_joined)
+        assert (await store.get(held.id)).status is State.STARTING
+
+
+async def test_it_admits_a_session_that_starts_with_its_room(store: SessionStore) -> None:
+    held = Held(store)
+    held.let_agent_admit(store)
+    async with held.holding():
+        held.published.set()
+        await eventually(lambda: _exists(store, held.id))
+        await eventually(lambda: has_status(store, held.id, State.READY))
+
+
+async def test_redis_may_be_away_for_a_while(redis: Redis, settings: StoreSettings) -> None:
+    store = Moody(redis, settings)
+    held = Held(store)
+    await held.admit(store)
+    async with held.holding() as task:
+        held.published.set()
+        await eventually(lambda: has_status(store, held.id, State.READY))
+        store.outages = 3
+        await eventually(lambda: _is_over(store))
+        assert not task.done()
+
+
+async def test_no_such_session(store: SessionStore) -> None:
+    assert isinstance(await Held(store).why_lost(), SessionNotFound)
+
+
+async def test_a_session_that_is_over(store: SessionStore) -> None:
+    held = Held(store)
+    await held.admit(store)
+    await store.end(held.id)
+    assert isinstance(await held.why_lost(), SessionOver)
+
+
+async def test_a_second_agent_of_one_epoch(store: SessionStore) -> None:
+    held = Held(store)
+    await held.admit(store)
+    other = AgentProcess(worker_id=WorkerId("w2"), pid=7, job_id="AJ_2", prewarmed=False)
+    await store.claim(held.id, 1, other)
+    assert isinstance(await held.why_lost(), AgentAlreadyThere)
+
+
+async def test_an_agent_that_was_replaced_learns_it_from_its_heartbeat(
+    store: SessionStore, redis: Redis, settings: StoreSettings
+) -> None:
+    held = Held(store)
+    await held.admit(store)
+    async with held.holding() as task:
+        await eventually(lambda: _is_claimed(store, held.id))
+        await redis.hset(Keys(settings.redis_prefix).session(held.id), "epoch", "2")
+        with pytest.raises(LeaseLost) as caught:
+            await asyncio.wait_for(asyncio.shield(task), 10)
+        assert isinstance(caught.value.cause, StaleEpoch)
+    await held.lease.end()
+    assert (await store.get(held.id)).status is State.STARTING
+
+
+async def _exists(store: SessionStore, session_id: SessionId) -> bool:
+    try:
+        await store.get(session_id)
+    except SessionNotFound:
+        return False
+    return True
+
+
+async def _is_claimed(store: SessionStore, session_id: SessionId) -> bool:
+    return (await store.get(session_id)).claimed_at_ms is not None
+
+
+async def _is_over(store: Moody) -> bool:
+    return store.outages < 0

@@ -1,0 +1,154 @@
+"""The worker as a process: how it starts, what it says of itself, how it ends."""
+
+from __future__ import annotations
+
+import signal
+
+import httpx2
+import pytest
+
+from sessions.states import State
+from tests.integration.worker.fleet import CALL_S, Fleet, WorkerProcess
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(180)
+
+NOWHERE = "ws://127.0.0.1:1"
+
+
+async def test_it_tells_what_it_is(fleet: Fleet, worker: WorkerProcess) -> None:
+    assert (await worker.ask("/healthz")).status_code == 200
+    assert (await worker.ask("/readyz")).json() == {"ready": True, "reasons": []}
+    described = (await worker.ask("/worker")).json()
+    assert described["livekitWorkerId"].startswith("AW_")
+    del described["livekitWorkerId"], described["id"], described["version"]
+    assert described == {
+        "agentName": fleet.environment["AGENT_NAME"],
+        "active": 0,
+        "idle": 1,
+        "capacity": 10,
+        "draining": False,
+    }
+
+
+async def test_without_livekit_it_lives_but_is_not_ready_and_gives_up_with_status_1(
+    fleet: Fleet,
+) -> None:
+    worker = await fleet.start_worker(
+        until_ready=False, LIVEKIT_URL=NOWHERE, LIVEKIT_CONNECT_RETRIES="2"
+    )
+
+    async def is_warm() -> bool:
+        ready = await worker.ask("/readyz")
+        assert ready.status_code == 503
+        return bool(ready.json()["reasons"] == ["not registered with LiveKit"])
+
+    await eventually(lambda: _answers(worker), CALL_S)
+    await eventually(is_warm, CALL_S)
+    assert (await worker.ask("/healthz")).status_code == 200
+    assert await worker.exit_status() == 1
+    assert '"message": "worker failed"' in worker.log.read_text()
+
+
+async def test_unusable_settings_are_named_but_not_shown(fleet: Fleet) -> None:
+    worker = await fleet.start_worker(until_ready=False, LIVEKIT_API_SECRET="too-short")
+    assert await worker.exit_status() == 2
+    output = worker.log.read_text()
+    assert "LIVEKIT_API_SECRET" in output
+    assert "too-short" not in output
+    assert "Traceback" not in output
+
+
+async def test_a_full_worker_declines_and_is_still_ready(fleet: Fleet) -> None:
+    """1. A worker for one call has one. 2. Another call comes.
+
+    Result: it is declined, the first goes on, and `/readyz` stays 200: nothing is wrong.
+    """
+    worker = await fleet.start_worker(WORKER_CAPACITY="1")
+    first = await fleet.start_call()
+    await first.until(State.READY)
+    second = await fleet.start_call()
+
+    async def is_declined() -> bool:
+        return '"answer": "decline"' in worker.log.read_text()
+
+    await eventually(is_declined, CALL_S)
+    assert (await second.look()).status is State.STARTING
+    assert (await first.look()).status is State.READY
+    assert (await worker.ask("/readyz")).status_code == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_idle_worker_stops_at_once_and_leaves_no_process(
+    worker: WorkerProcess, number: signal.Signals
+) -> None:
+    children = worker.descendants()
+    assert len(children) >= 2
+    worker.send(number)
+    assert await worker.exit_status() == 0
+
+    async def are_gone() -> bool:
+        return not any(child.is_running() for child in children)
+
+    await eventually(are_gone, CALL_S)
+
+
+async def test_draining_lets_calls_end(fleet: Fleet, worker: WorkerProcess) -> None:
+    """1. SIGTERM during a call. 2. Another call comes. 3. The user of the first leaves.
+
+    Result: the second is not taken; the first ends as if nothing had been; exit status 0.
+    """
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        worker.send(signal.SIGTERM)
+        await eventually(lambda: _is_draining(worker), CALL_S)
+        late = await fleet.start_call()
+        await caller.type("What is 30 plus 4?")
+
+        async def is_answered() -> bool:
+            return any("34" in line.text for line in caller.lines if line.speaker == "agent")
+
+        await eventually(is_answered, CALL_S)
+        assert (await late.look()).status is State.STARTING
+    assert (await call.until(State.ENDED, State.FAILED)).status is State.ENDED
+    assert await worker.exit_status() == 0
+
+
+async def test_calls_are_cut_off_when_the_time_for_draining_is_over(fleet: Fleet) -> None:
+    """Result: the session fails, with words for the user, and its room is closed."""
+    worker = await fleet.start_worker(DRAIN_TIMEOUT_S="1")
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        worker.send(signal.SIGTERM)
+        assert await caller.wait_ended(CALL_S) == "ROOM_DELETED"
+    assert (await call.until(State.FAILED)).error == "The agent was stopped."
+    assert await worker.exit_status() == 0
+
+
+async def test_a_second_signal_forces(fleet: Fleet, worker: WorkerProcess) -> None:
+    call = await fleet.start_call()
+    await call.until(State.READY)
+    children = worker.descendants()
+    worker.send(signal.SIGTERM)
+    await eventually(lambda: _is_draining(worker), CALL_S)
+    worker.send(signal.SIGTERM)
+    assert await worker.exit_status() == 128 + signal.SIGTERM
+
+    async def are_gone() -> bool:
+        return not any(child.is_running() for child in children)
+
+    await eventually(are_gone, CALL_S)
+
+
+async def _answers(worker: WorkerProcess) -> bool:
+    try:
+        return (await worker.ask("/healthz")).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+async def _is_draining(worker: WorkerProcess) -> bool:
+    ready = await worker.ask("/readyz")
+    return ready.status_code == 503 and "draining" in ready.json()["reasons"]

@@ -1,0 +1,56 @@
+"""What the developers' tasks consist of."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from devstack.cli import COMMANDS, build_parser
+from devstack.locks import LOCKS
+from devstack.settings import REPO
+from devstack.tasks import Stage, all_stages, audit_stages, lint_stages, run_stages, tier_stages
+from devstack.terminal import Terminal
+
+
+def python(code: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", code)
+
+
+def test_everything_is_tried_and_one_failure_fails() -> None:
+    stages = [
+        Stage("bad", python("print('the reason'); raise SystemExit(2)")),
+        Stage("good", python("print('unheard')")),
+    ]
+    stream = io.StringIO()
+    assert run_stages(stages, {}, Terminal({}, stream)) == 1
+    words = stream.getvalue().split()
+    assert words[:2] == ["bad", "failed"]
+    assert "the reason" in stream.getvalue()
+    assert "good" in words
+    assert "unheard" not in words
+
+
+def test_a_tier_without_tests_passes() -> None:
+    assert tier_stages("e2e")[0].accepted == {0, 5}
+
+
+def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
+    names = [stage.name for stage in all_stages(["-k", "x"])]
+    assert names[:4] == ["ruff", "format", "imports", "spelling"]
+    assert names[-4:] == ["types", "unit", "integration", "e2e"]
+    assert all_stages(["-k", "x"])[-1].argv[-2:] == ("-k", "x")
+
+
+def test_dockerfiles_are_linted_when_there_are_any() -> None:
+    has_dockerfiles = any(REPO.glob("Dockerfile*"))
+    assert ("dockerfiles" in {stage.name for stage in lint_stages()}) == has_dockerfiles
+
+
+def test_every_lock_is_audited_and_can_be_written() -> None:
+    locks = {path.stem for path in (REPO / "requirements").glob("*.lock")}
+    assert {stage.name for stage in audit_stages()} == locks == {lock.name for lock in LOCKS}
+
+
+def test_every_command_is_described() -> None:
+    shown = build_parser().format_help()
+    assert all(f"\n    {command}" in shown for command in COMMANDS)

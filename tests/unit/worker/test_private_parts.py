@@ -1,0 +1,97 @@
+"""The private parts of livekit-agents that we use are what we take them for.
+
+When a new version fails here, read worker/pool.py and worker/track.py against it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import multiprocessing
+from dataclasses import fields
+
+import livekit.agents
+from livekit import rtc
+from livekit.agents import AgentServer
+from livekit.agents.ipc.job_executor import JobExecutor
+from livekit.agents.ipc.proc_pool import ProcPool
+from livekit.agents.job import JobContext, RunningJobInfo
+from livekit.agents.voice.room_io import RoomIO
+from livekit.agents.voice.room_io._output import (
+    _ParticipantAudioOutput,
+    _ParticipantTranscriptionOutput,
+)
+
+from worker.entrypoint import run
+from worker.pool import Pool
+from worker.track import EarlyTrack
+
+PROBED_VERSION = "1.8.9"
+
+
+def test_the_version_is_the_one_that_was_read() -> None:
+    assert livekit.agents.__version__ == PROBED_VERSION
+
+
+def test_a_server_that_does_not_run_is_neither_registered_nor_warm() -> None:
+    server = AgentServer(host="127.0.0.1", port=0)
+    assert server.id == "unregistered"
+    assert server._connecting is False
+    assert server._connection_failed is False
+    pool = Pool(server)
+    assert (pool.idle, pool.active, pool.is_registered, pool.livekit_worker_id) == (
+        0,
+        0,
+        False,
+        None,
+    )
+
+
+def test_running_a_server_makes_a_pool_under_this_name() -> None:
+    assert "self._proc_pool = ipc.proc_pool.ProcPool(" in inspect.getsource(AgentServer.run)
+    connecting = inspect.getsource(AgentServer._connection_task)
+    assert "self._connecting = True" in connecting
+    assert "self._connecting = False" in connecting
+    assert "self._connection_failed = True" in connecting
+
+
+async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
+    pool = ProcPool(
+        initialize_process_fnc=lambda _: None,
+        job_entrypoint_fnc=run,
+        session_end_fnc=None,
+        simulation_end_fnc=None,
+        num_idle_processes=0,
+        initialize_timeout=1.0,
+        close_timeout=1.0,
+        session_end_timeout=1.0,
+        inference_executor=None,
+        job_executor_type=livekit.agents.JobExecutorType.PROCESS,
+        mp_ctx=multiprocessing.get_context("forkserver"),
+        memory_warn_mb=0,
+        memory_limit_mb=0,
+        http_proxy=None,
+        loop=asyncio.get_running_loop(),
+    )
+    assert isinstance(pool._warmed_proc_queue, asyncio.Queue)
+    assert pool.processes == []
+    assert hasattr(JobExecutor, "running_job")
+
+
+def test_a_job_knows_when_it_was_asked_for() -> None:
+    assert "received_at" in {field.name for field in fields(RunningJobInfo)}
+    assert "self._info = info" in inspect.getsource(JobContext.__init__)
+
+
+async def test_the_audio_output_can_be_started_by_us() -> None:
+    track = EarlyTrack(rtc.Room())
+    assert isinstance(track, _ParticipantAudioOutput)
+    assert inspect.iscoroutinefunction(track.start)
+    assert inspect.iscoroutinefunction(track.aclose)
+    assert not track.subscribed.done()
+    await track.aclose()
+
+
+def test_the_framework_links_the_transcript_only_once_it_has_seen_the_user() -> None:
+    assert "self._agent_tr_output.set_participant(" in inspect.getsource(RoomIO._init_task)
+    assert callable(_ParticipantTranscriptionOutput.set_participant)

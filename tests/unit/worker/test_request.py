@@ -1,0 +1,36 @@
+"""Which jobs a worker takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from sessions.assignment import Assignment
+from sessions.ids import UserId, new_identity, new_session_id
+from worker.request import Answer, Gate
+
+
+def metadata() -> str:
+    return Assignment(
+        session_id=new_session_id(), user_id=UserId("ada"), identity=new_identity()
+    ).to_metadata()
+
+
+@pytest.mark.parametrize(("active", "answer"), [(0, Answer.ACCEPT), (1, Answer.ACCEPT)])
+def test_takes_jobs_while_there_is_room(active: int, answer: Answer) -> None:
+    assert Gate(2, lambda: active).decide(metadata()) is answer
+
+
+@pytest.mark.parametrize("active", [2, 3])
+def test_declines_when_full_so_that_another_worker_is_asked(active: int) -> None:
+    assert Gate(2, lambda: active).decide(metadata()) is Answer.DECLINE
+
+
+def test_declines_while_draining() -> None:
+    gate = Gate(2, lambda: 0)
+    gate.is_draining = True
+    assert gate.decide(metadata()) is Answer.DECLINE
+
+
+@pytest.mark.parametrize("foreign", ["", "{}", "null", '{"session_id": "x"}'])
+def test_refuses_what_is_no_session_of_ours(foreign: str) -> None:
+    assert Gate(2, lambda: 0).decide(foreign) is Answer.REFUSE
