@@ -138,8 +138,8 @@ class Caller:
     async def wait_greeting(self, deadline_s: float) -> Answer:
         """Wait until the agent has said its first words."""
         joining_at = self.log.moments.joining_at or 0.0
-        said = Said(began_at=joining_at, ended_at=joining_at)
-        return await self._wait_speech(said, deadline_s, "the agent said nothing")
+        nothing = Said(began_at=joining_at, ended_at=joining_at)
+        return await self._wait_speech(nothing, deadline_s, "the agent said nothing")
 
     async def wait_answer(self, deadline_s: float) -> Answer:
         """Wait for the answer to what was said last; `deadline_s` is for its first sound."""
@@ -148,13 +148,13 @@ class Caller:
         return await self._wait_speech(self._said, deadline_s, "no answer")
 
     async def wait_quiet(self, deadline_s: float, quiet_s: float = QUIET_S) -> None:
-        """Wait until the agent has been silent for a while, whatever it says it does."""
+        """Wait until the agent has been silent for a while."""
         await self._until(
             lambda: self.hearing.is_quiet_for(quiet_s), deadline_s, lambda: _talks_on(deadline_s)
         )
 
     async def wait_ended(self, deadline_s: float) -> str:
-        """Wait until the room is closed, and return the reason."""
+        """Wait until the room is closed; return the reason."""
         with suppress(CallEnded):
             await self._until(
                 lambda: False,
@@ -259,11 +259,8 @@ class Caller:
         began_at = self.hearing.first_loud_after(said.ended_at) or said.ended_at
         await self._until(self._is_done, _LONGEST_ANSWER_S, lambda: _talks_on(_LONGEST_ANSWER_S))
         ended_at = self.hearing.last_loud_at or began_at
-        texts = [
-            line.text.strip()
-            for line in self.lines
-            if line.speaker == "agent" and line.updated_at > said.ended_at
-        ]
+        lines = [line for line in self.lines if line.speaker == "agent"]
+        texts = [line.text.strip() for line in lines if line.updated_at > said.ended_at]
         return Answer(
             latency_s=began_at - said.ended_at,
             began_at=began_at,
@@ -273,6 +270,8 @@ class Caller:
         )
 
     def _is_done(self) -> bool:
+        if self.log.ended_because is not None:
+            return True  # those were its last words
         if self.log.agent_state is None:
             return self.hearing.is_quiet_for(QUIET_WITHOUT_STATE_S)
         return self.log.agent_state not in BUSY_STATES and self.hearing.is_quiet_for(QUIET_S)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from localvoice.errors import Busy, TimedOut
@@ -31,6 +32,7 @@ class Gate:
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix=f"localvoice-{name}")
         self._running = 0
         self._waiting = 0
+        self._places = 0
 
     @property
     def running(self) -> int:
@@ -41,6 +43,20 @@ class Gate:
     def waiting(self) -> int:
         """How many requests wait for a slot."""
         return self._waiting
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold one of the places that running and waiting work share; ``run`` as admitted.
+
+        For work that costs memory before it can wait for a slot. Raises Busy when none is left.
+        """
+        if self._places >= self.slots + self.queue_limit:
+            raise self._full()
+        self._places += 1
+        try:
+            yield
+        finally:
+            self._places -= 1
 
     async def run(self, work: Callable[[], T], *, timeout_s: float, admitted: bool = False) -> T:
         """Run ``work`` on a thread and return its result.
@@ -69,10 +85,7 @@ class Gate:
     async def _take_slot(self, *, admitted: bool) -> None:
         full = self._free.locked() and self._waiting >= self.queue_limit
         if full and not admitted:
-            raise Busy(
-                f"the {self.name} engine is busy and its queue is full",
-                retry_after_s=RETRY_AFTER_S,
-            )
+            raise self._full()
         self._waiting += 1
         try:
             async with asyncio.timeout(self._queue_timeout_s):
@@ -85,6 +98,11 @@ class Gate:
         finally:
             self._waiting -= 1
         self._running += 1
+
+    def _full(self) -> Busy:
+        return Busy(
+            f"the {self.name} engine is busy and its queue is full", retry_after_s=RETRY_AFTER_S
+        )
 
     def _give_back_from_thread(self, loop: asyncio.AbstractEventLoop, _: Future[T]) -> None:
         try:

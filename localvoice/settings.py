@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         4096, ge=1, le=100_000, description="longest text to speak in one request, characters"
     )
     body_timeout_s: float = Field(
-        15.0, gt=0, le=600, description="longest pause while a request body arrives, seconds"
+        60.0, gt=0, le=3600, description="longest time a request body may take, seconds"
     )
     send_timeout_s: float = Field(
         60.0, gt=0, le=3600, description="longest pause of a client reading a reply, seconds"

@@ -92,7 +92,11 @@ def build_session(pipeline: Pipeline, timeout_s: float) -> AgentSession[Wishes]:
         user_away_timeout=None,
         session_close_transcript_timeout=_LAST_WORDS_S,
         conn_options=SessionConnectOptions(
-            stt_conn_options=patience, llm_conn_options=patience, tts_conn_options=patience
+            stt_conn_options=patience,
+            llm_conn_options=patience,
+            tts_conn_options=patience,
+            # The second failure in a row ends the call: nobody talks to a wall for long.
+            max_unrecoverable_errors=1,
         ),
     )
 

@@ -84,6 +84,7 @@ class _Exchange:
         self._send = send
         self._settings = settings
         self._started = time.monotonic()
+        self._body_due = asyncio.get_running_loop().time() + settings.body_timeout_s
         self._status = 0
         self._bytes_in = 0
         self._bytes_out = 0
@@ -110,10 +111,10 @@ class _Exchange:
         if self._body_read:
             return await self._receive()  # waits for a disconnect: as long as the reply takes
         try:
-            async with asyncio.timeout(self._settings.body_timeout_s):
+            async with asyncio.timeout_at(self._body_due):
                 message = await self._receive()
         except TimeoutError as error:
-            raise RequestTimedOut("the request body stopped arriving") from error
+            raise RequestTimedOut("the request body did not arrive in time") from error
         if message["type"] == "http.request":
             self._bytes_in += len(message.get("body", b""))
             self._body_read = not message.get("more_body", False)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from localvoice.brain.conversation import Message, Role
+from localvoice.brain.conversation import MAX_HEARD_CHARS, Message, Role
 from localvoice.brain.script import Choice
 from localvoice.brain.tools import Tool
 
@@ -135,7 +135,8 @@ class ChatRequest(_Part):
         messages = self._messages()
         for at in range(len(messages) - 1, -1, -1):
             if messages[at].role == "user":
-                return messages[:at], messages[at].text.strip(), messages[at + 1 :]
+                heard = messages[at].text.strip()[:MAX_HEARD_CHARS]
+                return messages[:at], heard, messages[at + 1 :]
         split = next(
             (at for at, item in enumerate(messages) if item.role != "instructions"), len(messages)
         )

@@ -23,26 +23,34 @@ async def create_transcription(request: Request) -> Response:
     engines: Engines = request.app.state.engines
     settings: Settings = request.app.state.settings
     models = engines.models
-    upload = await read_upload(request, max_bytes=settings.max_upload_bytes)
-    languages = [language_code(name, models.transcriber.languages) for name in upload.languages]
-    wish = Wish(
+    # Taken before the upload is read: what waits in memory is bounded, too.
+    with engines.stt.place():
+        upload = await read_upload(request, max_bytes=settings.max_upload_bytes)
+        wish = _wish(upload, models.transcriber.languages)
+        async with _watched(request) as gone:
+
+            def cancelled() -> bool:
+                return gone.is_set() or engines.stopping
+
+            def work() -> Transcript:
+                samples = decode(upload.data, max_audio_s=settings.max_audio_s, cancelled=cancelled)
+                return models.transcriber.transcribe(samples, wish, cancelled=cancelled)
+
+            transcript = await engines.stt.run(
+                work, timeout_s=settings.stt_timeout_s, admitted=True
+            )
+    return _render(transcript, upload)
+
+
+def _wish(upload: Upload, known: frozenset[str]) -> Wish:
+    languages = [language_code(name, known) for name in upload.languages]
+    return Wish(
         language=languages[0] if languages else None,
         prompt=upload.prompt,
         temperature=upload.temperature,
         timestamps=upload.wants_timestamps,
         word_timestamps="word" in upload.granularities,
     )
-    async with _watched(request) as gone:
-
-        def cancelled() -> bool:
-            return gone.is_set() or engines.stopping
-
-        def work() -> Transcript:
-            samples = decode(upload.data, max_audio_s=settings.max_audio_s, cancelled=cancelled)
-            return models.transcriber.transcribe(samples, wish, cancelled=cancelled)
-
-        transcript = await engines.stt.run(work, timeout_s=settings.stt_timeout_s)
-    return _render(transcript, upload)
 
 
 @asynccontextmanager

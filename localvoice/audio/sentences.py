@@ -13,13 +13,14 @@ MAX_PIECE_CHARS = 240
 #: More digits in a row than this are read one by one, as a person would. Digits.
 _MAX_DIGITS = 15
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…])[\"')\]]*\s+|[\r\n]+")
+_SENTENCE_END = re.compile(r"(?<=[.!?…])([\"')\]]*)\s+|[\r\n]+")
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:mr|mrs|ms|dr|st|prof|sr|jr|vs|etc|e\.g|i\.e|no|approx|[A-Za-z])\.$",
     re.IGNORECASE,
 )
 _LONG_NUMBER = re.compile(rf"\d{{{_MAX_DIGITS + 1},}}")
+_BRACKETS = re.compile(r"\[{2,}|\]{2,}")
 _SPEAKABLE = re.compile(r"\w")
 
 
@@ -34,7 +35,7 @@ def clean(text: str) -> str:
         else char
         for char in text
     )
-    kept = kept.replace("[[", "[ [").replace("]]", "] ]")
+    kept = _BRACKETS.sub(lambda brackets: brackets.group()[0], kept)
     return _LONG_NUMBER.sub(lambda digits: " ".join(digits.group()), kept)
 
 
@@ -51,7 +52,8 @@ def _sentences(text: str) -> list[str]:
     held = ""
     start = 0
     for end in _SENTENCE_END.finditer(text):
-        held = f"{held} {text[start : end.start()].strip()}".strip()
+        stop = end.end(1) if end.group(1) else end.start()
+        held = f"{held} {text[start:stop].strip()}".strip()
         start = end.end()
         # "Dr. Who" and "C. A. T." go on; a line break always ends.
         if _ABBREVIATION.search(held[-12:]) and "\n" not in end.group():

@@ -13,8 +13,8 @@ from localvoice.brain.tools import Tool
 
 Role = Literal["instructions", "user", "assistant", "tool"]
 
-#: Only the end of a very long turn is listened to: skills search it many times. Characters.
-MAX_HEARD_CHARS = 2000
+#: Only the beginning of a very long turn is listened to: skills search it many times. Characters.
+MAX_HEARD_CHARS = 4000
 
 #: Typeset characters that transcribers and chat clients write, as their plain ones.
 _PLAIN_CHARS = str.maketrans(
@@ -91,7 +91,7 @@ class Turn:
 
 def plain(text: str) -> str:
     """Lower case, straight quotes, single spaces, no sentence punctuation."""
-    text = straight(text[-MAX_HEARD_CHARS:]).lower()
+    text = straight(text[:MAX_HEARD_CHARS]).lower()
     text = _NOT_WORDS.sub(" ", text)
     return " ".join(_LOOSE_POINTS.sub(" ", text + " ").split())
 

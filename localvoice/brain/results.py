@@ -39,7 +39,7 @@ def _sentence(message: Message) -> str:
     if isinstance(value, str) and (moment := _moment(value)):
         return f"It is {moment}."
     said = _trim(_value_in_words(value))
-    if len(said.split()) <= _BARE_WORDS:
+    if len(said.split()) <= _BARE_WORDS and said[-1:] not in ".!?":
         said = f"It is {said}" if "time" in name else f"The answer is {said}"
     return said if said[-1:] in ".!?" else f"{said}."
 

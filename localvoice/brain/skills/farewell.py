@@ -17,6 +17,7 @@ _BYE = re.compile(
     r"|\b(?:that is|that's|that will be|that'll be) all\b(?: for (?:now|today))?"
     r"|^(?:good night|i have to go|i'm done|i am done)\b"
 )
+_NOT = re.compile(r"\b(?:not|never)\b|n't\b", re.IGNORECASE)
 _ENDING = re.compile(
     r"\b(?:ends?|hangs?|finish(?:es)?|closes?|terminates?|leaves?)[ _]?"
     r"(?:up|(?:the[ _]|this[ _])?(?:current[ _])?(?:call|conversation|session|chat))"
@@ -24,7 +25,7 @@ _ENDING = re.compile(
 
 
 def is_ending(name: str) -> bool:
-    """Whether a tool of this name, or with this description, ends the call."""
+    """Whether a tool of this name or description ends the call."""
     return _ENDING.search(name.lower().replace("_", " ")) is not None
 
 
@@ -33,14 +34,15 @@ def answer(turn: Turn) -> Reply | None:
     if not _BYE.search(turn.words):
         return None
     for tool in turn.tools:
-        if is_ending(tool.name) or is_ending(_first_sentence(tool)):
+        if is_ending(tool.name) or _is_said_to_end(tool):
             return Call(tool.name, tools.fill(tool, turn.heard, forced=True))
     return Say(BYE)
 
 
-def _first_sentence(tool: Tool) -> str:
-    """What the tool does; later sentences often say what it does not."""
-    return tool.description.strip().split("\n")[0].split(". ")[0]
+def _is_said_to_end(tool: Tool) -> bool:
+    """By its first sentence: later ones often say when *not* to use it."""
+    sentence = tool.description.strip().split("\n")[0].split(". ")[0]
+    return is_ending(sentence) and _NOT.search(sentence) is None
 
 
 SKILL = Skill("farewell", ("Goodbye!", "That's all, bye.", "Please hang up now."), answer)

@@ -55,7 +55,7 @@ def known_name(turn: Turn) -> str | None:
 
 
 def _given_in(text: str) -> str | None:
-    text = straight(text[-MAX_HEARD_CHARS:])
+    text = straight(text[:MAX_HEARD_CHARS])
     # A question about the name is not an introduction.
     if "?" in text and _ASKED.search(text.lower()):
         return None

@@ -21,7 +21,7 @@ from devstack.settings import REPO, process_environment
 from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
-from tests.integration.worker.fleet import Fleet, WorkerProcess
+from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
 from tests.support.servers import LiveKitServer, RedisServer, running
 
 
@@ -66,13 +66,12 @@ def store(redis: Redis, settings: StoreSettings) -> SessionStore:
     return SessionStore(redis, settings)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def environment(
     settings: StoreSettings, livekit_server: LiveKitServer, localvoice_url: str, greetings: Path
 ) -> dict[str, str]:
-    """What a worker is told."""
+    """What a worker is told, except for its port and its name."""
     return process_environment() | {
-        "AGENT_NAME": f"agent-{secrets.token_hex(4)}",
         "GREETING_CACHE_DIR": str(greetings),
         "HEARTBEAT_INTERVAL_S": "0.5",
         "LIVEKIT_API_KEY": livekit_server.api_key,
@@ -86,6 +85,31 @@ def environment(
         "REDIS_URL": settings.redis_url.get_secret_value(),
         "WORKER_HOST": LOOPBACK,
     }
+
+
+@pytest.fixture(scope="module")
+def shared_worker(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    """One worker for all tests of a module that leave it as it is."""
+    log = tmp_path_factory.mktemp("worker") / "worker.log"
+    agent_name = f"agent-{secrets.token_hex(4)}"
+
+    def describe(ports: Ports) -> list[Service]:
+        url = f"http://{LOOPBACK}:{ports.worker}"
+        variables = {"WORKER_PORT": str(ports.worker), "AGENT_NAME": agent_name}
+        command = Command(
+            name="worker",
+            argv=(sys.executable, "-m", "worker"),
+            env=environment | variables,
+            log=log,
+            cwd=REPO,
+        )
+        ready = http_ok(f"{url}/readyz")
+        return [Service(command=command, url=url, ready=ready, ready_within_s=READY_S)]
+
+    with running(describe, "shared_worker") as (stack, _):
+        yield Worker(stack.services[0].url, log, agent_name)
 
 
 @pytest.fixture
@@ -104,13 +128,20 @@ async def fleet(
         yield Fleet(store, livekit, server, environment, tmp_path, cleanup)
 
 
+@pytest.fixture
+def worker(fleet: Fleet, shared_worker: Worker) -> Worker:
+    """The shared worker, with this test's calls going to it."""
+    fleet.agent_name = shared_worker.agent_name
+    return shared_worker
+
+
+@pytest.fixture
+async def own_worker(fleet: Fleet) -> WorkerProcess:
+    """A worker of this test's own."""
+    return await fleet.start_worker()
+
+
 @pytest.fixture(scope="session")
 def greetings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The greeting is made once for all tests, as it is for all starts of a worker."""
     return tmp_path_factory.mktemp("greetings")
-
-
-@pytest.fixture
-async def worker(fleet: Fleet) -> WorkerProcess:
-    """A worker that is ready for calls."""
-    return await fleet.start_worker()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
+import secrets
 import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -31,29 +31,37 @@ USER = UserId("ada")
 
 
 @dataclass
-class WorkerProcess:
-    """`python -m worker`, started by a test."""
+class Worker:
+    """A running worker, and what it says."""
 
-    process: asyncio.subprocess.Process
     url: str
     log: Path
+    agent_name: str
 
     async def ask(self, path: str) -> httpx2.Response:
         async with httpx2.AsyncClient(base_url=self.url, timeout=5) as http:
             return await http.get(path)
 
-    async def is_ready(self) -> bool:
+    async def has_logged(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+
+@dataclass
+class WorkerProcess(Worker):
+    """`python -m worker`, started by a test that may do with it what it likes."""
+
+    process: asyncio.subprocess.Process
+
+    async def answers(self, path: str, status: int) -> bool:
+        """Say whether it gives this answer; no answer is none."""
         assert self.process.returncode is None, self.log.read_text()
         try:
-            return (await self.ask("/readyz")).status_code == 200
+            return (await self.ask(path)).status_code == status
         except httpx2.TransportError:
             return False
 
     def descendants(self) -> list[psutil.Process]:
         return list(psutil.Process(self.process.pid).children(recursive=True))
-
-    def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
 
     async def exit_status(self) -> int:
         return await asyncio.wait_for(self.process.wait(), EXIT_S)
@@ -135,23 +143,26 @@ class Fleet:
     environment: dict[str, str]
     logs: Path
     cleanup: AsyncExitStack
+    #: Whom calls go to: the worker that was started last.
+    agent_name: str = "nobody"
 
     async def start_worker(self, *, until_ready: bool = True, **changes: str) -> WorkerProcess:
-        """Start a worker with some variables changed."""
-        port = free_port()
+        """Start a worker with some variables changed; the calls that follow are for it."""
+        port, self.agent_name = free_port(), f"agent-{secrets.token_hex(4)}"
         log = self.logs / f"worker-{port}.log"
+        variables = {"WORKER_PORT": str(port), "AGENT_NAME": self.agent_name} | changes
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "worker"),
                 cwd=REPO,
-                env=self.environment | {"WORKER_PORT": str(port)} | changes,
+                env=self.environment | variables,
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
             )
-        worker = WorkerProcess(process, f"http://{LOOPBACK}:{port}", log)
+        worker = WorkerProcess(f"http://{LOOPBACK}:{port}", log, self.agent_name, process)
         self.cleanup.push_async_callback(worker.stop)
         if until_ready:
-            await eventually(worker.is_ready, READY_S, message="the worker to be ready")
+            await eventually(lambda: worker.answers("/readyz", 200), READY_S)
         return worker
 
     async def start_call(self, *, is_admitted: bool = True, metadata: str | None = None) -> Call:
@@ -171,9 +182,7 @@ class Fleet:
 
     async def send_agent(self, call: Call, metadata: str) -> None:
         """Open the room with its agent."""
-        dispatch = api.RoomAgentDispatch(
-            agent_name=self.environment["AGENT_NAME"], metadata=metadata
-        )
+        dispatch = api.RoomAgentDispatch(agent_name=self.agent_name, metadata=metadata)
         request = api.CreateRoomRequest(name=call.room, empty_timeout=60, agents=[dispatch])
         await self.livekit.room.create_room(request)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 
-import httpx2
 import pytest
 
 from sessions.states import State
@@ -16,14 +15,14 @@ pytestmark = pytest.mark.timeout(180)
 NOWHERE = "ws://127.0.0.1:1"
 
 
-async def test_it_tells_what_it_is(fleet: Fleet, worker: WorkerProcess) -> None:
-    assert (await worker.ask("/healthz")).status_code == 200
-    assert (await worker.ask("/readyz")).json() == {"ready": True, "reasons": []}
-    described = (await worker.ask("/worker")).json()
+async def test_it_tells_what_it_is(fleet: Fleet, own_worker: WorkerProcess) -> None:
+    assert (await own_worker.ask("/healthz")).status_code == 200
+    assert (await own_worker.ask("/readyz")).json() == {"ready": True, "reasons": []}
+    described = (await own_worker.ask("/worker")).json()
     assert described["livekitWorkerId"].startswith("AW_")
     del described["livekitWorkerId"], described["id"], described["version"]
     assert described == {
-        "agentName": fleet.environment["AGENT_NAME"],
+        "agentName": fleet.agent_name,
         "active": 0,
         "idle": 1,
         "capacity": 10,
@@ -43,7 +42,7 @@ async def test_without_livekit_it_lives_but_is_not_ready_and_gives_up_with_statu
         assert ready.status_code == 503
         return bool(ready.json()["reasons"] == ["not registered with LiveKit"])
 
-    await eventually(lambda: _answers(worker), CALL_S)
+    await eventually(lambda: worker.answers("/healthz", 200), CALL_S)
     await eventually(is_warm, CALL_S)
     assert (await worker.ask("/healthz")).status_code == 200
     assert await worker.exit_status() == 1
@@ -68,11 +67,7 @@ async def test_a_full_worker_declines_and_is_still_ready(fleet: Fleet) -> None:
     first = await fleet.start_call()
     await first.until(State.READY)
     second = await fleet.start_call()
-
-    async def is_declined() -> bool:
-        return '"answer": "decline"' in worker.log.read_text()
-
-    await eventually(is_declined, CALL_S)
+    await eventually(lambda: worker.has_logged('"answer": "decline"'), CALL_S)
     assert (await second.look()).status is State.STARTING
     assert (await first.look()).status is State.READY
     assert (await worker.ask("/readyz")).status_code == 200
@@ -80,12 +75,12 @@ async def test_a_full_worker_declines_and_is_still_ready(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_an_idle_worker_stops_at_once_and_leaves_no_process(
-    worker: WorkerProcess, number: signal.Signals
+    own_worker: WorkerProcess, number: signal.Signals
 ) -> None:
-    children = worker.descendants()
+    children = own_worker.descendants()
     assert len(children) >= 2
-    worker.send(number)
-    assert await worker.exit_status() == 0
+    own_worker.process.send_signal(number)
+    assert await own_worker.exit_status() == 0
 
     async def are_gone() -> bool:
         return not any(child.is_running() for child in children)
@@ -93,7 +88,7 @@ async def test_an_idle_worker_stops_at_once_and_leaves_no_process(
     await eventually(are_gone, CALL_S)
 
 
-async def test_draining_lets_calls_end(fleet: Fleet, worker: WorkerProcess) -> None:
+async def test_draining_lets_calls_end(fleet: Fleet, own_worker: WorkerProcess) -> None:
     """1. SIGTERM during a call. 2. Another call comes. 3. The user of the first leaves.
 
     Result: the second is not taken; the first ends as if nothing had been; exit status 0.
@@ -101,8 +96,8 @@ async def test_draining_lets_calls_end(fleet: Fleet, worker: WorkerProcess) -> N
     call = await fleet.start_call()
     async with call.join() as caller:
         await caller.wait_greeting(CALL_S)
-        worker.send(signal.SIGTERM)
-        await eventually(lambda: _is_draining(worker), CALL_S)
+        own_worker.process.terminate()
+        await eventually(lambda: _is_draining(own_worker), CALL_S)
         late = await fleet.start_call()
         await caller.type("What is 30 plus 4?")
 
@@ -112,7 +107,7 @@ async def test_draining_lets_calls_end(fleet: Fleet, worker: WorkerProcess) -> N
         await eventually(is_answered, CALL_S)
         assert (await late.look()).status is State.STARTING
     assert (await call.until(State.ENDED, State.FAILED)).status is State.ENDED
-    assert await worker.exit_status() == 0
+    assert await own_worker.exit_status() == 0
 
 
 async def test_calls_are_cut_off_when_the_time_for_draining_is_over(fleet: Fleet) -> None:
@@ -121,20 +116,20 @@ async def test_calls_are_cut_off_when_the_time_for_draining_is_over(fleet: Fleet
     call = await fleet.start_call()
     async with call.join() as caller:
         await caller.wait_greeting(CALL_S)
-        worker.send(signal.SIGTERM)
+        worker.process.terminate()
         assert await caller.wait_ended(CALL_S) == "ROOM_DELETED"
     assert (await call.until(State.FAILED)).error == "The agent was stopped."
     assert await worker.exit_status() == 0
 
 
-async def test_a_second_signal_forces(fleet: Fleet, worker: WorkerProcess) -> None:
+async def test_a_second_signal_forces(fleet: Fleet, own_worker: WorkerProcess) -> None:
     call = await fleet.start_call()
     await call.until(State.READY)
-    children = worker.descendants()
-    worker.send(signal.SIGTERM)
-    await eventually(lambda: _is_draining(worker), CALL_S)
-    worker.send(signal.SIGTERM)
-    assert await worker.exit_status() == 128 + signal.SIGTERM
+    children = own_worker.descendants()
+    own_worker.process.terminate()
+    await eventually(lambda: _is_draining(own_worker), CALL_S)
+    own_worker.process.terminate()
+    assert await own_worker.exit_status() == 128 + signal.SIGTERM
 
     async def are_gone() -> bool:
         return not any(child.is_running() for child in children)
@@ -142,13 +137,6 @@ async def test_a_second_signal_forces(fleet: Fleet, worker: WorkerProcess) -> No
     await eventually(are_gone, CALL_S)
 
 
-async def _answers(worker: WorkerProcess) -> bool:
-    try:
-        return (await worker.ask("/healthz")).status_code == 200
-    except httpx2.TransportError:
-        return False
-
-
 async def _is_draining(worker: WorkerProcess) -> bool:
-    ready = await worker.ask("/readyz")
-    return ready.status_code == 503 and "draining" in ready.json()["reasons"]
+    ready = (await worker.ask("/readyz")).json()
+    return "draining" in ready["reasons"]

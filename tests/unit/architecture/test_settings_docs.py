@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
 
 from localvoice.settings import Settings as LocalvoiceSettings
 from tokenserver.settings import TokenserverSettings
@@ -17,7 +18,10 @@ from worker.settings import WorkerSettings
 ROOT = Path(__file__).parents[3]
 
 #: Who reads a variable; what both read is listed once.
-READERS = {"token server": TokenserverSettings, "worker": WorkerSettings}
+READERS: dict[str, type[BaseSettings]] = {
+    "token server": TokenserverSettings,
+    "worker": WorkerSettings,
+}
 FIELDS: dict[str, FieldInfo] = WorkerSettings.model_fields | TokenserverSettings.model_fields
 
 

@@ -30,8 +30,9 @@ def test_everything_is_tried_and_one_failure_fails() -> None:
     assert "unheard" not in words
 
 
-def test_a_tier_without_tests_passes() -> None:
-    assert tier_stages("e2e")[0].accepted == {0, 5}
+def test_only_a_selection_may_leave_nothing_to_run() -> None:
+    assert tier_stages("e2e")[0].accepted == {0}
+    assert tier_stages("e2e", ["-k", "nothing"])[0].accepted == {0, 5}
 
 
 def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
