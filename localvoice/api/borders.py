@@ -24,9 +24,8 @@ _log = logging.getLogger("localvoice")
 
 #: Slack for multipart boundaries and form fields beside the recording. Bytes.
 _FORM_OVERHEAD = 64 * 1024
-#: How much of a refused body is read and thrown away, bytes, and for how long, seconds.
+#: How much of a refused body is read and thrown away. Bytes.
 _DRAIN_BYTES = 64 * 1024 * 1024
-_DRAIN_S = 2.0
 
 
 class Borders:
@@ -146,7 +145,7 @@ class _Exchange:
         """
         drained = 0
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_S):
+            async with asyncio.timeout_at(self._body_due):
                 while not self._body_read and drained < _DRAIN_BYTES:
                     message = await self._receive()
                     drained += len(message.get("body", b""))

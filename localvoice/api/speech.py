@@ -49,7 +49,9 @@ class Speech:
         self._engines = engines
         self._timeout_s = timeout_s
         self._asked = asked
-        self._pieces = sentences.split(asked.input) or [_NOTHING_TO_SAY]
+        # Slow speech is longer: shorter pieces keep the work for each the same.
+        max_letters = int(sentences.MAX_LETTERS * min(1.0, asked.speed))
+        self._pieces = sentences.split(asked.input, max_letters) or [_NOTHING_TO_SAY]
         self._spoken = 0
         self._encoder: Encoder = encoding.build_encoder(
             asked.response_format, self._models.voice.sample_rate

@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from localvoice.api import subtitles
@@ -55,7 +55,11 @@ def _wish(upload: Upload, known: frozenset[str]) -> Wish:
 
 @asynccontextmanager
 async def _watched(request: Request) -> AsyncIterator[threading.Event]:
-    """An event that is set when the client has gone, or when the body of the block is left."""
+    """An event that is set when the client has gone, or when the block is left.
+
+    Raises ClientDisconnect out of whatever the block waits for, so that a place in the queue
+    is given up, too.
+    """
     gone = threading.Event()
     handler = asyncio.current_task()
 
@@ -64,11 +68,16 @@ async def _watched(request: Request) -> AsyncIterator[threading.Event]:
             pass
         gone.set()
         if handler is not None:
-            handler.cancel()  # gives up a place in the queue, too
+            handler.cancel()
 
     watcher = asyncio.create_task(watch())
     try:
         yield gone
+    except asyncio.CancelledError:
+        # Ours only if the client left and nobody else cancels as well.
+        if gone.is_set() and handler is not None and handler.uncancel() == 0:
+            raise ClientDisconnect from None
+        raise
     finally:
         # Reached on timeouts as well: the thread must not go on for nobody.
         gone.set()

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-#: A piece is at most this long, so that neither the wait nor the memory for one grows. Characters.
-MAX_PIECE_CHARS = 240
+#: A piece takes at most as long to say as this many letters (about 15 s), so that neither the
+#: wait nor the memory for one grows.
+MAX_LETTERS = 240
+#: A digit, a sign or a foreign character is a word when spoken: as long as so many letters.
+_LETTERS_PER_SIGN = 8
 #: More digits in a row than this are read one by one, as a person would. Digits.
 _MAX_DIGITS = 15
 
@@ -21,6 +24,7 @@ _ABBREVIATION = re.compile(
 )
 _LONG_NUMBER = re.compile(rf"\d{{{_MAX_DIGITS + 1},}}")
 _BRACKETS = re.compile(r"\[{2,}|\]{2,}")
+_SIGN = re.compile(r"[^A-Za-z\s.,;:!?'\"()-]")
 _SPEAKABLE = re.compile(r"\w")
 
 
@@ -39,12 +43,17 @@ def clean(text: str) -> str:
     return _LONG_NUMBER.sub(lambda digits: " ".join(digits.group()), kept)
 
 
-def split(text: str) -> list[str]:
+def split(text: str, max_letters: int = MAX_LETTERS) -> list[str]:
     """Speakable pieces of ``text`` in order; empty when there is nothing to say."""
     pieces: list[str] = []
     for sentence in _sentences(clean(text)):
-        pieces.extend(_bounded(sentence))
+        pieces.extend(_bounded(sentence, max_letters))
     return [piece for piece in pieces if _SPEAKABLE.search(piece)]
+
+
+def spoken_length(text: str) -> int:
+    """How long the text takes to say, in letters."""
+    return len(text) + (_LETTERS_PER_SIGN - 1) * len(_SIGN.findall(text))
 
 
 def _sentences(text: str) -> list[str]:
@@ -64,28 +73,33 @@ def _sentences(text: str) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _bounded(sentence: str) -> list[str]:
+def _bounded(sentence: str, limit: int) -> list[str]:
     """Cut at clauses, else between words, else anywhere."""
-    if len(sentence) <= MAX_PIECE_CHARS:
+    if spoken_length(sentence) <= limit:
         return [sentence]
     parts = _CLAUSE_END.split(sentence)
-    if len(parts) == 1:
-        parts = [
-            word[at : at + MAX_PIECE_CHARS]
-            for word in sentence.split()
-            for at in range(0, len(word), MAX_PIECE_CHARS)
-        ]
-    else:
-        parts = [piece for part in parts for piece in _bounded(part)]
-    return _joined(parts)
+    if len(parts) > 1:
+        return _joined([piece for part in parts for piece in _bounded(part, limit)], limit)
+    return _joined([part for word in sentence.split() for part in _cut(word, limit)], limit)
 
 
-def _joined(parts: list[str]) -> list[str]:
+def _cut(word: str, limit: int) -> list[str]:
+    if spoken_length(word) <= limit:
+        return [word]
+    size = max(1, limit // _LETTERS_PER_SIGN)
+    return [word[at : at + size] for at in range(0, len(word), size)]
+
+
+def _joined(parts: list[str], limit: int) -> list[str]:
     """Neighbours together again while they fit."""
     pieces: list[str] = []
+    room = 0
     for part in parts:
-        if pieces and len(pieces[-1]) + 1 + len(part) <= MAX_PIECE_CHARS:
+        length = spoken_length(part)
+        if pieces and length + 1 <= room:
             pieces[-1] = f"{pieces[-1]} {part}"
+            room -= length + 1
         else:
             pieces.append(part)
+            room = limit - length
     return pieces

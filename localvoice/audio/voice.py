@@ -29,6 +29,8 @@ class Voice:
         options.intra_op_num_threads = _THREADS
         # Waiting threads sleep; by default they burn the core that Whisper needs.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # The arena keeps what the longest sentence ever needed: gigabytes, if it was an odd one.
+        options.enable_cpu_mem_arena = False
         self._piper = PiperVoice(
             session=onnxruntime.InferenceSession(
                 str(model), sess_options=options, providers=["CPUExecutionProvider"]

@@ -19,8 +19,13 @@ _VERBS = frozenset(
     }
 )  # fmt: skip
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
-_PLACE = re.compile(r"\b(?:in|at|for|near|from|of|to)\s+((?:the\s+)?[\w' -]{2,60})$")
+_PREPOSITION = re.compile(r"\b(?:in|at|for|near|from|of|to)\s+", re.IGNORECASE)
+_NAME = re.compile(r"[\w' -]{2,60}")
 _TRAILING = re.compile(r"\s+(?:right now|now|today|tomorrow|please|like)$")
+
+
+#: A name is looked for in this much of the end of a turn. Characters.
+_PLACE_WITHIN_CHARS = 160
 
 
 class Unfillable(Exception):
@@ -140,15 +145,16 @@ def _value(parameter: Parameter, heard: str, spare_numbers: list[Any]) -> Any | 
 
 
 def _after_preposition(heard: str) -> str | None:
-    """ "What is the weather in New York today?" is about New York."""
-    text = heard.strip().rstrip("?!. ")
+    """What "in New York" at the end of "What is the weather in New York today?" names."""
+    text = heard.strip()[-_PLACE_WITHIN_CHARS:].rstrip("?!. ")
     while (shorter := _TRAILING.sub("", text)) != text:
         text = shorter
-    match = None
+    place = None
     # The last preposition is the closest to the name: "the price of tea in China".
-    for at in (found.start() for found in re.finditer(r"\b(?:in|at|for|near|from|of|to)\s", text)):
-        match = _PLACE.search(text, at) or match
-    return match.group(1).strip() if match else None
+    for found in _PREPOSITION.finditer(text):
+        rest = _NAME.fullmatch(text, found.end())
+        place = rest.group().strip() if rest else place
+    return place or None
 
 
 def _stand_in(parameter: Parameter, heard: str) -> Any:  # noqa: ANN401

@@ -9,7 +9,7 @@ from localvoice.brain.skill import Skill
 
 
 def answer(turn: Turn) -> Reply | None:
-    """ "What is the weather in Paris?" calls ``get_weather`` with Paris."""
+    """Have "What is the weather in Paris?" call ``get_weather`` with Paris."""
     tool = tools.best_match(turn.words, turn.tools)
     if tool is None:
         return None

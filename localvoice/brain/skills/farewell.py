@@ -17,6 +17,8 @@ _BYE = re.compile(
     r"|\b(?:that is|that's|that will be|that'll be) all\b(?: for (?:now|today))?"
     r"|^(?:good night|i have to go|i'm done|i am done)\b"
 )
+#: Enough of a tool's description for its first sentence. Characters.
+_MAX_DESCRIPTION_CHARS = 500
 _NOT = re.compile(r"\b(?:not|never)\b|n't\b", re.IGNORECASE)
 _ENDING = re.compile(
     r"\b(?:ends?|hangs?|finish(?:es)?|closes?|terminates?|leaves?)[ _]?"
@@ -41,7 +43,7 @@ def answer(turn: Turn) -> Reply | None:
 
 def _is_said_to_end(tool: Tool) -> bool:
     """By its first sentence: later ones often say when *not* to use it."""
-    sentence = tool.description.strip().split("\n")[0].split(". ")[0]
+    sentence = tool.description[:_MAX_DESCRIPTION_CHARS].strip().split("\n")[0].split(". ")[0]
     return is_ending(sentence) and _NOT.search(sentence) is None
 
 

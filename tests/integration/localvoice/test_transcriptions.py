@@ -37,6 +37,23 @@ async def test_what_was_said_is_understood(
     assert words(heard) == words(text)
 
 
+async def test_a_script_answer_is_understood_when_spoken(
+    client: openai.AsyncOpenAI, spoken: Spoken
+) -> None:
+    """Ask the script, speak its answer, hear it again: what the end-to-end tests rely on."""
+    for question, heard in (
+        ("What is seven plus five?", "sevenplusfiveistwelve"),
+        ("Spell the word cat", "thewordcatisspelledcat"),
+        ("Count from 5 to 9", "fivesixseveneightnine"),
+    ):
+        answer = await client.chat.completions.create(
+            model="x", messages=[{"role": "user", "content": question}]
+        )
+        sound = wav(spoken(answer.choices[0].message.content or ""))
+
+        assert "".join(words(await hear(client, sound))) == heard
+
+
 @pytest.mark.parametrize(
     ("container", "codec"),
     [

@@ -143,3 +143,13 @@ async def test_a_closed_gate_refuses() -> None:
     with pytest.raises(Busy):
         await one.run(lambda: 1, timeout_s=20)
     assert one.running == 0
+
+
+async def test_places_are_shared_by_running_and_waiting_work() -> None:
+    one = gate(slots=1, queue_limit=1)
+
+    with one.place(), one.place(), pytest.raises(Busy), one.place():
+        pass
+    with one.place():
+        assert await one.run(lambda: 1, timeout_s=20, admitted=True) == 1
+    one.close()

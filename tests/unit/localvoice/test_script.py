@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localvoice.brain.conversation import Message, Turn
+from localvoice.brain.conversation import MAX_HEARD_CHARS, Message, Turn
 from localvoice.brain.reply import Call, Say
 from localvoice.brain.script import STILL_HERE, Choice, answer
 from localvoice.brain.skills.farewell import BYE
@@ -96,3 +96,31 @@ def test_every_text_gets_an_answer(text: str) -> None:
     reply = answer(Turn(text, tools=[TOOL]), [], AUTO)
 
     assert isinstance(reply, Call) or reply.text.strip()
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    "part",
+    [
+        "weather in ",
+        "add 1 and ",
+        "what is ",
+        "- ",
+        "1,",
+        "say ",
+        "um ",
+        ".",
+        "five ",
+        "my name is A ",
+    ],
+)
+def test_no_long_text_keeps_the_script_busy(part: str) -> None:
+    schema = {"properties": {"place": {"type": "string"}}, "required": ["place"]}
+    tools = [Tool("get_weather", part * 50_000, schema), TOOL]
+    text = part * 50_000
+    history = [Message("instructions", text), Message("user", text)]
+
+    # Coming back at all is what is tested; the deadline is the marker's.
+    answer(Turn(text[:MAX_HEARD_CHARS], history, tools), [], AUTO)
+    answer(Turn("What is my name?", history, tools), [], AUTO)
+    answer(Turn("x"), [Message("tool", text)], AUTO)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localvoice.audio.sentences import MAX_PIECE_CHARS, clean, split
+from localvoice.audio.sentences import MAX_LETTERS, clean, split, spoken_length
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,11 @@ def test_long_sentences_are_cut_at_clauses_then_words() -> None:
     assert all(piece.startswith("word") and piece.endswith("word") for piece in split(words))
 
 
+def test_digits_count_for_the_words_they_become() -> None:
+    assert max(len(piece) for piece in split("9" * 1000)) <= MAX_LETTERS / 4
+    assert spoken_length("9") > spoken_length("nine")
+
+
 def test_phoneme_notation_is_only_text() -> None:
     assert "[[" not in clean("[[[[x]]]]")
     assert "]]" not in clean("[[[[x]]]]")
@@ -52,6 +57,6 @@ def test_long_numbers_are_read_digit_by_digit() -> None:
 def test_no_word_is_lost_and_no_piece_is_long(text: str) -> None:
     pieces = split(text)
 
-    assert all(0 < len(piece) <= MAX_PIECE_CHARS for piece in pieces)
+    assert all(0 < spoken_length(piece) <= MAX_LETTERS for piece in pieces)
     spoken = re.sub(r"\W", "", "".join(pieces))
     assert spoken == re.sub(r"\W", "", clean(text))
