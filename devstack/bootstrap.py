@@ -10,7 +10,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - older ones are who this is for
         "or name it, as in `make PYTHON=python3.12 run`."
     )
 
-from devstack.preparation import main
+from devstack.install.preparation import main
 
 if __name__ == "__main__":
     main(sys.argv[1:])

@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from devstack import tasks
-from devstack.config import load_environment
-from devstack.detachment import run_detached
 from devstack.errors import DevstackError
-from devstack.inspection import show_status, stop_stack
 from devstack.locks import check_locks, write_locks
-from devstack.record import stack_file
-from devstack.runner import ensure_tools, run_stack
+from devstack.services.config import load_environment
+from devstack.services.detachment import run_detached
+from devstack.services.inspection import show_status, stop_stack
+from devstack.services.record import stack_file
+from devstack.services.runner import ensure_tools, run_stack
 from devstack.settings import is_set, process_environment, run_dir
 from devstack.terminal import Terminal
 
@@ -95,13 +95,13 @@ def _status(_: Arguments, __: Sequence[str], ___: Environment, terminal: Termina
 
 
 def _ask(_: Arguments, rest: Sequence[str], env: Environment, __: Terminal) -> int:
-    """Hand over to `devstack.ask`. The question comes in variables, which no shell touches."""
+    """Hand over to `devstack.talk.ask`. The question comes in variables, which no shell touches."""
     question, recording = env.get("VOICEFLEET_ASK_Q"), env.get("VOICEFLEET_ASK_WAV")
     words = [*rest, *(["--wav", recording] if recording else [])]
     words += ["--", question] if question else []
     if is_set(env, "VOICEFLEET_RUN_DIR"):
         words = ["--stack", str(stack_file(run_dir(env))), *words]
-    os.execv(sys.executable, [sys.executable, "-m", "devstack.ask", *words])  # noqa: S606
+    os.execv(sys.executable, [sys.executable, "-m", "devstack.talk.ask", *words])  # noqa: S606
 
 
 def _setup(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:

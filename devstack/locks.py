@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.install.steps import run_step
+from devstack.install.uv import ensure_uv, uv_environment
 from devstack.settings import REPO
-from devstack.steps import run_step
 from devstack.terminal import Terminal
-from devstack.uv import ensure_uv, uv_environment
 
 REQUIREMENTS = REPO / "requirements"
 OPTIONS = (

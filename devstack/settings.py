@@ -12,6 +12,8 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parent.parent
 """The checkout."""
 VENV = REPO / ".venv"
+LEASH = REPO / "devstack" / "leash.py"
+"""The program that holds every other one: run by its path, since it starts in milliseconds."""
 
 
 def process_environment() -> dict[str, str]:

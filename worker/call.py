@@ -188,6 +188,10 @@ class Call:
             return False
 
     async def _close_room(self) -> None:
+        # The WebRTC library reports each channel that a closed room takes away as an error.
+        logging.getLogger("livekit").setLevel(logging.CRITICAL)
+        # The framework's own logger is a child of it, and stays as it was.
+        logging.getLogger("livekit.agents").setLevel(logger.getEffectiveLevel())
         try:
             async with asyncio.timeout(_CLOSE_ROOM_S):
                 await self._ctx.delete_room(self._ctx.job.room.name)

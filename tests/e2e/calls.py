@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from devstack.caller import Answer, Caller
+from devstack.talk.caller import Answer, Caller
 from tests.support.servers import RunningStack
 from tests.support.speech import speak, transcribe, words
 from tests.support.wait import eventually

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)
 async def ask(*arguments: str) -> tuple[int, str]:
     """Run the client; return its exit status and what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "devstack.ask", *arguments),
+        *(sys.executable, "-m", "devstack.talk.ask", *arguments),
         cwd=REPO,
         env=process_environment(),
         stdout=asyncio.subprocess.PIPE,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from devstack.caller import NoAnswer
+from devstack.talk.caller import NoAnswer
 from tests.e2e.calls import ANSWER_S, call
 from tests.support.servers import RunningStack
 from tests.support.speech import speak, transcribe, words

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from devstack.caller import Caller
+from devstack.talk.caller import Caller
 from tests.e2e.calls import ANSWER_S, GREETING_S, call
 from tests.support.servers import RunningStack
 from tests.support.wait import eventually

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devstack.logs import tail
-from devstack.stack import Stack
+from devstack.services.stack import Stack
 
 LINES = 40
 

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from devstack.ports import random_ports
-from devstack.record import stack_file
+from devstack.services.ports import random_ports
+from devstack.services.record import stack_file
 from devstack.settings import REPO, process_environment
 from tests.support.wait import eventually_sync
 

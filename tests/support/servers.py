@@ -17,19 +17,19 @@ from pathlib import Path
 
 import pytest
 
-from devstack.config import StackConfig
 from devstack.errors import PortTaken
 from devstack.files import write_private
-from devstack.fleet import fleet_services
-from devstack.keys import Keys
-from devstack.ports import Ports, random_ports
-from devstack.record import stack_file
-from devstack.runner import describe_stack
-from devstack.servers import livekit_service, redis_service
-from devstack.service import Service
+from devstack.install.tools import LIVEKIT, REDIS, Tool, find_tool
+from devstack.services.config import StackConfig
+from devstack.services.fleet import fleet_services
+from devstack.services.keys import Keys
+from devstack.services.ports import Ports, random_ports
+from devstack.services.record import stack_file
+from devstack.services.runner import describe_stack
+from devstack.services.servers import livekit_service, redis_service
+from devstack.services.service import Service
+from devstack.services.stack import Stack
 from devstack.settings import is_set, process_environment
-from devstack.stack import Stack
-from devstack.tools import LIVEKIT, REDIS, Tool, find_tool
 from tests.support.logs import register_logs
 from tests.support.loops import BackgroundLoop
 

@@ -8,7 +8,7 @@ import wave
 
 import httpx2
 
-from devstack.audio import Sound
+from devstack.talk.audio import Sound
 
 _DEADLINE_S = 60.0
 _RATE = 24_000  # of the `pcm` response format

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devstack.cli import guarded
-from devstack.config import StackConfig
-from devstack.detachment import run_detached
-from devstack.fleet import server_services
-from devstack.process import Command
-from devstack.readiness import http_ok
-from devstack.runner import run_stack
-from devstack.service import Service
+from devstack.services.config import StackConfig
+from devstack.services.detachment import run_detached
+from devstack.services.fleet import server_services
+from devstack.services.process import Command
+from devstack.services.readiness import http_ok
+from devstack.services.runner import run_stack
+from devstack.services.service import Service
 from devstack.settings import REPO, process_environment
 from devstack.terminal import Terminal
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.tools import LIVEKIT, REDIS
+from devstack.install.tools import LIVEKIT, REDIS
 from tests.support.programs import StackProgram
 from tests.support.servers import program
 

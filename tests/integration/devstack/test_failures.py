@@ -9,7 +9,7 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from devstack.record import stack_file
+from devstack.services.record import stack_file
 from tests.integration.devstack.conftest import NewStack
 
 

@@ -8,7 +8,7 @@ import signal
 import stat
 from pathlib import Path
 
-from devstack.record import lock_path, read_stack, stack_file
+from devstack.services.record import lock_path, read_stack, stack_file
 from tests.integration.devstack.conftest import NewStack
 from tests.support.programs import StackProgram
 

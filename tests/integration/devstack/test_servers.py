@@ -7,7 +7,7 @@ import asyncio
 from livekit import api
 from redis.asyncio import Redis
 
-from devstack.readiness import http_ok
+from devstack.services.readiness import http_ok
 from tests.support.servers import LiveKitServer, RedisServer
 
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from devstack.record import stack_file
+from devstack.services.record import stack_file
 from tests.integration.devstack.conftest import NewStack
 
 

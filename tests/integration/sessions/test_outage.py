@@ -8,7 +8,7 @@ import signal
 import pytest
 from pydantic import SecretStr
 
-from devstack.ports import random_ports
+from devstack.services.ports import random_ports
 from sessions.connection import Temper, connect
 from sessions.errors import StoreUnavailable
 from sessions.settings import StoreSettings

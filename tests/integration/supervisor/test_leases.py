@@ -11,7 +11,7 @@ from livekit import api
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from devstack.ports import random_ports
+from devstack.services.ports import random_ports
 from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from sessions.connection import Temper, connect

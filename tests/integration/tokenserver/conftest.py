@@ -11,10 +11,10 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
-from devstack.ports import Ports
-from devstack.process import Command
-from devstack.readiness import http_ok
-from devstack.service import Service
+from devstack.services.ports import Ports
+from devstack.services.process import Command
+from devstack.services.readiness import http_ok
+from devstack.services.service import Service
 from devstack.settings import process_environment
 from rooms.settings import RoomSettings
 from tests.support.logs import register_logs

@@ -13,10 +13,10 @@ from livekit import api
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from devstack.ports import LOOPBACK, Ports
-from devstack.process import Command
-from devstack.readiness import http_ok
-from devstack.service import Service
+from devstack.services.ports import LOOPBACK, Ports
+from devstack.services.process import Command
+from devstack.services.readiness import http_ok
+from devstack.services.service import Service
 from devstack.settings import REPO, process_environment
 from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings

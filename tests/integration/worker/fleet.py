@@ -13,9 +13,9 @@ import httpx2
 import psutil  # type: ignore[import-untyped]
 from livekit import api
 
-from devstack.caller import Caller
-from devstack.ports import LOOPBACK, free_port
+from devstack.services.ports import LOOPBACK, free_port
 from devstack.settings import REPO
+from devstack.talk.caller import Caller
 from sessions.assignment import Assignment
 from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
 from sessions.model import Newcomer, Session

@@ -35,6 +35,8 @@ async def test_the_life_of_a_session(fleet: Fleet, worker: Worker) -> None:
     ended = await call.until(State.ENDED)
     assert ended.error is None
     await call.until_room_is_closed()
+    await eventually(lambda: _has_left(worker, call, '"message": "process exiting"'), CALL_S)
+    assert not await worker.has_logged('"level": "ERROR"')
 
 
 async def test_a_question_is_answered(fleet: Fleet, worker: Worker, localvoice_url: str) -> None:
@@ -207,7 +209,7 @@ async def _call_without_agent(fleet: Fleet) -> Call:
 
 async def _has_left(worker: Worker, call: Call, why: str) -> bool:
     lines = worker.log.read_text().splitlines()
-    return any(why in line and call.session_id in line for line in lines)
+    return any(why in line and call.room in line for line in lines)
 
 
 def _metadata(call: Call) -> str:

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from sessions.states import State
-from tests.integration.worker.fleet import CALL_S, Fleet, WorkerProcess
+from tests.integration.worker.fleet import CALL_S, Fleet, Worker, WorkerProcess
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(180)
@@ -55,6 +55,15 @@ async def test_unusable_settings_are_named_but_not_shown(fleet: Fleet) -> None:
     output = worker.log.read_text()
     assert "LIVEKIT_API_SECRET" in output
     assert "too-short" not in output
+    assert "Traceback" not in output
+
+
+async def test_a_port_that_is_taken_is_named_in_one_line(fleet: Fleet, worker: Worker) -> None:
+    port = worker.url.rpartition(":")[2]
+    second = await fleet.start_worker(until_ready=False, WORKER_PORT=port)
+    assert await second.exit_status() == 1
+    output = second.log.read_text()
+    assert "address already in use" in output
     assert "Traceback" not in output
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack import environment
-from devstack.environment import LockName, is_current, stamp_of
+from devstack.install import environment
+from devstack.install.environment import LockName, is_current, stamp_of
 from devstack.settings import REPO
 
 
@@ -67,8 +67,8 @@ def test_a_missing_interpreter_is_noticed(checkout: Path) -> None:
 
 
 def test_bootstrap_parses_on_old_pythons() -> None:
-    source = (REPO / "devstack" / "bootstrap.py").read_text(encoding="ascii")
-    tree = ast.parse(source, feature_version=(3, 4))
     newer = (ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.arg)
-    assert not [node for node in ast.walk(tree) if isinstance(node, newer)]
-    assert not (REPO / "devstack" / "__init__.py").read_text().strip()
+    for name in ("bootstrap.py", "__init__.py"):
+        source = (REPO / "devstack" / name).read_text(encoding="ascii")
+        tree = ast.parse(source, feature_version=(3, 4))
+        assert not [node for node in ast.walk(tree) if isinstance(node, newer)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from devstack.keys import Keys
+from devstack.services.keys import Keys
 
 
 def test_they_are_made_once_and_stay(tmp_path: Path) -> None:

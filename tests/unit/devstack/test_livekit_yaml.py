@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from devstack.keys import LIVEKIT_KEY_NAME, Keys
-from devstack.ports import Ports
-from devstack.servers import LIVEKIT_YAML, render_livekit_yaml
+from devstack.services.keys import LIVEKIT_KEY_NAME, Keys
+from devstack.services.ports import Ports
+from devstack.services.servers import LIVEKIT_YAML, render_livekit_yaml
 
 TEXT = LIVEKIT_YAML.read_text(encoding="utf-8")
 PORTS = Ports(

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from devstack import ports
 from devstack.errors import PortTaken
-from devstack.ports import PORT_SETTINGS, choose_ports, random_ports
+from devstack.services import ports
+from devstack.services.ports import PORT_SETTINGS, choose_ports, random_ports
 
 Take = Callable[..., None]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from devstack.identity import ProcessId, start_token
 from devstack.logs import last_lines, rotate, tail
-from devstack.network import has_usable_interface
-from devstack.readiness import http_ok, redis_ping, verdict
-from devstack.stack import BIND_FAILED
+from devstack.services.identity import ProcessId, start_token
+from devstack.services.network import has_usable_interface
+from devstack.services.readiness import http_ok, redis_ping, verdict
+from devstack.services.stack import BIND_FAILED
 
 
 def test_tail(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from devstack import config
-from devstack.config import StackConfig, load_environment
-from devstack.fleet import fleet_services
-from devstack.keys import Keys
-from devstack.ports import random_ports
-from devstack.servers import server_environment
-from devstack.service import Service
+from devstack.services import config
+from devstack.services.config import StackConfig, load_environment
+from devstack.services.fleet import fleet_services
+from devstack.services.keys import Keys
+from devstack.services.ports import random_ports
+from devstack.services.servers import server_environment
+from devstack.services.service import Service
 from devstack.settings import REPO, cache_dir, is_set, run_dir
 
 

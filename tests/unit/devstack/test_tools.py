@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from devstack import tools
 from devstack.errors import ToolMissing
-from devstack.livekit_build import MODULE, Go, describe_progress
-from devstack.tools import LIVEKIT, LIVEKIT_VERSION, REDIS, Tool, find_tool
-from devstack.uv import needed_version, uv_environment
-from devstack.versions import Version, parse_version, show_version
+from devstack.install import tools
+from devstack.install.livekit_build import MODULE, Go, describe_progress
+from devstack.install.tools import LIVEKIT, LIVEKIT_VERSION, REDIS, Tool, find_tool
+from devstack.install.uv import needed_version, uv_environment
+from devstack.install.versions import Version, parse_version, show_version
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from typing import Self
 
 from livekit import rtc
 
-from devstack.audio import Sound
-from devstack.calls import (
+from devstack.talk.audio import Sound
+from devstack.talk.calls import (
     Answer,
     CallEnded,
     CallerError,
@@ -31,10 +31,10 @@ from devstack.calls import (
     NoAgent,
     NoAnswer,
 )
-from devstack.changes import Changes
-from devstack.hearing import RATE, Hearing
-from devstack.microphone import Microphone, Said
-from devstack.transcript import Line, Transcript
+from devstack.talk.changes import Changes
+from devstack.talk.hearing import RATE, Hearing
+from devstack.talk.microphone import Microphone, Said
+from devstack.talk.transcript import Line, Transcript
 
 __all__ = [
     "Answer",

@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 
 from devstack.errors import DevstackError
 from devstack.logs import rotate, tail
+from devstack.settings import LEASH
 from devstack.terminal import Terminal
 
-LEASH = Path(__file__).with_name("leash.py")
 TICK_S = 0.2
 INTERRUPTED_STOPS_WITHIN_S = 10.0
 

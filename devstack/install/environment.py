@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from devstack.files import file_lock
+from devstack.install.steps import run_step
+from devstack.install.uv import ensure_uv, uv_environment
 from devstack.settings import REPO, VENV, run_dir
-from devstack.steps import run_step
 from devstack.terminal import Terminal
-from devstack.uv import ensure_uv, uv_environment
 
 LockName = Literal["run", "dev"]
 

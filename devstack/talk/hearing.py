@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from devstack.audio import LOUD, Samples, Sound, loudness
+from devstack.talk.audio import LOUD, Samples, Sound, loudness
 
 RATE = 24_000
 

@@ -1,6 +1,6 @@
 """`make ask Q="What time is it?"`: talk to the running stack and hear what it answers.
 
-    python -m devstack.ask [--wav FILE] [--json] [--timeout S] [--out FILE] [QUESTION …]
+    python -m devstack.talk.ask [--wav FILE] [--json] [--timeout S] [--out FILE] [QUESTION …]
 
 Exits with 0 when every question was answered, else with 1 and the reason.
 """
@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from devstack.audio import Sound
-from devstack.caller import Answer
 from devstack.errors import DevstackError
 from devstack.files import read_json
-from devstack.record import read_stack
+from devstack.services.record import read_stack
 from devstack.settings import process_environment, run_dir
-from devstack.talk import Question, Stack, Talk, TalkFailed
+from devstack.talk.audio import Sound
+from devstack.talk.caller import Answer
+from devstack.talk.conversation import Question, Stack, Talk, TalkFailed
+from devstack.talk.transcript import Line
 from devstack.terminal import DIM, Terminal
-from devstack.transcript import Line
 
 DEFAULT_QUESTION = "What time is it?"
 _PAUSE_S = 0.5
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="devstack.ask", description="Ask the agent of a running stack something."
+        prog="devstack.talk.ask", description="Ask the agent of a running stack something."
     )
     parser.add_argument("questions", nargs="*", metavar="QUESTION", help="asked one by one")
     parser.add_argument("--wav", type=Path, metavar="FILE", help="a recorded question, 16 bit")

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.errors import ToolMissing
+from devstack.install.versions import Version, program_version, show_version
 from devstack.settings import cache_dir, is_set
-from devstack.versions import Version, program_version, show_version
 
 Say = Callable[[str], None]
 

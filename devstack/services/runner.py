@@ -10,21 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from devstack.config import StackConfig
 from devstack.errors import DevstackError
-from devstack.fleet import fleet_services
-from devstack.keys import Keys
-from devstack.livekit_build import build_livekit
-from devstack.narration import Narrator, tell_provider, tell_ready, tell_replacements
-from devstack.network import NO_INTERFACE, has_usable_interface
-from devstack.ports import choose_ports
-from devstack.record import StackLock
-from devstack.redis_install import install_redis
-from devstack.service import Service
+from devstack.install.livekit_build import build_livekit
+from devstack.install.redis_install import install_redis
+from devstack.install.tools import LIVEKIT, REDIS, find_tool
+from devstack.services.config import StackConfig
+from devstack.services.fleet import fleet_services
+from devstack.services.keys import Keys
+from devstack.services.narration import Narrator, tell_provider, tell_ready, tell_replacements
+from devstack.services.network import NO_INTERFACE, has_usable_interface
+from devstack.services.ports import choose_ports
+from devstack.services.record import StackLock
+from devstack.services.service import Service
+from devstack.services.stack import Stack
 from devstack.settings import run_dir
-from devstack.stack import Stack
 from devstack.terminal import Terminal
-from devstack.tools import LIVEKIT, REDIS, find_tool
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from devstack.files import write_private
-from devstack.keys import Keys
-from devstack.ports import LOOPBACK, Ports
-from devstack.process import Command
-from devstack.readiness import http_ok, redis_ping
-from devstack.service import Service
+from devstack.services.keys import Keys
+from devstack.services.ports import LOOPBACK, Ports
+from devstack.services.process import Command
+from devstack.services.readiness import http_ok, redis_ping
+from devstack.services.service import Service
 from devstack.settings import REPO
 
 LIVEKIT_YAML = REPO / "livekit.yaml"

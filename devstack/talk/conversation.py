@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import httpx2
 
-from devstack.audio import Sound
-from devstack.caller import Answer, Caller
 from devstack.errors import DevstackError
-from devstack.transcript import Line
+from devstack.talk.audio import Sound
+from devstack.talk.caller import Answer, Caller
+from devstack.talk.transcript import Line
 
 _SPEECH_RATE = 24_000  # of the `pcm` response format
 _HTTP_TIMEOUT_S = 30.0

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from livekit import rtc
 
-from devstack.audio import Samples, Sound
+from devstack.talk.audio import Samples, Sound
 
 RATE = 48_000
 _FRAME_S = 0.02

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from devstack.process import Command
-from devstack.readiness import Check
+from devstack.services.process import Command
+from devstack.services.readiness import Check
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from devstack.logs import TAIL_LINES, rotate, tail
-from devstack.steps import LEASH
+from devstack.settings import LEASH
 
 
 @dataclass(frozen=True, kw_only=True)

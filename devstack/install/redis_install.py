@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.errors import ToolMissing
-from devstack.packages import install_locked
-from devstack.steps import StepFailed, run_step
+from devstack.install.packages import install_locked
+from devstack.install.steps import StepFailed, run_step
+from devstack.install.tools import REDIS
+from devstack.install.versions import program_version
 from devstack.terminal import Terminal
-from devstack.tools import REDIS
-from devstack.versions import program_version
 
 # Debian's and Ubuntu's redis-server package is a service that starts by itself. The program is in
 # redis-tools, under the name of a sibling: Redis looks at its own name to know what it is.

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from devstack.errors import DevstackError, PortTaken, ServiceDied, ServiceNotReady
-from devstack.process import RunningProcess
-from devstack.readiness import NotReady, until_ready
-from devstack.service import Service
+from devstack.services.process import RunningProcess
+from devstack.services.readiness import NotReady, until_ready
+from devstack.services.service import Service
 
 BIND_FAILED = re.compile(
     r"address already in use|could not create server tcp listening|errno 98\b", re.IGNORECASE

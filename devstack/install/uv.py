@@ -16,10 +16,10 @@ from pathlib import Path
 
 from devstack.errors import ToolMissing
 from devstack.files import file_lock
+from devstack.install.steps import StepFailed, run_step
+from devstack.install.versions import Version, parse_version, program_version, show_version
 from devstack.settings import REPO, cache_dir
-from devstack.steps import StepFailed, run_step
 from devstack.terminal import Terminal
-from devstack.versions import Version, parse_version, program_version, show_version
 
 LOCK = REPO / "requirements" / "uv-bootstrap.lock"
 SYSTEM_PYTHON = "/usr/bin/python3"

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from devstack.environment import LockName, ensure_environment, venv_python
 from devstack.errors import DevstackError
+from devstack.install.environment import LockName, ensure_environment, venv_python
 from devstack.settings import REPO, process_environment
 from devstack.terminal import Terminal
 

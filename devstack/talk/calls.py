@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from devstack.audio import Sound
 from devstack.errors import DevstackError
+from devstack.talk.audio import Sound
 
 
 class CallerError(DevstackError):

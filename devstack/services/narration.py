@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from devstack.ports import Replacement
-from devstack.service import Service
+from devstack.services.ports import Replacement
+from devstack.services.service import Service
 from devstack.settings import REPO
 from devstack.terminal import Terminal
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from devstack.errors import ToolMissing
 from devstack.files import file_lock
-from devstack.packages import install_locked
+from devstack.install.packages import install_locked
+from devstack.install.steps import StepFailed, run_step
+from devstack.install.tools import LIVEKIT, LIVEKIT_VERSION
+from devstack.install.versions import program_version, show_version
 from devstack.settings import cache_dir
-from devstack.steps import StepFailed, run_step
 from devstack.terminal import Terminal
-from devstack.tools import LIVEKIT, LIVEKIT_VERSION
-from devstack.versions import program_version, show_version
 
 MODULE = f"github.com/livekit/livekit-server/cmd/server@v{LIVEKIT_VERSION}"
 GO_NEEDED = (1, 26)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from devstack.narration import shorten
-from devstack.readiness import Check, verdict
-from devstack.record import is_running, read_holder, read_stack
+from devstack.services.narration import shorten
+from devstack.services.readiness import Check, verdict
+from devstack.services.record import is_running, read_holder, read_stack
 from devstack.terminal import Terminal
 
 STOPS_WITHIN_S = 90.0

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.config import DEFAULTS, StackConfig
-from devstack.ports import LOOPBACK
-from devstack.process import Command
-from devstack.readiness import http_ok
-from devstack.servers import livekit_service, redis_service
-from devstack.service import Service
+from devstack.services.config import DEFAULTS, StackConfig
+from devstack.services.ports import LOOPBACK
+from devstack.services.process import Command
+from devstack.services.readiness import http_ok
+from devstack.services.servers import livekit_service, redis_service
+from devstack.services.service import Service
 from devstack.settings import REPO
 
 LOCALVOICE_READY_WITHIN_S = 120.0

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from devstack.keys import Keys
-from devstack.ports import LOOPBACK, Ports
+from devstack.services.keys import Keys
+from devstack.services.ports import LOOPBACK, Ports
 from devstack.settings import REPO, is_set, process_environment
 
 DEFAULTS = {"AGENT_NAME": "voicefleet", "POOL_SIZE": "3"}

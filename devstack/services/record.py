@@ -20,7 +20,7 @@ from typing import Self, TextIO
 
 from devstack.errors import AlreadyRunning
 from devstack.files import read_json, try_lock, write_private
-from devstack.identity import ProcessId
+from devstack.services.identity import ProcessId
 
 LEFTOVERS_WITHIN_S = 10.0
 POLL_S = 0.1

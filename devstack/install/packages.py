@@ -8,13 +8,13 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.environment import venv_python
 from devstack.errors import ToolMissing
 from devstack.files import file_lock
+from devstack.install.environment import venv_python
+from devstack.install.steps import StepFailed, run_step
+from devstack.install.uv import ensure_uv, uv_environment
 from devstack.settings import REPO, cache_dir
-from devstack.steps import StepFailed, run_step
 from devstack.terminal import Terminal
-from devstack.uv import ensure_uv, uv_environment
 
 
 def install_locked(name: str, env: Mapping[str, str], terminal: Terminal) -> Path:

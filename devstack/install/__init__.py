@@ -1,0 +1,1 @@
+"""From a bare Python to a machine that has everything: packages, livekit-server, Redis."""

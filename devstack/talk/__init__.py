@@ -1,0 +1,1 @@
+"""A user in a room, as a library and as `make ask`."""
