@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -37,3 +37,12 @@ class StoreSettings(BaseSettings):
     history_ttl_s: int = Field(
         3600, ge=1, le=2_592_000, description="How long the record of an ended session is kept."
     )
+
+
+def explain(service: str, error: ValidationError) -> str:
+    """Say which variables are wrong or missing and why, without showing any value."""
+    lines = [
+        f"  {'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)
+    ]
+    return "\n".join([f"{service} cannot start with these settings:", *lines, ""])

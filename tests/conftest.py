@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.logs import log_tails
 
-pytest_plugins = ["tests.support.servers"]
+pytest_plugins = ["tests.support.servers", "tests.support.stores"]
 
 TESTS = Path(__file__).parent
 

@@ -8,6 +8,7 @@ import sys
 import uvicorn
 from pydantic import ValidationError
 
+from sessions.settings import explain
 from telemetry.logs import configure_logging
 from tokenserver.app import create_app
 from tokenserver.settings import TokenserverSettings
@@ -25,7 +26,7 @@ def main() -> int:
     try:
         settings = TokenserverSettings()
     except ValidationError as error:
-        sys.stderr.write(f"{_explain(error)}\n")
+        sys.stderr.write(explain("The token server", error))
         return 2
     configure_logging("tokenserver", settings.log_level)
     uvicorn.run(
@@ -40,14 +41,6 @@ def main() -> int:
         proxy_headers=False,
     )
     return 0
-
-
-def _explain(error: ValidationError) -> str:
-    lines = [
-        f"  {'.'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    ]
-    return "\n".join(["The token server cannot start; please set:", *lines])
 
 
 if __name__ == "__main__":

@@ -6,20 +6,26 @@ port is taken, with 2 when the settings are unusable.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sys
 
 from pydantic import ValidationError
 
+from sessions.settings import explain
 from worker.settings import WorkerSettings
 
 
 def main() -> int:
     """Run the worker and return its exit status."""
+    argparse.ArgumentParser(
+        prog="python -m worker",
+        description="A worker of Voicefleet. Configured by environment variables; see the README.",
+    ).parse_args()
     try:
         settings = WorkerSettings()
     except ValidationError as error:
-        sys.stderr.write(describe(error))
+        sys.stderr.write(explain("The worker", error))
         return 2
     # Not at the top: job processes import this file again and need none of it.
     from telemetry.logs import configure_logging  # noqa: PLC0415
@@ -32,15 +38,6 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"worker: {error.strerror or error}\n")
         return 1
-
-
-def describe(error: ValidationError) -> str:
-    """Say which settings are unusable and why, without showing their values."""
-    lines = [
-        f"  {'.'.join(map(str, item['loc'])).upper()}: {item['msg']}\n"
-        for item in error.errors(include_input=False, include_url=False)
-    ]
-    return "worker: unusable settings\n" + "".join(lines)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,12 @@ from devstack.services.keys import Keys
 from devstack.services.ports import LOOPBACK, Ports
 from devstack.settings import REPO, is_set, process_environment
 
-DEFAULTS = {"AGENT_NAME": "voicefleet", "POOL_SIZE": "3"}
+DEFAULTS = {
+    "AGENT_NAME": "voicefleet",
+    "POOL_SIZE": "3",
+    # Whoever presses Ctrl-C on a developer's machine does not want to wait for calls to end.
+    "DRAIN_TIMEOUT_S": "5",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

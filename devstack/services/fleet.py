@@ -78,7 +78,10 @@ def worker_service(config: StackConfig) -> Service:
     variables = _neighbours(config) | {
         "WORKER_HOST": LOOPBACK,
         "WORKER_PORT": str(config.ports.worker),
-        "POOL_SIZE": config.env.get("POOL_SIZE") or DEFAULTS["POOL_SIZE"],
+        **{
+            name: config.env.get(name) or DEFAULTS[name]
+            for name in ("POOL_SIZE", "DRAIN_TIMEOUT_S")
+        },
     }
     if not config.has_own_provider:
         variables |= {

@@ -110,10 +110,10 @@ def _joined(answers: Sequence[Answer]) -> Sound:
 
 
 def _print_summary(talk: Talk, out: Path, terminal: Terminal) -> None:
-    warm = "" if talk.is_prewarmed else ", cold"
+    warm = "warm" if talk.is_prewarmed else "cold"
     latencies = ", ".join(f"{answer.latency_s:.1f} s" for answer in talk.answers)
     terminal.note(
-        f"session {talk.start_s * 1000:.0f} ms{warm}; agent joined {talk.agent_joined_s:.1f} s; "
+        f"session {talk.start_s * 1000:.0f} ms; agent joined ({warm}) {talk.agent_joined_s:.1f} s; "
         f"first word {talk.first_audio_s:.1f} s; answered after {latencies}"
     )
     terminal.note(f"answer: {out}")

@@ -88,7 +88,7 @@ class Stack:
                 moments = caller.log.moments
                 return Talk(
                     session_id=str(session["sessionId"]),
-                    is_prewarmed=bool(session.get("prewarmed")),
+                    is_prewarmed=await self._was_prewarmed(session),
                     start_s=start_s,
                     agent_joined_s=(moments.agent_joined_at or began) - began,
                     first_audio_s=(moments.first_audio_at or began) - began,
@@ -96,6 +96,12 @@ class Stack:
                     answers=answers,
                     heard=[line.text for line in caller.lines if line.speaker == "user"],
                 )
+
+    async def _was_prewarmed(self, session: Mapping[str, object]) -> bool:
+        """Ask whether the agent's process was warm: known once it has taken the session."""
+        async with httpx2.AsyncClient(base_url=self._api, timeout=_HTTP_TIMEOUT_S) as http:
+            answer = await http.get(f"/api/session/{session['sessionId']}", headers=_proof(session))
+        return answer.is_success and bool(answer.json().get("prewarmed"))
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Mapping[str, object]]:
@@ -115,13 +121,18 @@ async def _stop(http: httpx2.AsyncClient, session: Mapping[str, object]) -> None
         answer = await http.post(
             "/api/session/stop",
             json={"sessionId": session["sessionId"]},
-            headers={"Authorization": f"Bearer {session['sessionSecret']}"},
+            headers=_proof(session),
             timeout=_STOP_TIMEOUT_S,
         )
         answer.raise_for_status()
     except httpx2.HTTPError as error:
         # The session ends by itself once its user has left, which is about to happen.
         raise TalkFailed(f"the session could not be stopped: {_describe(error)}") from error
+
+
+def _proof(session: Mapping[str, object]) -> dict[str, str]:
+    """Return the header that proves that a session is ours."""
+    return {"Authorization": f"Bearer {session['sessionSecret']}"}
 
 
 async def _post(http: httpx2.AsyncClient, path: str, body: Mapping[str, object]) -> httpx2.Response:

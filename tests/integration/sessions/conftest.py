@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from sessions.connection import Temper, connect
 from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id, room_name
 from sessions.model import AgentProcess, Newcomer
 from sessions.settings import StoreSettings
@@ -22,18 +21,6 @@ def settings(redis_server: RedisServer) -> StoreSettings:
     return StoreSettings(
         redis_url=SecretStr(redis_server.url), redis_prefix=f"test-{secrets.token_hex(6)}"
     )
-
-
-@pytest.fixture
-async def redis(settings: StoreSettings) -> AsyncIterator[Redis]:
-    client = connect(settings, Temper.PATIENT)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def store(redis: Redis, settings: StoreSettings) -> SessionStore:
-    return SessionStore(redis, settings)
 
 
 @pytest.fixture

@@ -11,14 +11,12 @@ from pathlib import Path
 import pytest
 from livekit import api
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from devstack.services.ports import LOOPBACK, Ports
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.service import Service
 from devstack.settings import REPO, process_environment
-from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
@@ -52,18 +50,6 @@ def settings(redis_server: RedisServer) -> StoreSettings:
     return StoreSettings(
         redis_url=SecretStr(redis_server.url), redis_prefix=f"test-{secrets.token_hex(6)}"
     )
-
-
-@pytest.fixture
-async def redis(settings: StoreSettings) -> AsyncIterator[Redis]:
-    client = connect(settings, Temper.PATIENT)
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-def store(redis: Redis, settings: StoreSettings) -> SessionStore:
-    return SessionStore(redis, settings)
 
 
 @pytest.fixture(scope="module")

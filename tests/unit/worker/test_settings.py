@@ -7,7 +7,7 @@ import pickle
 import pytest
 from pydantic import ValidationError
 
-from worker.__main__ import describe
+from sessions.settings import explain
 from worker.settings import WorkerSettings
 
 SECRET = "s" * 40
@@ -52,7 +52,7 @@ def test_what_is_wrong_is_said_without_the_values(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("POOL_SIZE", "many")
     with pytest.raises(ValidationError) as caught:
         WorkerSettings()
-    text = describe(caught.value)
+    text = explain("The worker", caught.value)
     assert "LIVEKIT_API_SECRET" in text
     assert "POOL_SIZE" in text
     assert "too-short" not in text
