@@ -10,7 +10,10 @@ from sessions.ids import SessionId, UserId
 
 
 class Assignment(BaseModel):
-    """Job metadata of a dispatch. Made by our servers only; clients can neither read nor set it."""
+    """Job metadata of a dispatch. Made by our servers only.
+
+    In its token a client can read it, so it holds no secret; it cannot change it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,6 +23,8 @@ class Assignment(BaseModel):
     identity: Annotated[str, Field(max_length=128)]
     #: The epoch this agent was sent under; its claim fails once another one was sent.
     epoch: Annotated[int, Field(ge=1)] = 1
+    #: Hash of the secret that proves ownership; with `admit_on_start` only.
+    secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.
     admit_on_start: bool = False
 

@@ -22,7 +22,7 @@ class Temper(Enum):
 
     #: An HTTP request: answer within about a second, if need be with 503.
     HASTY = (0.5, 1)
-    #: A heartbeat or a loop: ride out a restart of Redis.
+    #: An agent in a call: ride out a restart of Redis.
     PATIENT = (2.0, 3)
 
 

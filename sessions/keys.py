@@ -40,6 +40,6 @@ class Keys:
         """List of the last start latencies in ms, newest first. TTL: one day."""
         return self._key("startups")
 
-    def event_seen(self, event_id: str) -> str:
-        """Marks a LiveKit webhook event as handled. TTL: ten minutes."""
+    def event_applied(self, event_id: str) -> str:
+        """Marks a LiveKit webhook event as applied. TTL: ten minutes."""
         return self._key(f"webhook:{event_id}")

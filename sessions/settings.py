@@ -23,7 +23,11 @@ class StoreSettings(BaseSettings):
         description="First part of every key, to share a Redis with others.",
     )
     max_sessions: int = Field(
-        50, ge=1, le=100_000, description="How many sessions may hold a slot at the same time."
+        50,
+        ge=1,
+        le=100_000,
+        description="How many sessions may hold a slot at the same time. No more than all workers "
+        "together take (`WORKER_CAPACITY`): the rest would wait in vain.",
     )
     start_lease_s: float = Field(
         30.0, gt=0, le=600, description="How long a new session waits for an agent to claim it."

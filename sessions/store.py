@@ -81,9 +81,12 @@ class SessionStore:
         """Record that the agent can be heard. Raises SessionNotFound, SessionOver, StaleEpoch."""
         return await self._run("ready", session_id, epoch, STARTUPS_KEPT)
 
-    async def mark_joined(self, session_id: SessionId) -> Reply:
-        """Record that the user is in the room. Raises SessionNotFound, SessionOver."""
-        return await self._run("join", session_id)
+    async def mark_joined(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
+        """Record that the user is in the room; an agent passes its epoch.
+
+        Raises SessionNotFound, SessionOver, StaleEpoch.
+        """
+        return await self._run("join", session_id, "" if epoch is None else epoch)
 
     async def end(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
         """End a session and free its slot; an agent passes its epoch.
@@ -145,16 +148,15 @@ class SessionStore:
             startup_p95_ms=percentile(latencies_ms, 95),
         )
 
-    async def first_sight_of_event(self, event_id: str) -> bool:
-        """Return True the first time a webhook event is seen, False for its redeliveries."""
+    async def is_event_applied(self, event_id: str) -> bool:
+        """Say whether a webhook event was applied before: LiveKit may deliver it again."""
         with translated_errors():
-            key = self._keys.event_seen(event_id)
-            return bool(await self._redis.set(key, 1, nx=True, ex=_WEBHOOK_MEMORY_S))
+            return bool(await self._redis.exists(self._keys.event_applied(event_id)))
 
-    async def forget_event(self, event_id: str) -> None:
-        """Let an event be delivered again, because handling it did not succeed."""
+    async def mark_event_applied(self, event_id: str) -> None:
+        """Remember that a webhook event has been applied."""
         with translated_errors():
-            await self._redis.delete(self._keys.event_seen(event_id))
+            await self._redis.set(self._keys.event_applied(event_id), 1, ex=_WEBHOOK_MEMORY_S)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers."""

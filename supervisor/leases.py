@@ -10,12 +10,13 @@ every agent is well. So after an outage nobody is judged until a full lease has 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable
 
 from rooms.client import Rooms
-from rooms.errors import RoomsError
+from rooms.errors import LiveKitUnavailable
 from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.ids import SessionId, room_name
 from sessions.states import State
@@ -47,18 +48,21 @@ class LeaseSweeper:
         self._clock = clock
         # A server that has just started cannot know whether Redis was there a moment ago.
         self._judge_from_s = clock() + mercy_s
+        #: Rooms of failed sessions; one that could not be closed is tried again at the next pass.
+        self._rooms_to_close: set[SessionId] = set()
 
     async def sweep_once(self) -> int:
         """Fail every lapsed session and return how many there were."""
+        failed = 0
         try:
             lapsed = await self._store.lapsed()
-            if self._clock() < self._judge_from_s:
-                return 0
-            return sum([await self._fail(session_id) for session_id in lapsed])
+            if self._clock() >= self._judge_from_s:
+                failed = sum([await self._fail(session_id) for session_id in lapsed])
         except StoreUnavailable:
             self._judge_from_s = self._clock() + self._mercy_s
             logger.warning("redis is away; no lease is judged until a full one has passed")
-            return 0
+        await asyncio.gather(*map(self._close_room, list(self._rooms_to_close)))
+        return failed
 
     async def _fail(self, session_id: SessionId) -> bool:
         try:
@@ -72,7 +76,7 @@ class LeaseSweeper:
         if outcome.status is not State.FAILED:
             return False
         logger.warning("a lease lapsed", extra={"session_id": session_id, "reason": error})
-        await self._close_room(session_id)
+        self._rooms_to_close.add(session_id)
         return outcome.changed
 
     async def _forget(self, session_id: SessionId) -> None:
@@ -84,8 +88,9 @@ class LeaseSweeper:
     async def _close_room(self, session_id: SessionId) -> None:
         try:
             await self._rooms.close(room_name(session_id))
-        except RoomsError as error:
-            # LiveKit closes it by itself once the user has gone.
+        except LiveKitUnavailable as error:
             logger.warning(
-                "could not close a room", extra={"session_id": session_id, "reason": str(error)}
+                "could not close a room yet", extra={"session_id": session_id, "reason": str(error)}
             )
+            return
+        self._rooms_to_close.discard(session_id)

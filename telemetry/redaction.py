@@ -1,4 +1,4 @@
-"""What must never reach a log: keys, tokens, passwords, and what people said.
+"""Keeps keys, tokens and passwords out of logs, and transcripts where they are named so.
 
 Two nets, since either alone has holes: fields are hidden by their name, and text is searched for
 the shapes that secrets have (JSON web tokens, bearer headers, passwords inside URLs).
@@ -19,7 +19,8 @@ _HARMLESS_NAME = re.compile(r"(_count|_ms|_s|_bytes|tokens|_ttl)$", re.I)
 _SECRET_TEXT = (
     (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), HIDDEN),
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/@]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s@]+@"), rf"\1:{HIDDEN}@"),
+    (re.compile(r"\bsk-[\w-]{8,}"), HIDDEN),
     (re.compile(r"(?i)\b(access_token|api_?key|secret|token)=[^&\s\"']+"), rf"\1={HIDDEN}"),
 )
 

@@ -30,5 +30,5 @@ class TokenserverSettings(StoreSettings, RoomSettings):
     log_level: str = Field(
         "INFO",
         pattern=r"^(?i:debug|info|warning|error)$",
-        description="Least level that is logged.",
+        description="Lowest level that is logged.",
     )

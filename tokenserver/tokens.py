@@ -11,7 +11,7 @@ from rooms.tokens import Participant, mint_token
 from sessions.assignment import Assignment
 from sessions.errors import SessionOver
 from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
-from tokenserver.auth import owned_session
+from tokenserver.auth import hash_secret, new_session_secret, owned_session
 from tokenserver.bodies import checked, read_json
 from tokenserver.errors import ApiError
 from tokenserver.schemas import RejoinRequest, StandardTokenRequest
@@ -50,9 +50,13 @@ def _standard(request: ApiRequest, asked: StandardTokenRequest) -> Response:
         raise ApiError(
             HTTPStatus.BAD_REQUEST, "unknown_agent", f"There is no agent {asked.agent_name!r} here."
         )
-    session_id, identity = new_session_id(), new_identity()
+    session_id, identity, secret = new_session_id(), new_identity(), new_session_secret()
     assignment = Assignment(
-        session_id=session_id, user_id=UserId(identity), identity=identity, admit_on_start=True
+        session_id=session_id,
+        user_id=UserId(identity),
+        identity=identity,
+        secret_hash=hash_secret(secret),
+        admit_on_start=True,
     )
     participant = Participant(
         room=room_name(session_id),
@@ -67,10 +71,12 @@ def _standard(request: ApiRequest, asked: StandardTokenRequest) -> Response:
         ttl_s=settings.token_ttl_s,
         agent_metadata=assignment.to_metadata(),
     )
-    return _answer(request, session_id, token)
+    return _answer(request, session_id, token, {"sessionSecret": secret})
 
 
-def _answer(request: ApiRequest, session_id: SessionId, token: str) -> Response:
+def _answer(
+    request: ApiRequest, session_id: SessionId, token: str, more: dict[str, str] | None = None
+) -> Response:
     """Both spellings: LiveKit's SDKs read snake_case, our own calls are camelCase."""
     server_url = request.state["settings"].public_url
     answer: dict[str, Any] = {
@@ -83,5 +89,5 @@ def _answer(request: ApiRequest, session_id: SessionId, token: str) -> Response:
         "roomName": room_name(session_id),
     }
     return JSONResponse(
-        answer, status_code=HTTPStatus.CREATED, headers={"Cache-Control": "no-store"}
+        answer | (more or {}), status_code=HTTPStatus.CREATED, headers={"Cache-Control": "no-store"}
     )

@@ -10,9 +10,9 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse, Response
 
-from rooms.errors import BadWebhook, RoomsError
+from rooms.errors import BadWebhook
 from rooms.webhooks import MAX_WEBHOOK_BYTES, RoomEvent, read_webhook
-from sessions.errors import SessionNotFound, SessionOver, StoreUnavailable
+from sessions.errors import SessionNotFound, SessionOver
 from sessions.ids import SessionId, session_of_room
 from tokenserver.bodies import read_bytes
 from tokenserver.errors import ApiError
@@ -22,17 +22,17 @@ logger = logging.getLogger("tokenserver")
 
 
 async def receive_webhook(request: ApiRequest) -> Response:
-    """Check, deduplicate and apply one event. A 5xx makes LiveKit deliver it again."""
+    """Check and apply one event, unless it was applied before. A 5xx makes LiveKit repeat it.
+
+    It counts as applied only afterwards: what fails half-way is done again, which does no harm.
+    """
     event = await _checked_event(request)
     session_id = session_of_room(event.room)
     store = request.state["store"]
-    if session_id is None or not await store.first_sight_of_event(event.id):
+    if session_id is None or await store.is_event_applied(event.id):
         return JSONResponse({"success": True, "applied": False})
-    try:
-        await _apply(request, event, session_id)
-    except (StoreUnavailable, RoomsError):
-        await store.forget_event(event.id)
-        raise
+    await _apply(request, event, session_id)
+    await store.mark_event_applied(event.id)
     return JSONResponse({"success": True, "applied": True})
 
 

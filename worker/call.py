@@ -12,7 +12,7 @@ from livekit.agents import CloseEvent, JobContext
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from sessions.assignment import Assignment
-from sessions.errors import AtCapacity, SessionOver, StoreUnavailable
+from sessions.errors import AtCapacity, SessionNotFound, SessionOver, StoreUnavailable
 from worker.agent import Assistant
 from worker.greeting import load_greeting
 from worker.lease import Lease, LeaseLost
@@ -39,8 +39,8 @@ _CLOSE_ROOM_S = 5.0
 class Call:
     """The agent's part in one session.
 
-    Speaks before it knows whether the session is its own: asking first would cost every user a
-    round trip, and an agent that was sent in vain is out of the room before it has said a word.
+    Joins before it knows whether the session is its own: asking first would cost every user a
+    round trip, and Redis answers before the room is joined. While Redis is away, it even talks.
     """
 
     def __init__(self, ctx: JobContext, warm: Warm, assignment: Assignment, lease: Lease) -> None:
@@ -140,7 +140,9 @@ class Call:
             await self._lease.hold(self._track.published, self._joined)
         except LeaseLost as lost:
             # No room of a session that is over may stay open; joining may even have made it anew.
-            self._must_close_room = isinstance(lost.cause, SessionOver | AtCapacity)
+            self._must_close_room = isinstance(
+                lost.cause, AtCapacity | SessionNotFound | SessionOver
+            )
             logger.info("leaving the room", extra={"code": lost.cause.code})
             self.conclude(Outcome.left(lost.cause.code))
             await self._ctx.room.disconnect()

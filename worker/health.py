@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from aiohttp import web
 
+from telemetry.version import VERSION
 from worker.pool import Pool
 from worker.request import Gate
 from worker.settings import WorkerSettings
@@ -44,7 +44,7 @@ class Health:
             "idle": self._pool.idle,
             "capacity": self._gate.capacity,
             "draining": self._gate.is_draining,
-            "version": _version(),
+            "version": VERSION,
         }
 
 
@@ -79,10 +79,3 @@ async def served(app: web.Application, host: str, port: int) -> AsyncIterator[in
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()
-
-
-def _version() -> str:
-    try:
-        return version("voicefleet")
-    except PackageNotFoundError:  # run from a checkout
-        return "dev"

@@ -77,6 +77,7 @@ class Lease:
                 user_id=self._assignment.user_id,
                 identity=self._assignment.identity,
                 room=self._room,
+                secret_hash=self._assignment.secret_hash,
             )
             await self._persistently(lambda: self._store.admit(newcomer))
         await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
@@ -94,7 +95,7 @@ class Lease:
         await self._store.mark_ready(self._id, self._epoch)
 
     async def _mark_joined(self) -> None:
-        await self._store.mark_joined(self._id)
+        await self._store.mark_joined(self._id, epoch=self._epoch)
 
     async def _persistently(self, write: Callable[[], Awaitable[object]]) -> None:
         """Repeat a write, which must bear that, until Redis took it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import socket
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from sessions.settings import StoreSettings
 
@@ -22,6 +23,10 @@ def _make_worker_id() -> str:
     """Return a name that says which machine it is and is never used twice."""
     host = "".join(char if char.isalnum() else "-" for char in socket.gethostname())[:40]
     return f"{host}-{secrets.token_hex(4)}"
+
+
+#: So many heartbeats may be lost, or late, before a live agent is taken for a dead one.
+_HEARTBEATS_PER_LEASE = 3
 
 
 class WorkerSettings(StoreSettings):
@@ -51,10 +56,14 @@ class WorkerSettings(StoreSettings):
     agent_instructions: str = Field(
         _INSTRUCTIONS, min_length=1, max_length=20_000, description="What the agent is told to be."
     )
+    agent_greets_first: bool = Field(
+        True, description="Whether the agent speaks first; if not, it waits for the user to speak."
+    )
     agent_greeting: str = Field(
         "Hello! How can I help you?",
         max_length=1000,
-        description="What the agent says first; empty: it waits for the user to speak.",
+        validate_default=True,
+        description="What the agent says first.",
     )
     greeting_cache_dir: Path = Field(
         default_factory=lambda: Path("~/.cache/voicefleet/greetings").expanduser(),
@@ -65,7 +74,7 @@ class WorkerSettings(StoreSettings):
         3, ge=0, le=100, description="How many warm processes wait for a job; 0 makes calls slow."
     )
     worker_capacity: int = Field(
-        10, ge=1, le=1000, description="How many calls this worker takes at the same time."
+        50, ge=1, le=1000, description="How many calls this worker takes at the same time."
     )
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health endpoint.")
     worker_port: int = Field(
@@ -112,6 +121,19 @@ class WorkerSettings(StoreSettings):
 
     log_level: str = Field(
         "INFO",
-        pattern=r"^(DEBUG|INFO|WARNING|ERROR)$",
+        pattern=r"^(?i:debug|info|warning|error)$",
         description="Lowest level that is logged.",
     )
+
+    @field_validator("agent_greeting")
+    @classmethod
+    def _nothing_if_the_user_speaks_first(cls, greeting: str, info: ValidationInfo) -> str:
+        return greeting if info.data.get("agent_greets_first", True) else ""
+
+    @model_validator(mode="after")
+    def _check_heartbeat(self) -> Self:
+        if self.heartbeat_interval_s * _HEARTBEATS_PER_LEASE > self.agent_lease_s:
+            raise ValueError(
+                f"AGENT_LEASE_S must be {_HEARTBEATS_PER_LEASE} times HEARTBEAT_INTERVAL_S or more"
+            )
+        return self

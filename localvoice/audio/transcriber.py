@@ -138,6 +138,8 @@ class Transcriber:
             samples,
             language=wish.language or (None if self._model.model.is_multilingual else "en"),
             beam_size=1,
+            # A retry draws once; the default of five made one bad window cost ten seconds.
+            best_of=1,
             temperature=[wish.temperature] if wish.temperature else _TEMPERATURES,
             initial_prompt=(wish.prompt or "")[-_MAX_PROMPT_CHARS:] or None,
             without_timestamps=not (wish.timestamps or wish.word_timestamps),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx2
@@ -29,6 +29,8 @@ class Call:
     session: dict[str, Any]
     caller: Caller
     greeting: Answer
+    #: Questions that had to be asked again.
+    repeated: list[str] = field(default_factory=list)
 
     async def ask(self, question: str, *expected: str) -> list[str]:
         """Speak a question; return the words of the answer, as heard by Whisper.
@@ -38,7 +40,9 @@ class Call:
         """
         sound = await speak(self.stack.localvoice_url, question)
         heard: list[str] = []
-        for _ in range(1 + _REPEATS):
+        for attempt in range(1 + _REPEATS):
+            if attempt:
+                self.repeated.append(question)
             await self.caller.say(sound)
             answer = await self.caller.wait_answer(ANSWER_S)
             heard = words(await transcribe(self.stack.localvoice_url, answer.sound))

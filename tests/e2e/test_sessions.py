@@ -27,6 +27,11 @@ async def test_a_standard_token_brings_an_agent_and_takes_a_slot_only_then(
         async with Caller(token["server_url"], token["participant_token"]) as caller:
             await caller.wait_greeting(GREETING_S)
             assert await _taken(http) == before + 1
+            shown = await http.get(
+                f"/api/session/{token['sessionId']}",
+                headers={"Authorization": f"Bearer {token['sessionSecret']}"},
+            )
+            assert shown.json()["status"] == "active"
         await eventually(lambda: _has_taken(http, before), ANSWER_S)
 
 

@@ -17,7 +17,11 @@ _MAX_LETTERS = 40
 
 
 def answer(turn: Turn) -> Reply | None:
-    """Capitals joined by hyphens: Piper reads each as a letter, in one breath."""
+    """Capitals behind a colon, with commas between.
+
+    Of six ways to write it, Piper's letters were heard right most often like this: Whisper got
+    40 of 40 readings of "cat" and "hello", and 0 of 10 with hyphens.
+    """
     match = _ASKED.search(turn.words)
     if match is None:
         return None
@@ -27,7 +31,7 @@ def answer(turn: Turn) -> Reply | None:
     if not letters:
         return None
     word = "".join(letters)
-    return Say(f"The word {word} is spelled {'-'.join(word.upper())}.")
+    return Say(f"The word {word} is spelled: {', '.join(word.upper())}.")
 
 
 SKILL = Skill("spelling", ("Spell the word cat.", "How do you spell voice?"), answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +59,7 @@ def spawn(*flags: str, **settings: object) -> Server:
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LOCALVOICE_")}  # noqa: TID251
     environment |= {f"LOCALVOICE_{name.upper()}": str(value) for name, value in settings.items()}
+    environment["PYTHONFAULTHANDLER"] = "1"
     with tempfile.NamedTemporaryFile(prefix="localvoice-", suffix=".log", delete=False) as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "localvoice", "--port", str(port), *flags],
@@ -101,10 +103,11 @@ def stop(server: Server) -> int:
         server.process.terminate()
         try:
             server.process.wait(STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            server.process.kill()
+        except subprocess.TimeoutExpired as error:
+            # Python's fault handler writes where every thread is.
+            server.process.send_signal(signal.SIGABRT)
             server.process.wait()
-            raise
+            raise RuntimeError(f"localvoice did not end:\n{server.log()}") from error
     status = server.process.returncode
     server.log_path.unlink(missing_ok=True)
     return status

@@ -118,6 +118,7 @@ async def test_a_stale_epoch_can_write_nothing(store: SessionStore) -> None:
         store.claim(session.id, 2, agent()),
         store.renew(session.id, 2),
         store.mark_ready(session.id, 2),
+        store.mark_joined(session.id, epoch=2),
         store.end(session.id, epoch=2),
         store.fail(session.id, "why", epoch=2),
     ):
@@ -196,7 +197,7 @@ async def test_every_key_expires_and_has_our_prefix(
         await store.mark_joined(session.id)
         await store.renew(session.id, 1)
     await store.end(ended.id)
-    await store.first_sight_of_event("EV_1")
+    await store.mark_event_applied("EV_1")
     ours = [key async for key in redis.scan_iter(f"{{{settings.redis_prefix}}}:*")]
     assert len(ours) >= 5
     assert {key: await redis.ttl(key) for key in ours if await redis.ttl(key) <= 0} == {}
@@ -214,11 +215,11 @@ async def test_occupancy_counts_states_and_start_latencies(make_store: MakeStore
     assert occupancy.startup_p95_ms == 290
 
 
-async def test_an_event_is_seen_for_the_first_time_once(store: SessionStore) -> None:
-    assert await store.first_sight_of_event("EV_1")
-    assert not await store.first_sight_of_event("EV_1")
-    await store.forget_event("EV_1")
-    assert await store.first_sight_of_event("EV_1")
+async def test_an_event_is_remembered_once_it_is_applied(store: SessionStore) -> None:
+    assert not await store.is_event_applied("EV_1")
+    await store.mark_event_applied("EV_1")
+    assert await store.is_event_applied("EV_1")
+    assert not await store.is_event_applied("EV_2")
 
 
 async def test_the_verbs_survive_a_script_flush(store: SessionStore, redis: Redis) -> None:

@@ -32,7 +32,7 @@ WRITES: list[tuple[str, Actor, Step]] = [
     ("renew", Actor.AGENT, lambda store, id_: store.renew(id_, 1)),
     ("claim", Actor.AGENT, lambda store, id_: store.claim(id_, 1, agent())),
     ("joined", Actor.LIVEKIT, lambda store, id_: store.mark_joined(id_)),
-    ("joined", Actor.AGENT, lambda store, id_: store.mark_joined(id_)),
+    ("joined", Actor.AGENT, lambda store, id_: store.mark_joined(id_, epoch=1)),
     ("end", Actor.AGENT, lambda store, id_: store.end(id_, epoch=1)),
     ("end", Actor.API, lambda store, id_: store.end(id_)),
     ("end", Actor.LIVEKIT, lambda store, id_: store.end(id_)),

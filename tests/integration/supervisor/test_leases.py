@@ -88,6 +88,31 @@ async def test_a_dead_agents_session_fails_and_its_room_closes(
     assert list(left.rooms) == []
 
 
+async def test_a_room_that_could_not_be_closed_is_closed_at_the_next_pass(
+    store: SessionStore, rooms: Rooms, livekit_server: LiveKitServer
+) -> None:
+    """1. A lease lapses while LiveKit is away. 2. LiveKit is back.
+
+    Result: the session fails at once, the room is closed as soon as that can be done.
+    """
+    session = newcomer()
+    await store.admit(session)
+    await rooms.open(session.room, "{}")
+    nowhere = RoomSettings(
+        livekit_url=f"ws://127.0.0.1:{random_ports().livekit}",
+        livekit_api_key=livekit_server.api_key,
+        livekit_api_secret=SecretStr(livekit_server.api_secret),
+    )
+    store.now_ms = START_MS + 30_000
+    async with open_rooms(nowhere) as unreachable:
+        sweeper = LeaseSweeper(store, unreachable, mercy_s=0.0, clock=Clock())
+        assert await sweeper.sweep_once() == 1
+        assert (await store.get(session.id)).status is State.FAILED
+        sweeper._rooms = rooms
+        assert await sweeper.sweep_once() == 0
+    assert not await rooms.close(session.room)
+
+
 async def test_a_session_nobody_came_for_says_so(store: SessionStore, rooms: Rooms) -> None:
     session = newcomer()
     await store.admit(session)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from pydantic import SecretStr
 
+from devstack.install.tools import LIVEKIT, REDIS
+from devstack.services.keys import Keys
 from devstack.services.ports import Ports
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
+from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
 from devstack.settings import process_environment
-from rooms.settings import RoomSettings
-from tests.support.logs import register_logs
-from tests.support.servers import LiveKitServer, RedisServer, running
+from tests.support.servers import LiveKitServer, program, running
 
 ADMIN_KEY = "an-admin-key-for-tests-only"
 CAPACITY = 5
@@ -28,17 +28,55 @@ CAPACITY = 5
 class TokenServer:
     url: str
     log: Path
-    room_settings: RoomSettings
+    livekit: LiveKitServer
 
 
-def environment(redis: RedisServer, livekit: LiveKitServer, port: int) -> dict[str, str]:
-    return process_environment() | {
-        "TOKENSERVER_PORT": str(port),
-        "REDIS_URL": redis.url,
-        "REDIS_PREFIX": f"tokenserver-{port}",
-        "LIVEKIT_URL": livekit.url,
-        "LIVEKIT_API_KEY": livekit.api_key,
-        "LIVEKIT_API_SECRET": livekit.api_secret,
+@pytest.fixture(scope="session")
+def tokenserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenServer]:
+    redis, livekit = program(REDIS), program(LIVEKIT)
+    run_dir, keys, env = tmp_path_factory.mktemp("api"), Keys.generate(), process_environment()
+
+    def describe(ports: Ports) -> list[Service]:
+        webhook_url = f"http://127.0.0.1:{ports.tokenserver}/livekit/webhook"
+        return [
+            redis_service(redis, port=ports.redis, run_dir=run_dir, env=env, is_durable=False),
+            livekit_service(
+                livekit, ports=ports, keys=keys, run_dir=run_dir, env=env, webhook_url=webhook_url
+            ),
+            _service(env | _variables(ports, keys), ports, run_dir / "tokenserver.log"),
+        ]
+
+    with running(describe, "tokenserver") as (stack, ports):
+        yield TokenServer(
+            url=f"http://127.0.0.1:{ports.tokenserver}",
+            log=run_dir / "tokenserver.log",
+            livekit=LiveKitServer(
+                url=f"ws://127.0.0.1:{ports.livekit}",
+                http_url=f"http://127.0.0.1:{ports.livekit}",
+                api_key=keys.livekit_api_key,
+                api_secret=keys.livekit_api_secret,
+                port=ports.livekit,
+                pid=stack.pids["livekit"],
+                webhook_url=f"http://127.0.0.1:{ports.tokenserver}/livekit/webhook",
+                webhook_port=ports.tokenserver,
+            ),
+        )
+
+
+@pytest.fixture(scope="session")
+def livekit_server(tokenserver: TokenServer) -> LiveKitServer:
+    """The one that sends its webhooks to the token server of these tests."""
+    return tokenserver.livekit
+
+
+def _variables(ports: Ports, keys: Keys) -> dict[str, str]:
+    return {
+        "TOKENSERVER_PORT": str(ports.tokenserver),
+        "REDIS_URL": f"redis://127.0.0.1:{ports.redis}/0",
+        "LIVEKIT_URL": f"ws://127.0.0.1:{ports.livekit}",
+        "LIVEKIT_PUBLIC_URL": "",
+        "LIVEKIT_API_KEY": keys.livekit_api_key,
+        "LIVEKIT_API_SECRET": keys.livekit_api_secret,
         "ADMIN_API_KEY": ADMIN_KEY,
         "MAX_SESSIONS": str(CAPACITY),
         "START_LEASE_S": "60",
@@ -47,8 +85,8 @@ def environment(redis: RedisServer, livekit: LiveKitServer, port: int) -> dict[s
     }
 
 
-def service(env: dict[str, str], port: int, log: Path) -> Service:
-    url = f"http://127.0.0.1:{port}"
+def _service(env: dict[str, str], ports: Ports, log: Path) -> Service:
+    url = f"http://127.0.0.1:{ports.tokenserver}"
     return Service(
         command=Command(
             name="tokenserver", argv=(sys.executable, "-m", "tokenserver"), env=env, log=log
@@ -56,31 +94,6 @@ def service(env: dict[str, str], port: int, log: Path) -> Service:
         url=url,
         ready=http_ok(f"{url}/readyz"),
     )
-
-
-@pytest.fixture(scope="session")
-def tokenserver(
-    redis_server: RedisServer,
-    livekit_server: LiveKitServer,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[TokenServer]:
-    log = tmp_path_factory.mktemp("tokenserver") / "tokenserver.log"
-    port = livekit_server.webhook_port
-
-    def describe(_: Ports) -> list[Service]:
-        return [service(environment(redis_server, livekit_server, port), port, log)]
-
-    with running(describe) as (stack, _):
-        register_logs("tokenserver", stack)
-        yield TokenServer(
-            url=f"http://127.0.0.1:{port}",
-            log=log,
-            room_settings=RoomSettings(
-                livekit_url=livekit_server.url,
-                livekit_api_key=livekit_server.api_key,
-                livekit_api_secret=SecretStr(livekit_server.api_secret),
-            ),
-        )
 
 
 @pytest.fixture

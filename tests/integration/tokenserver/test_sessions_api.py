@@ -208,12 +208,17 @@ async def test_a_token_that_outlived_its_session_opens_no_room(
     joining = asyncio.create_task(room.connect(session["serverUrl"], session["participantToken"]))
 
     async def was_closed() -> bool:
-        log = tokenserver.log.read_text()
-        return "closed a room that was opened again" in log and session["sessionId"] in log
+        lines = tokenserver.log.read_text().splitlines()
+        return any(
+            "closed a room that was opened again" in line and session["sessionId"] in line
+            for line in lines
+        )
 
-    await eventually(was_closed)
-    joining.cancel()
-    assert not room.isconnected()
+    try:
+        await eventually(was_closed)
+        assert not room.isconnected()
+    finally:
+        joining.cancel()
 
 
 async def test_rejoining_gets_the_same_identity_and_room(
@@ -231,9 +236,7 @@ async def test_rejoining_gets_the_same_identity_and_room(
     assert (await http.post("/api/token", json=_proof(session))).status_code == 409
 
 
-async def test_health_counts_what_is_there(
-    http: httpx2.AsyncClient, clean_slots: Started, tokenserver: TokenServer
-) -> None:
+async def test_health_counts_what_is_there(http: httpx2.AsyncClient, clean_slots: Started) -> None:
     await start(http, clean_slots)
     health = (await http.get("/api/health")).json()
     assert health["success"]
@@ -241,7 +244,6 @@ async def test_health_counts_what_is_there(
     assert health["sessions"]["capacity"] == CAPACITY
     assert (health["redis"], health["livekit"]) == ("ok", "ok")
     assert (await http.get("/healthz")).json() == {"ok": True}
-    assert tokenserver.url
 
 
 async def test_no_secret_reaches_the_log(

@@ -57,6 +57,7 @@ async def test_what_sdks_send_is_answered(
     (agent,) = claims["roomConfig"]["agents"]
     assert agent["agentName"] == "voicefleet"
     assert json.loads(agent["metadata"])["admit_on_start"] is True
+    assert answer.json()["sessionSecret"] not in agent["metadata"]
 
 
 @pytest.mark.parametrize("body", REFUSED, ids=lambda body: str(body)[:40])

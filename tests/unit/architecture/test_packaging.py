@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
+
+from telemetry.version import VERSION
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,11 +29,17 @@ def test_the_wheel_carries_the_lua_scripts(tmp_path: Path) -> None:
     assert scripts <= packed
 
 
+def test_the_version_is_the_packages() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == VERSION
+
+
 def test_locks_pin_everything_and_name_no_registry() -> None:
     locks = sorted((ROOT / "requirements").glob("*.lock"))
     assert len(locks) >= 4
     for lock in locks:
         text = lock.read_text(encoding="utf-8")
-        assert "--hash=sha256:" in text
+        pins = re.findall(r"^\S+==\S+( ; .+)? \\\n +--hash=sha256:", text, re.M)
+        assert len(pins) == len(re.findall(r"^[a-zA-Z]", text, re.M)), lock.name
         assert "index-url" not in text
         assert "://" not in text, lock.name

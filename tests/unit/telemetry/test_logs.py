@@ -60,6 +60,11 @@ def test_the_shapes_of_secrets_are_hidden_in_text(text: str) -> None:
     assert "c2lnbmF0dXJl" not in shown
 
 
+def test_what_json_has_no_form_for_is_searched_too() -> None:
+    shown = json.dumps(line("x", error=ValueError("redis://:s3cret@host"), raw=b"sk-s3cret-key-1"))
+    assert "s3cret" not in shown
+
+
 def test_counts_keep_their_figures() -> None:
     assert line("x", completion_tokens=12, token_ttl_s=120)["token_ttl_s"] == 120
 

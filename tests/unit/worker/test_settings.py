@@ -57,3 +57,15 @@ def test_what_is_wrong_is_said_without_the_values(monkeypatch: pytest.MonkeyPatc
     assert "POOL_SIZE" in text
     assert "too-short" not in text
     assert "many" not in text
+
+
+def test_an_agent_that_does_not_greet_has_no_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert WorkerSettings().agent_greeting
+    monkeypatch.setenv("AGENT_GREETS_FIRST", "false")
+    assert not WorkerSettings().agent_greeting
+
+
+def test_a_lease_must_outlast_some_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEARTBEAT_INTERVAL_S", "20")
+    with pytest.raises(ValidationError, match="AGENT_LEASE_S must be 3 times"):
+        WorkerSettings()
