@@ -43,7 +43,7 @@ def tokenserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenServe
             livekit_service(
                 livekit, ports=ports, keys=keys, run_dir=run_dir, env=env, webhook_url=webhook_url
             ),
-            _service(env | _variables(ports, keys), ports, run_dir / "tokenserver.log"),
+            tokenserver_service(env | variables(ports, keys), ports, run_dir / "tokenserver.log"),
         ]
 
     with running(describe, "tokenserver") as (stack, ports):
@@ -69,7 +69,7 @@ def livekit_server(tokenserver: TokenServer) -> LiveKitServer:
     return tokenserver.livekit
 
 
-def _variables(ports: Ports, keys: Keys) -> dict[str, str]:
+def variables(ports: Ports, keys: Keys) -> dict[str, str]:
     return {
         "TOKENSERVER_PORT": str(ports.tokenserver),
         "REDIS_URL": f"redis://127.0.0.1:{ports.redis}/0",
@@ -85,14 +85,16 @@ def _variables(ports: Ports, keys: Keys) -> dict[str, str]:
     }
 
 
-def _service(env: dict[str, str], ports: Ports, log: Path) -> Service:
+def tokenserver_service(
+    env: dict[str, str], ports: Ports, log: Path, *, ready: str = "readyz"
+) -> Service:
     url = f"http://127.0.0.1:{ports.tokenserver}"
     return Service(
         command=Command(
             name="tokenserver", argv=(sys.executable, "-m", "tokenserver"), env=env, log=log
         ),
         url=url,
-        ready=http_ok(f"{url}/readyz"),
+        ready=http_ok(f"{url}/{ready}"),
     )
 
 
