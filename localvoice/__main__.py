@@ -7,6 +7,7 @@ settings.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ import uvicorn
 
 from localvoice.app import create_app
 from localvoice.arguments import parse_settings
-from localvoice.audio.model_files import ModelFileError, check_model_files
+from localvoice.audio.model_files import ModelFileError, ModelFiles, check_model_files
+from localvoice.engines import Engines
+from localvoice.settings import Settings
 from telemetry.logs import configure_logging
 
 _log = logging.getLogger("localvoice")
@@ -35,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModelFileError as error:
         _log.critical("refusing to start", extra={"reason": str(error)})
         return 1
+    _log.info("starting", extra={"host": settings.host, "port": settings.port})
+    return _serve(settings, files)
+
+
+def _serve(settings: Settings, files: ModelFiles) -> int:
     failed = False
 
     def stop_failed() -> None:
@@ -42,9 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed = True
         server.should_exit = True
 
+    app = create_app(settings, files, on_failure=stop_failed)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(settings, files, on_failure=stop_failed),
+            app,
             host=settings.host,
             port=settings.port,
             log_config=None,
@@ -53,12 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             timeout_graceful_shutdown=settings.shutdown_timeout_s,
         )
     )
-    _log.info("starting", extra={"host": settings.host, "port": settings.port})
     try:
         server.run()
     except SystemExit as end:  # by a signal, or because the port is taken
-        return 1 if failed or end.code else 0
-    return 1 if failed else 0
+        failed = failed or bool(end.code)
+    engines: Engines | None = getattr(app.state, "engines", None)
+    if engines is not None and engines.is_busy:
+        # Native code in the middle of a window cannot be interrupted. Nobody waits for its
+        # result and it has nothing to lose, so the process does not wait for it either.
+        logging.shutdown()
+        os._exit(int(failed))
+    return int(failed)
 
 
 def _leave(_: int, __: FrameType | None) -> NoReturn:

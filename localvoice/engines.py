@@ -55,6 +55,11 @@ class Engines:
             raise NotReady("the models are still loading", retry_after_s=_RETRY_AFTER_S)
         return self._models
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a thread still works for somebody, even if they have left."""
+        return self.stt.running + self.tts.running > 0
+
     async def load(self) -> None:
         """Load both models side by side. Raises whatever the libraries raise."""
         started = time.monotonic()
