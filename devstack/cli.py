@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from devstack import tasks
 from devstack.errors import DevstackError
+from devstack.install.tools import LIVEKIT, REDIS
 from devstack.locks import check_locks, write_locks
-from devstack.services.config import load_environment
 from devstack.services.detachment import run_detached
 from devstack.services.inspection import show_status, stop_stack
-from devstack.services.record import stack_file
 from devstack.services.runner import ensure_tools, run_stack
-from devstack.settings import is_set, process_environment, run_dir
+from devstack.settings import load_environment, process_environment, run_dir
 from devstack.terminal import Terminal
 
 TESTING = {"unit": "tests without input or output", "integration": "tests with real servers"}
@@ -27,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     arguments, rest = build_parser().parse_known_args(argv)
-    env = process_environment()
+    env = load_environment()
     terminal = Terminal(env)
     if rest and arguments.command not in {*TESTING, "ask"}:
         build_parser().error(f"unknown arguments: {' '.join(rest)}")
@@ -75,23 +74,22 @@ Environment = Mapping[str, str]
 Command = Callable[[Arguments, Sequence[str], Environment, Terminal], int]
 
 
-def _run(arguments: Arguments, _: Sequence[str], __: Environment, terminal: Terminal) -> int:
-    full_env = load_environment()
+def _run(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
     if not arguments.detach:
-        return run_stack(full_env, terminal)
+        return run_stack(env, terminal)
 
     def work(announce: Callable[[], None]) -> int:
-        return guarded(lambda: run_stack(full_env, terminal, when_ready=announce), terminal)
+        return guarded(lambda: run_stack(env, terminal, when_ready=announce), terminal)
 
-    return run_detached(work, run_dir(full_env) / "logs" / "stack.log")
-
-
-def _stop(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
-    return stop_stack(run_dir(load_environment()), terminal)
+    return run_detached(work, run_dir(env) / "logs" / "stack.log")
 
 
-def _status(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
-    return show_status(run_dir(load_environment()), terminal)
+def _stop(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return stop_stack(run_dir(env), terminal)
+
+
+def _status(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return show_status(run_dir(env), terminal)
 
 
 def _ask(_: Arguments, rest: Sequence[str], env: Environment, __: Terminal) -> int:
@@ -99,33 +97,33 @@ def _ask(_: Arguments, rest: Sequence[str], env: Environment, __: Terminal) -> i
     question, recording = env.get("VOICEFLEET_ASK_Q"), env.get("VOICEFLEET_ASK_WAV")
     words = [*rest, *(["--wav", recording] if recording else [])]
     words += ["--", question] if question else []
-    if is_set(env, "VOICEFLEET_RUN_DIR"):
-        words = ["--stack", str(stack_file(run_dir(env))), *words]
     os.execv(sys.executable, [sys.executable, "-m", "devstack.talk.ask", *words])  # noqa: S606
 
 
-def _setup(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
-    tools = ensure_tools(load_environment(), terminal)
+def _setup(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    tools = ensure_tools(env, terminal)
     terminal.step("redis", "ready", note=str(tools.redis))
     terminal.step("livekit", "ready", note=str(tools.livekit))
     return 0
 
 
-def _lint(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.lint_stages(), env, terminal)
+def _lint(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.lint_stages(), process_environment(), terminal)
 
 
-def _types(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.type_stages(), env, terminal)
+def _types(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.type_stages(), process_environment(), terminal)
 
 
 def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    """Run tests. What `.env` says about services is not for them, what it says about tools is."""
     if arguments.command == "unit":
-        return tasks.run_stages(tasks.tier_stages("unit", rest), env, terminal)
-    ensure_tools(load_environment(), terminal)
-    if arguments.command == "test":
-        return tasks.run_stages(tasks.all_stages(rest), env, terminal)
-    return tasks.run_stages(tasks.tier_stages(arguments.command, rest), env, terminal)
+        return tasks.run_stages(tasks.tier_stages("unit", rest), process_environment(), terminal)
+    tools = ensure_tools(env, terminal)
+    found = {REDIS.setting: str(tools.redis), LIVEKIT.setting: str(tools.livekit)}
+    is_all = arguments.command == "test"
+    stages = tasks.all_stages(rest) if is_all else tasks.tier_stages(arguments.command, rest)
+    return tasks.run_stages(stages, process_environment() | found, terminal)
 
 
 def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
@@ -134,8 +132,8 @@ def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Te
     return write_locks(env, terminal, is_upgrade=arguments.upgrade)
 
 
-def _audit(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.audit_stages(), env, terminal)
+def _audit(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.audit_stages(), process_environment(), terminal)
 
 
 COMMANDS: Mapping[str, Command] = {

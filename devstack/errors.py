@@ -4,6 +4,7 @@
     ├── ToolMissing        a server program is neither here nor installable
     ├── PortTaken          a port that was asked for belongs to somebody else
     ├── AlreadyRunning     this checkout runs a stack already
+    ├── LeftoversRemain    what a killed stack left cannot be ended
     ├── ServiceNotReady    a service did not answer in time
     └── ServiceDied        a service ended, while it started or later
 
@@ -31,6 +32,10 @@ class PortTaken(DevstackError):
 
 class AlreadyRunning(DevstackError):
     """Raised when this checkout runs a stack already."""
+
+
+class LeftoversRemain(DevstackError):
+    """Raised when processes of a stack that was killed cannot be ended."""
 
 
 class ServiceNotReady(DevstackError):

@@ -34,17 +34,21 @@ def read_json(path: Path) -> dict[str, object] | None:
 
 
 @contextmanager
-def file_lock(path: Path, when_waiting: Callable[[float], None] = lambda _: None) -> Iterator[None]:
+def file_lock(path: Path, when_waiting: Callable[[float, str], None]) -> Iterator[None]:
     """Hold a lock that other processes respect; it ends with this process.
 
-    While another process has it, `when_waiting` is told how many seconds that has taken.
+    While another process has it, `when_waiting` is told how many seconds that has taken, and the
+    pid of that process ("?" for a moment).
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     began = time.monotonic()
     with path.open("a") as file:
         while not try_lock(file):
-            when_waiting(time.monotonic() - began)
+            when_waiting(time.monotonic() - began, path.read_text(encoding="utf-8").strip() or "?")
             time.sleep(LOCK_POLL_S)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
 
 

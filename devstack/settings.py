@@ -9,6 +9,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from devstack.dotenv import parse_dotenv
+
 REPO = Path(__file__).resolve().parent.parent
 """The checkout."""
 VENV = REPO / ".venv"
@@ -19,6 +21,16 @@ LEASH = REPO / "devstack" / "leash.py"
 def process_environment() -> dict[str, str]:
     """Return a copy of the environment: the only place of devstack that reads it."""
     return dict(os.environ)  # noqa: TID251 - this is devstack's settings.py
+
+
+def load_environment(dotenv: Path = REPO / ".env") -> dict[str, str]:
+    """Return `.env` overlaid by the real environment: what every command goes by."""
+    real = process_environment()
+    try:
+        text = dotenv.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return real
+    return parse_dotenv(text, real) | real
 
 
 def run_dir(env: Mapping[str, str]) -> Path:

@@ -46,7 +46,7 @@ def type_stages() -> list[Stage]:
 
 
 def tier_stages(tier: str, arguments: Sequence[str] = ()) -> list[Stage]:
-    """Return the tests of a tier. Only what `arguments` select may be nothing."""
+    """Return the tests of a tier. What `arguments` select may be in other tiers."""
     accepted = frozenset({0, PYTEST_FOUND_NOTHING} if arguments else {0})
     argv = (sys.executable, "-m", "pytest", f"tests/{tier}", *arguments)
     return [Stage(tier, argv, accepted, is_quiet=False)]
@@ -73,15 +73,20 @@ def audit_stages() -> list[Stage]:
 def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal) -> int:
     """Run all stages, whatever becomes of the ones before; return 0 when all passed."""
     results = [(stage, *_run_stage(stage, env, terminal)) for stage in stages]
-    if not all(stage.is_quiet for stage in stages):
-        terminal.title("── summary")
-        for stage, has_passed, seconds in results:
-            _tell(terminal, stage, seconds, has_passed=has_passed)
-    return 0 if all(has_passed for _, has_passed, _ in results) else 1
+    has_passed = all(code in stage.accepted for stage, code, _ in results)
+    if all(stage.is_quiet for stage in stages):
+        return 0 if has_passed else 1
+    terminal.title("── summary")
+    for stage, code, seconds in results:
+        _tell(terminal, stage, seconds, code)
+    if all(code == PYTEST_FOUND_NOTHING for stage, code, _ in results if not stage.is_quiet):
+        terminal.error("no test fits these arguments.")
+        has_passed = False
+    return 0 if has_passed else 1
 
 
-def _run_stage(stage: Stage, env: Mapping[str, str], terminal: Terminal) -> tuple[bool, float]:
-    """Return whether a stage passed and how many seconds it took."""
+def _run_stage(stage: Stage, env: Mapping[str, str], terminal: Terminal) -> tuple[int, float]:
+    """Return the exit status of a stage and how many seconds it took."""
     began = time.monotonic()
     if not stage.is_quiet:
         terminal.title(f"── {stage.name}")
@@ -94,16 +99,16 @@ def _run_stage(stage: Stage, env: Mapping[str, str], terminal: Terminal) -> tupl
         stderr=subprocess.STDOUT if stage.is_quiet else None,
         text=True,
     )
-    has_passed, seconds = done.returncode in stage.accepted, time.monotonic() - began
+    seconds = time.monotonic() - began
     if stage.is_quiet:
-        _tell(terminal, stage, seconds, has_passed=has_passed)
-        if not has_passed:
+        _tell(terminal, stage, seconds, done.returncode)
+        if done.returncode not in stage.accepted:
             terminal.line(done.stdout.rstrip())
-    return has_passed, seconds
+    return done.returncode, seconds
 
 
-def _tell(terminal: Terminal, stage: Stage, seconds: float, *, has_passed: bool) -> None:
-    terminal.step(stage.name, "ok" if has_passed else "failed", seconds)
+def _tell(terminal: Terminal, stage: Stage, seconds: float, code: int) -> None:
+    terminal.step(stage.name, "ok" if code in stage.accepted else "failed", seconds)
 
 
 def _tool(name: str, *arguments: str) -> tuple[str, ...]:

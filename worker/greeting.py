@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import logging
@@ -10,13 +11,15 @@ import os
 import tempfile
 import wave
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from livekit import rtc
-from livekit.agents import APIConnectOptions
+from livekit.agents import APIConnectOptions, APIStatusError
 
+from telemetry.redaction import HIDDEN, redact_text
 from worker.pipeline import build_client, build_tts
 from worker.settings import WorkerSettings
 
@@ -26,6 +29,12 @@ _SAMPLE_BYTES = 2
 _FRAME_MS = 50
 _MAX_BYTES = 20_000_000
 _RETRY_AFTER_S = (2.0, 5.0, 15.0, 60.0)
+_KEPT_CLIPS = 20
+#: Nobody but a person can help: a key that is refused, a directory that cannot be written.
+_REFUSED = frozenset({401, 403})
+_UNWRITABLE = frozenset({errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS})
+_MAX_LOGGED_CHARS = 300
+_SHORTEST_KEY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +106,44 @@ async def keep_greeting(settings: WorkerSettings) -> None:
             await asyncio.to_thread(clip.save, clip_path(settings))
             logger.info("greeting made", extra={"clip_bytes": len(clip.pcm)})
         except Exception as error:  # noqa: BLE001 - a background loop: calls work without the clip
+            if is_hopeless(error):
+                logger.error("greeting cannot be made", extra=_describe(error, settings))  # noqa: TRY400 - the message says it
+                return
             delay_s = _RETRY_AFTER_S[min(attempt, len(_RETRY_AFTER_S) - 1)]
-            logger.warning(
-                "greeting could not be made",
-                extra={"error_type": type(error).__name__, "retry_after_s": delay_s},
-            )
+            fields = _describe(error, settings) | {"retry_after_s": delay_s}
+            logger.warning("greeting could not be made", extra=fields)
             attempt += 1
             await asyncio.sleep(delay_s)
+    if settings.agent_greeting:
+        await asyncio.to_thread(prune, clip_path(settings))
+
+
+def prune(used: Path) -> None:
+    """Remove all clips but those that were used last, by the start of a worker."""
+    with suppress(OSError):
+        os.utime(used)
+        clips = sorted(used.parent.glob("*.wav"), key=lambda path: path.stat().st_mtime)
+        for path in clips[:-_KEPT_CLIPS]:
+            path.unlink(missing_ok=True)
+
+
+def is_hopeless(error: Exception) -> bool:
+    """Say whether trying again is of no use."""
+    if isinstance(error, APIStatusError):
+        return error.status_code in _REFUSED
+    return isinstance(error, OSError) and error.errno in _UNWRITABLE
+
+
+def _describe(error: Exception, settings: WorkerSettings) -> dict[str, object]:
+    """Return what a log may say of an error; some providers repeat the key that they refuse."""
+    text, key = str(error), settings.openai_api_key.get_secret_value()
+    if len(key) >= _SHORTEST_KEY:
+        text = text.replace(key, HIDDEN)
+    return {
+        "error_type": type(error).__name__,
+        "status": getattr(error, "status_code", None),
+        "error": redact_text(text)[:_MAX_LOGGED_CHARS],
+    }
 
 
 async def _speak(settings: WorkerSettings) -> Clip:

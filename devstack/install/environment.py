@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from devstack.files import file_lock
-from devstack.install.steps import run_step
+from devstack.install.steps import install_lock, run_step
 from devstack.install.uv import ensure_uv, uv_environment
-from devstack.settings import REPO, VENV, run_dir
+from devstack.settings import REPO, VENV
 from devstack.terminal import Terminal
 
 LockName = Literal["run", "dev"]
 
 STAMP = VENV / "voicefleet.stamp"
 """Says which lock the environment was made from, once it was made completely."""
+
+VENV_LOCK = VENV.with_name(f"{VENV.name}.lock")
 
 
 def venv_python(venv: Path = VENV) -> Path:
@@ -50,7 +51,7 @@ def ensure_environment(name: LockName, env: Mapping[str, str], terminal: Termina
     """Make or update the environment; takes milliseconds when there is nothing to do."""
     if is_current(name):
         return
-    with file_lock(run_dir(env) / "environment.lock"):
+    with install_lock(VENV_LOCK, terminal, "packages"):
         if is_current(name):
             return
         uv = str(ensure_uv(env, terminal))

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.errors import ToolMissing
-from devstack.files import file_lock
 from devstack.install.packages import install_locked
-from devstack.install.steps import StepFailed, run_step
+from devstack.install.steps import StepFailed, install_lock, run_step
 from devstack.install.tools import LIVEKIT, LIVEKIT_VERSION
 from devstack.install.versions import program_version, show_version
 from devstack.settings import cache_dir
@@ -61,10 +60,7 @@ def build_livekit(env: Mapping[str, str], terminal: Terminal) -> Path:
     target = LIVEKIT.cached(env)
     terminal.note(f"livekit-server {LIVEKIT_VERSION} is built from source, once: 2 to 6 minutes")
 
-    def wait(seconds: float) -> None:
-        terminal.clock("livekit", "waiting", seconds, "another process builds it")
-
-    with file_lock(cache_dir(env) / "livekit-build.lock", wait):
+    with install_lock(cache_dir(env) / "livekit-build.lock", terminal, "livekit"):
         if not target.exists():
             go = find_go(env) or install_go(env, terminal)
             _build(go, target, env, terminal)

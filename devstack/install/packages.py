@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.errors import ToolMissing
-from devstack.files import file_lock
 from devstack.install.environment import venv_python
-from devstack.install.steps import StepFailed, run_step
+from devstack.install.steps import StepFailed, install_lock, run_step
 from devstack.install.uv import ensure_uv, uv_environment
 from devstack.settings import REPO, cache_dir
 from devstack.terminal import Terminal
@@ -22,7 +21,7 @@ def install_locked(name: str, env: Mapping[str, str], terminal: Terminal) -> Pat
     lock = REPO / "requirements" / f"{name}.lock"
     digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
     target = cache_dir(env) / f"{name}-{digest}"
-    with file_lock(cache_dir(env) / f"{name}.lock"):
+    with install_lock(cache_dir(env) / f"{name}.lock", terminal, name):
         if not target.exists():
             _install(lock, target, env, terminal)
     return target

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from devstack.errors import DevstackError
 from devstack.install.environment import LockName, ensure_environment, venv_python
-from devstack.settings import REPO, process_environment
+from devstack.settings import REPO, load_environment
 from devstack.terminal import Terminal
 
 RUN_TASKS = frozenset({"run", "stop", "status", "ask"})
@@ -19,7 +19,7 @@ RUN_TASKS = frozenset({"run", "stop", "status", "ask"})
 def main(argv: Sequence[str]) -> NoReturn:
     """Prepare, then become the task; exits when the preparation fails."""
     task, *arguments = argv or ["--help"]
-    env = process_environment()
+    env = load_environment()
     terminal = Terminal(env, sys.stderr)
     lock: LockName = "run" if task in RUN_TASKS else "dev"
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from devstack.errors import DevstackError
+from devstack.files import file_lock
 from devstack.logs import rotate, tail
 from devstack.settings import LEASH
 from devstack.terminal import Terminal
@@ -48,6 +49,22 @@ def run_step(
             program = Path(argv[0]).name
             raise StepFailed(f"{name}: {program} ended with status {code}", log_tail=tail(output))
     return time.monotonic() - began
+
+
+@contextmanager
+def install_lock(path: Path, terminal: Terminal, name: str) -> Iterator[None]:
+    """Hold a lock over an installation. Whoever has to wait says so, and for whom."""
+    waits_for = ""
+
+    def wait(seconds: float, pid: str) -> None:
+        nonlocal waits_for
+        if pid not in {waits_for, "?"}:
+            terminal.note(f"{name}: process {pid} is installing it; waiting until it is done")
+            waits_for = pid
+        terminal.clock(name, "waiting", seconds, f"for process {pid}")
+
+    with file_lock(path, wait):
+        yield
 
 
 def _wait_a_tick(process: subprocess.Popen[bytes]) -> int | None:

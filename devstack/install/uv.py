@@ -15,8 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from devstack.errors import ToolMissing
-from devstack.files import file_lock
-from devstack.install.steps import StepFailed, run_step
+from devstack.install.steps import StepFailed, install_lock, run_step
 from devstack.install.versions import Version, parse_version, program_version, show_version
 from devstack.settings import REPO, cache_dir
 from devstack.terminal import Terminal
@@ -48,7 +47,7 @@ def ensure_uv(env: Mapping[str, str], terminal: Terminal) -> Path:
         return Path(on_path)
     ours = cache_dir(env) / f"uv-{show_version(needed)}"
     if not ours.exists():
-        with file_lock(cache_dir(env) / "uv.lock"):
+        with install_lock(cache_dir(env) / "uv.lock", terminal, "uv"):
             if not ours.exists():
                 _install(ours, env, terminal)
     return ours

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from devstack.errors import DevstackError
 from devstack.services.keys import Keys
 from devstack.services.ports import LOOPBACK, Ports
-from devstack.settings import REPO, is_set, process_environment
+from devstack.settings import is_set
 
 DEFAULTS = {
     "AGENT_NAME": "voicefleet",
@@ -60,12 +59,20 @@ class StackConfig:
         return self.env.get("ADMIN_API_KEY") or self.keys.admin_key
 
     @property
+    def localvoice_key(self) -> str | None:
+        """The key that localvoice asks for; None: it is open."""
+        return self.env["LOCALVOICE_API_KEY"] if is_set(self.env, "LOCALVOICE_API_KEY") else None
+
+    @property
+    def drain_timeout_s(self) -> int:
+        """How long calls may go on when the worker is told to stop."""
+        text = self.env.get("DRAIN_TIMEOUT_S") or DEFAULTS["DRAIN_TIMEOUT_S"]
+        try:
+            return int(text)
+        except ValueError:
+            raise DevstackError(f"DRAIN_TIMEOUT_S={text} is no number of seconds.") from None
+
+    @property
     def has_own_provider(self) -> bool:
         """Say whether the agent speaks with a provider that you named instead of localvoice."""
         return is_set(self.env, "OPENAI_API_KEY") or is_set(self.env, "OPENAI_BASE_URL")
-
-
-def load_environment(dotenv: Path = REPO / ".env") -> dict[str, str]:
-    """Return `.env` overlaid by the real environment."""
-    from_file = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
-    return from_file | process_environment()

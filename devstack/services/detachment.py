@@ -10,12 +10,15 @@ from pathlib import Path
 
 from devstack.logs import rotate
 
+INTERRUPTED = 130
+
 
 def run_detached(work: Callable[[Callable[[], None]], int], log: Path) -> int:
     """Run `work` in a process of a session of its own; return 0 when it says it is ready.
 
     `work` gets the function to say so with; until then it writes to our terminal, after that to
-    `log`. When it ends instead, its exit status is returned. An interrupt meanwhile stops it.
+    `log`. When it ends instead, its exit status is returned. An interrupt meanwhile stops it, which
+    takes a moment, and the status is `INTERRUPTED`.
     """
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -26,13 +29,17 @@ def run_detached(work: Callable[[Callable[[], None]], int], log: Path) -> int:
     os.close(writing)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+    is_interrupted = False
     while True:
         try:
-            if os.read(reading, 1):
+            if os.read(reading, 1) and not is_interrupted:
                 return 0
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         except KeyboardInterrupt:
+            is_interrupted = True
             os.kill(child, signal.SIGTERM)
+        else:
+            return INTERRUPTED if is_interrupted else status
 
 
 def _be_child(work: Callable[[Callable[[], None]], int], writing: int, log: Path) -> None:

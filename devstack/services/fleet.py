@@ -18,8 +18,8 @@ LOCALVOICE_READY_WITHIN_S = 120.0
 """It loads a speech recognizer and a voice from disk."""
 WORKER_READY_WITHIN_S = 120.0
 """It starts POOL_SIZE processes, each with all imports."""
-WORKER_STOPS_WITHIN_S = 30.0
-"""It lets live conversations end first, which on a developer's machine need not be waited for."""
+WORKER_STOPS_AFTER_DRAINING_WITHIN_S = 20.0
+"""It lets live conversations end first, for DRAIN_TIMEOUT_S; this is for the rest."""
 
 
 def fleet_services(config: StackConfig, *, redis: Path, livekit: Path) -> list[Service]:
@@ -78,22 +78,20 @@ def worker_service(config: StackConfig) -> Service:
     variables = _neighbours(config) | {
         "WORKER_HOST": LOOPBACK,
         "WORKER_PORT": str(config.ports.worker),
-        **{
-            name: config.env.get(name) or DEFAULTS[name]
-            for name in ("POOL_SIZE", "DRAIN_TIMEOUT_S")
-        },
+        "POOL_SIZE": config.env.get("POOL_SIZE") or DEFAULTS["POOL_SIZE"],
+        "DRAIN_TIMEOUT_S": str(config.drain_timeout_s),
     }
     if not config.has_own_provider:
         variables |= {
             "OPENAI_BASE_URL": f"{config.localvoice_url}/v1",
-            "OPENAI_API_KEY": "local",
+            "OPENAI_API_KEY": config.localvoice_key or "local",
         }
     return Service(
         command=_python_module("worker", config, variables),
         url=config.worker_url,
         ready=http_ok(f"{config.worker_url}/readyz"),
         ready_within_s=WORKER_READY_WITHIN_S,
-        stop_within_s=WORKER_STOPS_WITHIN_S,
+        stop_within_s=config.drain_timeout_s + WORKER_STOPS_AFTER_DRAINING_WITHIN_S,
     )
 
 

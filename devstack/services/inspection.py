@@ -18,7 +18,9 @@ from devstack.services.record import is_running, read_holder, read_stack
 from devstack.terminal import Terminal
 
 STOPS_WITHIN_S = 90.0
-"""As long as all services together may take to stop; then they are killed."""
+"""How long a stack that is still starting may take to stop; then it is killed."""
+MARGIN_S = 10.0
+"""What a stack needs beside the time that its services may take to stop."""
 KILLED_WITHIN_S = 20.0
 POLL_S = 0.1
 
@@ -47,9 +49,11 @@ def show_status(run_dir: Path, terminal: Terminal) -> int:
     """Write a table of services with their health. Return 0 when all are healthy."""
     description = read_stack(run_dir)
     if description is None:
-        is_starting = is_running(run_dir)
-        terminal.line("The stack is starting or stopping." if is_starting else "No stack runs.")
-        terminal.line("  start   make run")
+        if is_running(run_dir):
+            terminal.line("The stack is starting or stopping.")
+        else:
+            terminal.line("No stack runs.")
+            terminal.line("  start   make run")
         return 1
     try:
         services = RunningStack.model_validate(description).services
@@ -74,7 +78,10 @@ def stop_stack(run_dir: Path, terminal: Terminal) -> int:
     if not is_running(run_dir):
         terminal.line("No stack runs.")
         return 0
-    for deadline_s, state in ((STOPS_WITHIN_S, "stopping"), (KILLED_WITHIN_S, "killing")):
+    for deadline_s, state in (
+        (_stop_deadline_s(run_dir), "stopping"),
+        (KILLED_WITHIN_S, "killing"),
+    ):
         _signal_stack(run_dir)
         began = time.monotonic()
         while is_running(run_dir) and time.monotonic() - began < deadline_s:
@@ -87,6 +94,14 @@ def stop_stack(run_dir: Path, terminal: Terminal) -> int:
     pid = holder.process.pid if holder else "?"
     terminal.error(f"the stack (pid {pid}) does not stop: `kill -9 {pid}` ends it and all it runs.")
     return 1
+
+
+def _stop_deadline_s(run_dir: Path) -> float:
+    """Return how long the stack's services may take together: calls may go on for a while."""
+    match (read_stack(run_dir) or {}).get("stopWithinS"):
+        case int(seconds) | float(seconds):
+            return seconds + MARGIN_S
+    return STOPS_WITHIN_S
 
 
 def _signal_stack(run_dir: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Self
 
-from devstack.files import file_lock, read_json, write_private
+from devstack.files import read_json, write_private
 
 LIVEKIT_KEY_NAME = "voicefleet"
 """The API key's name, as livekit.yaml's webhook section has it. A name, not a secret."""
@@ -31,13 +31,15 @@ class Keys:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read the keys, or make and keep them; a damaged file is replaced."""
-        with file_lock(path.with_name("secrets.lock")):
-            stored = read_json(path) or {}
-            known = {one.name for one in fields(cls)}
-            if stored.keys() == known and all(isinstance(value, str) for value in stored.values()):
-                path.chmod(0o600)
-                return cls(**{name: str(value) for name, value in stored.items()})
-            keys = cls.generate()
-            write_private(path, json.dumps(asdict(keys), indent=2) + "\n")
-            return keys
+        """Read the keys, or make and keep them; a damaged file is replaced.
+
+        Callers hold the stack's lock: nobody else reads or writes the file meanwhile.
+        """
+        stored = read_json(path) or {}
+        known = {one.name for one in fields(cls)}
+        if stored.keys() == known and all(isinstance(value, str) for value in stored.values()):
+            path.chmod(0o600)
+            return cls(**{name: str(value) for name, value in stored.items()})
+        keys = cls.generate()
+        write_private(path, json.dumps(asdict(keys), indent=2) + "\n")
+        return keys

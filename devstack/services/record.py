@@ -18,11 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
 
-from devstack.errors import AlreadyRunning
+from devstack.errors import AlreadyRunning, LeftoversRemain
 from devstack.files import read_json, try_lock, write_private
 from devstack.services.identity import ProcessId
 
 LEFTOVERS_WITHIN_S = 10.0
+KILLED_WITHIN_S = 10.0
 POLL_S = 0.1
 PROBES_WITHIN_S = 0.5
 
@@ -56,7 +57,8 @@ class StackLock:
     def acquire(cls, run_dir: Path) -> tuple[Self, bool]:
         """Take the lock; also return whether an earlier stack had ended without cleaning up.
 
-        What such a stack left is gone when this returns. Raises `AlreadyRunning`.
+        What such a stack left is gone when this returns. Raises `AlreadyRunning` or
+        `LeftoversRemain`.
         """
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         run_dir.chmod(0o700)  # others may have made it, or an older version
@@ -69,7 +71,11 @@ class StackLock:
                 f"a stack of this checkout runs already{pid}. `make status` shows it, "
                 "`make stop` stops it."
             )
-        was_unclean = _clean_up(run_dir)
+        try:
+            was_unclean = _clean_up(run_dir)
+        except LeftoversRemain:
+            file.close()
+            raise
         lock = cls(run_dir, file)
         lock.note({})
         return lock, was_unclean
@@ -139,11 +145,18 @@ def _clean_up(run_dir: Path) -> bool:
     holder = read_holder(run_dir)
     if holder is None:
         return False
-    ends_at = time.monotonic() + LEFTOVERS_WITHIN_S
+    began = time.monotonic()
     while left := [one for one in holder.services.values() if one.is_alive()]:
-        if time.monotonic() > ends_at:
+        waited_s = time.monotonic() - began
+        if waited_s > LEFTOVERS_WITHIN_S + KILLED_WITHIN_S:
+            pids = " ".join(str(process.pid) for process in left)
+            raise LeftoversRemain(
+                "the last stack was killed, and processes that it left cannot be ended: "
+                f"`kill -9 {pids}` as the user who ran it, then start again."
+            )
+        if waited_s > LEFTOVERS_WITHIN_S:
             for process in left:
-                with suppress(ProcessLookupError):
+                with suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
         time.sleep(POLL_S)
     return True

@@ -163,11 +163,13 @@ def describe_stack(config: StackConfig, stack: Stack) -> dict[str, object]:
         "livekitUrl": config.livekit_url,
         "redisUrl": config.redis_url,
         "localvoiceUrl": config.localvoice_url,
+        "localvoiceKey": config.localvoice_key,
         "workerUrl": config.worker_url,
         "adminKey": config.admin_key,
         "livekitApiKey": config.keys.livekit_api_key,
         "livekitApiSecret": config.keys.livekit_api_secret,
         "pids": stack.pids,
+        "stopWithinS": sum(service.stop_within_s for service in stack.services),
         "services": [
             {
                 "name": service.name,

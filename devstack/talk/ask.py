@@ -20,7 +20,7 @@ import numpy as np
 from devstack.errors import DevstackError
 from devstack.files import read_json
 from devstack.services.record import read_stack
-from devstack.settings import process_environment, run_dir
+from devstack.settings import load_environment, run_dir
 from devstack.talk.audio import Sound
 from devstack.talk.caller import Answer
 from devstack.talk.conversation import Question, Stack, Talk, TalkFailed
@@ -35,11 +35,11 @@ _INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, and return the exit status."""
     options = _parse(arguments)
-    env = process_environment()
+    env = load_environment()
     options.out = options.out or run_dir(env) / "answer.wav"
-    terminal = Terminal(env)
+    terminal = Terminal(env, sys.stderr if options.json else None)
     try:
-        talk = asyncio.run(_ask(options, terminal))
+        talk = asyncio.run(_ask(options, run_dir(env), terminal))
     except DevstackError as error:
         if options.json:
             _print_json({"ok": False, "error": str(error)})
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             terminal.error(str(error))
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError):
-        terminal.note("interrupted; the session was stopped")
+        terminal.note("interrupted")
         return _INTERRUPTED
     if options.json:
         _print_json(_as_json(talk, options.out))
@@ -69,9 +69,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-async def _ask(options: argparse.Namespace, terminal: Terminal) -> Talk:
+async def _ask(options: argparse.Namespace, directory: Path, terminal: Terminal) -> Talk:
     _end_on_sigterm()
-    stack = Stack(_description(options.stack))
+    stack = Stack(_description(options.stack, directory))
     questions = [Question(sound=Sound.read(options.wav))] if options.wav else []
     texts = options.questions or ([] if options.wav else [DEFAULT_QUESTION])
     questions += [await stack.speak(text) for text in texts]
@@ -81,7 +81,14 @@ async def _ask(options: argparse.Namespace, terminal: Terminal) -> Talk:
             who = "you" if line.speaker == "user" else "agent"
             terminal.line(f"  {terminal.paint(f'{after_s:6.1f} s', DIM)}  {who:<6} {line.text}")
 
-    talk = await stack.talk(questions, deadline_s=options.timeout, on_line=show)
+    try:
+        talk = await stack.talk(questions, deadline_s=options.timeout, on_line=show)
+    except BaseException as error:
+        if stack.stop_problem and str(error) != stack.stop_problem:
+            terminal.warning(stack.stop_problem)
+        if stack.is_session_stopped and isinstance(error, asyncio.CancelledError):
+            terminal.note("the session was stopped")
+        raise
     _joined(talk.answers).write(options.out)
     return talk
 
@@ -93,8 +100,8 @@ def _end_on_sigterm() -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-def _description(path: Path | None) -> Mapping[str, object]:
-    found = read_stack(run_dir(process_environment())) if path is None else read_json(path)
+def _description(path: Path | None, directory: Path) -> Mapping[str, object]:
+    found = read_stack(directory) if path is None else read_json(path)
     if found is None:
         where = "here" if path is None else f"at {path}"
         raise TalkFailed(f"no stack is running {where}: start one with `make run`")

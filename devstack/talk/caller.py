@@ -5,8 +5,8 @@
         await caller.say(question)
         answer = await caller.wait_answer(15)
 
-Used by `make ask`, by the end-to-end tests and by the benchmarks. All times are those of
-`time.monotonic`. Every wait has a deadline and raises a `CallerError` that says what was missing.
+Used by `make ask` and by the end-to-end tests. All times are those of `time.monotonic`. Every wait
+has a deadline and raises a `CallerError` that says what was missing.
 """
 
 from __future__ import annotations

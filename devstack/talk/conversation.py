@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import httpx2
 
 from devstack.errors import DevstackError
 from devstack.talk.audio import Sound
-from devstack.talk.caller import Answer, Caller
+from devstack.talk.caller import Answer, CallEnded, Caller, CallerError
 from devstack.talk.transcript import Line
 
 _SPEECH_RATE = 24_000  # of the `pcm` response format
 _HTTP_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 5.0
+_RECORDED_WITHIN_S = 5.0
+"""How long after the end of a call its session may still say that it goes on."""
+_RECORDED_POLL_S = 0.1
+_OVER = frozenset({"ended", "failed"})
 
 
 class TalkFailed(DevstackError):
@@ -46,15 +51,24 @@ class Talk:
 
 
 class Stack:
-    """A running stack, as its description (`stack.json`) says."""
+    """A running stack, as its description (`stack.json`) says.
+
+    `is_session_stopped` and `stop_problem` tell what became of the last session.
+    """
 
     def __init__(self, description: Mapping[str, object]) -> None:
         self._api = str(description["apiUrl"])
         self._voice = str(description["localvoiceUrl"])
+        key = description.get("localvoiceKey")
+        self._voice_headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.is_session_stopped = False
+        self.stop_problem: str | None = None
 
     async def speak(self, text: str) -> Question:
         """Have a question spoken. Raises `TalkFailed`."""
-        async with httpx2.AsyncClient(base_url=self._voice, timeout=_HTTP_TIMEOUT_S) as http:
+        async with httpx2.AsyncClient(
+            base_url=self._voice, timeout=_HTTP_TIMEOUT_S, headers=self._voice_headers
+        ) as http:
             body = {"model": "piper", "voice": "joe", "input": text, "response_format": "pcm"}
             answer = await _post(http, "/v1/audio/speech", body)
         return Question(sound=Sound.from_pcm(answer.content, _SPEECH_RATE), text=text)
@@ -76,7 +90,7 @@ class Stack:
             if on_line is not None:
                 on_line(line, line.updated_at - began)
 
-        async with self._session() as session:
+        async with self._session() as session, self._explained(session):
             start_s = time.monotonic() - began
             url, token = str(session["serverUrl"]), str(session["participantToken"])
             async with Caller(url, token, on_line=tell) as caller:
@@ -99,35 +113,73 @@ class Stack:
 
     async def _was_prewarmed(self, session: Mapping[str, object]) -> bool:
         """Ask whether the agent's process was warm: known once it has taken the session."""
-        async with httpx2.AsyncClient(base_url=self._api, timeout=_HTTP_TIMEOUT_S) as http:
-            answer = await http.get(f"/api/session/{session['sessionId']}", headers=_proof(session))
-        return answer.is_success and bool(answer.json().get("prewarmed"))
+        return bool((await self._look(session)).get("prewarmed"))
+
+    async def _look(self, session: Mapping[str, object]) -> dict[str, object]:
+        """Return the session as its owner sees it; nothing when it cannot be seen."""
+        path = f"/api/session/{session['sessionId']}"
+        try:
+            async with httpx2.AsyncClient(base_url=self._api, timeout=_HTTP_TIMEOUT_S) as http:
+                answer = await http.get(path, headers=_proof(session))
+            view = answer.json() if answer.is_success else {}
+        except (httpx2.HTTPError, ValueError):
+            return {}
+        return view if isinstance(view, dict) else {}
+
+    @asynccontextmanager
+    async def _explained(self, session: Mapping[str, object]) -> AsyncIterator[None]:
+        """Add what the session says to an error of the call."""
+        try:
+            yield
+        except CallerError as error:
+            view = await self._look(session)
+            ends_at = time.monotonic() + _RECORDED_WITHIN_S
+            while (
+                isinstance(error, CallEnded)
+                and view.get("status") not in _OVER
+                and time.monotonic() < ends_at
+            ):
+                await asyncio.sleep(_RECORDED_POLL_S)
+                view = await self._look(session)
+            status, message = view.get("status", "unknown"), view.get("message") or ""
+            raise type(error)(
+                f"{error}. Session {session['sessionId']} is {status}: {message} "
+                "`make status` shows the services and the worker's log, which may tell more."
+            ) from error
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Mapping[str, object]]:
-        """Start a session, and stop it whatever happens."""
+        """Start a session, and stop it whatever happens.
+
+        A session that cannot be stopped is an error only when there is no other one.
+        """
+        self.is_session_stopped, self.stop_problem = False, None
         async with httpx2.AsyncClient(base_url=self._api, timeout=_HTTP_TIMEOUT_S) as http:
             session: dict[str, object] = (await _post(http, "/api/session/start", {})).json()
             if "participantToken" not in session:
                 raise TalkFailed(f"no session: {session.get('message') or session.get('status')}")
             try:
                 yield session
-            finally:
-                await _stop(http, session)
+            except BaseException:
+                with suppress(TalkFailed):
+                    await self._stop(http, session)
+                raise
+            await self._stop(http, session)
 
-
-async def _stop(http: httpx2.AsyncClient, session: Mapping[str, object]) -> None:
-    try:
-        answer = await http.post(
-            "/api/session/stop",
-            json={"sessionId": session["sessionId"]},
-            headers=_proof(session),
-            timeout=_STOP_TIMEOUT_S,
-        )
-        answer.raise_for_status()
-    except httpx2.HTTPError as error:
-        # The session ends by itself once its user has left, which is about to happen.
-        raise TalkFailed(f"the session could not be stopped: {_describe(error)}") from error
+    async def _stop(self, http: httpx2.AsyncClient, session: Mapping[str, object]) -> None:
+        try:
+            answer = await http.post(
+                "/api/session/stop",
+                json={"sessionId": session["sessionId"]},
+                headers=_proof(session),
+                timeout=_STOP_TIMEOUT_S,
+            )
+            answer.raise_for_status()
+        except httpx2.HTTPError as error:
+            # The session ends by itself, since its user has left.
+            self.stop_problem = f"the session could not be stopped: {_describe(error)}"
+            raise TalkFailed(self.stop_problem) from error
+        self.is_session_stopped = True
 
 
 def _proof(session: Mapping[str, object]) -> dict[str, str]:

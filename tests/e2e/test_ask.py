@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import wave
 from contextlib import AsyncExitStack
@@ -21,10 +22,15 @@ pytestmark = pytest.mark.timeout(300)
 
 async def ask(*arguments: str) -> tuple[int, str]:
     """Run the client; return its exit status and what it printed."""
+    return await run(sys.executable, "-m", "devstack.talk.ask", *arguments)
+
+
+async def run(*argv: str, **variables: str) -> tuple[int, str]:
+    """Run a program in the checkout; return its exit status and what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "devstack.talk.ask", *arguments),
+        *argv,
         cwd=REPO,
-        env=process_environment(),
+        env=process_environment() | variables,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -48,6 +54,17 @@ async def test_it_answers_while_three_other_sessions_run(
         assert file.getnframes() > file.getframerate() / 2
 
 
+async def test_make_ask_finds_the_stack_of_its_run_directory(stack: RunningStack) -> None:
+    question, python = "Q=What's six plus seven?", f"PYTHON={sys.executable}"
+    status, output = await run(
+        *(shutil.which("make") or "make", "ask", question, python),
+        VOICEFLEET_RUN_DIR=str(stack.run_dir),
+    )
+    assert status == 0, output
+    assert "13" in words(output)
+    assert (stack.run_dir / "answer.wav").exists()
+
+
 async def test_it_plays_a_recording_and_speaks_json(stack: RunningStack, tmp_path: Path) -> None:
     question = tmp_path / "question.wav"
     (await speak(stack.localvoice_url, "Please count to three.")).at_rate(44_100).write(question)
@@ -56,7 +73,11 @@ async def test_it_plays_a_recording_and_speaks_json(stack: RunningStack, tmp_pat
         *("--json", "--wav", str(question)),
     )
     assert status == 0, output
-    assert json.loads(output)
+    told = json.loads(output)
+    assert told["ok"] is True
+    (answer,) = told["answers"]
+    assert "3" in words(answer["text"])
+    assert told["greeting"]
 
 
 async def test_without_a_stack_it_says_how_to_start_one(tmp_path: Path) -> None:

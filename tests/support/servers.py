@@ -2,14 +2,14 @@
 
     def test_something(redis_server: RedisServer, livekit_server: LiveKitServer) -> None: ...
 
-They run in a thread of their own, so tests use them whatever their event loop. A program that is
-missing skips the test on a laptop and fails it where `CI` is set. The logs of a failed test's
-servers are shown with it.
+They run in a thread of their own, so tests use them whatever their event loop. Programs are found
+as `make run` finds them, `.env` included; nothing else of `.env` takes part. One that is missing
+skips the test under plain pytest and fails it where `CI` is set; `make test` installs it first.
+The logs of a failed test's servers are shown with it.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,22 +18,26 @@ from pathlib import Path
 import pytest
 
 from devstack.errors import PortTaken
-from devstack.files import write_private
 from devstack.install.tools import LIVEKIT, REDIS, Tool, find_tool
 from devstack.services.config import StackConfig
 from devstack.services.fleet import fleet_services
 from devstack.services.keys import Keys
 from devstack.services.ports import Ports, random_ports
-from devstack.services.record import stack_file
+from devstack.services.record import StackLock, stack_file
 from devstack.services.runner import describe_stack
 from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
 from devstack.services.stack import Stack
-from devstack.settings import is_set, process_environment
+from devstack.settings import is_set, load_environment, process_environment
 from tests.support.logs import register_logs
 from tests.support.loops import BackgroundLoop
 
 START_ATTEMPTS = 5
+NEUTRAL = frozenset(
+    {"PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "CI", "LD_LIBRARY_PATH", "XDG_CACHE_HOME"}
+    | {"VOICEFLEET_CACHE", LIVEKIT.setting, REDIS.setting}
+)
+"""Variables that say something about the machine and nothing about our services."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +85,18 @@ class RunningStack:
 
 def program(tool: Tool) -> Path:
     """Return a server program, or skip (fail in CI) when there is none."""
-    env = process_environment()
+    env = load_environment()
     if found := find_tool(tool, env):
         return found
     message = f"no {tool.program} here: run `make setup`, or set {tool.setting}"
     if is_set(env, "CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+def neutral_environment() -> dict[str, str]:
+    """Return the environment without any setting of a service."""
+    return {name: value for name, value in process_environment().items() if name in NEUTRAL}
 
 
 @contextmanager
@@ -170,16 +179,22 @@ def livekit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKit
         )
 
 
+@contextmanager
+def holding_lock(run_dir: Path) -> Iterator[StackLock]:
+    """Hold a stack's lock, so that `make ask` and `make status` find the stack."""
+    lock, _ = StackLock.acquire(run_dir)
+    try:
+        yield lock
+    finally:
+        lock.release()
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The whole stack. Like a user's, but no `.env` and no provider of yours take part."""
+    """The whole stack. Like a user's, but none of your settings take part."""
     redis, livekit = program(REDIS), program(LIVEKIT)
     run_dir, keys = tmp_path_factory.mktemp("stack"), Keys.generate()
-    env = {
-        name: value
-        for name, value in process_environment().items()
-        if not name.startswith(("OPENAI_", "LIVEKIT_", "ADMIN_"))
-    }
+    env = neutral_environment() | {"GREETING_CACHE_DIR": str(tmp_path_factory.mktemp("greetings"))}
 
     def configure(ports: Ports) -> StackConfig:
         return StackConfig(run_dir=run_dir, ports=ports, keys=keys, env=env)
@@ -187,10 +202,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     def describe(ports: Ports) -> list[Service]:
         return fleet_services(configure(ports), redis=redis, livekit=livekit)
 
-    with running(describe, "stack") as (services, ports):
+    with holding_lock(run_dir) as lock, running(describe, "stack") as (services, ports):
         config = configure(ports)
-        record = stack_file(run_dir)
-        write_private(record, json.dumps(describe_stack(config, services)))
+        lock.publish(describe_stack(config, services))
         yield RunningStack(
             api_url=config.api_url,
             admin_key=config.admin_key,
@@ -202,5 +216,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
             worker_url=config.worker_url,
             pids=services.pids,
             run_dir=run_dir,
-            record=record,
+            record=stack_file(run_dir),
         )

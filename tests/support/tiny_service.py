@@ -1,7 +1,8 @@
 """A real service of few words, to test devstack with: `python -m tests.support.tiny_service MODE`.
 
     healthy     answers /readyz with 200
-    unready     answers /readyz with 503
+    unready     answers /readyz with 503, and has all the time of the world to get ready
+    hopeless    answers /readyz with 503, and has a few seconds
     dying       ends at once, with a message and status 3
     mortal      is healthy, and ends with status 4 at GET /die
     stubborn    is healthy and ignores SIGTERM
@@ -30,7 +31,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/die" and self.mode == "mortal":
             sys.stderr.write("mortal: as you wish\n")
             os._exit(4)
-        status, body = (503, b"still thinking") if self.mode == "unready" else (200, b"ok")
+        status, body = (
+            (503, b"still thinking") if self.mode in {"unready", "hopeless"} else (200, b"ok")
+        )
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

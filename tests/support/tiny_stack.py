@@ -21,6 +21,8 @@ from devstack.services.service import Service
 from devstack.settings import REPO, process_environment
 from devstack.terminal import Terminal
 
+READY_WITHIN_S = {"hopeless": 10.0, "unready": 600.0}
+
 
 def tiny_service(config: StackConfig, mode: str, port: int) -> Service:
     """Describe a tiny service."""
@@ -34,7 +36,7 @@ def tiny_service(config: StackConfig, mode: str, port: int) -> Service:
         ),
         url=f"http://127.0.0.1:{port}",
         ready=http_ok(f"http://127.0.0.1:{port}/readyz"),
-        ready_within_s=3.0 if mode == "unready" else 60.0,
+        ready_within_s=READY_WITHIN_S.get(mode, 60.0),
         stop_within_s=90.0 if mode == "stubborn" else 20.0,
     )
 

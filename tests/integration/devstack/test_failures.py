@@ -26,12 +26,12 @@ def test_service_that_dies_at_start(new_stack: NewStack) -> None:
 
 
 def test_service_that_never_gets_ready(new_stack: NewStack) -> None:
-    stack = new_stack("parent,unready")
+    stack = new_stack("parent,hopeless")
     stack.start()
 
     assert stack.wait() == 1
 
-    assert "unready was not ready within 3 s: /readyz answered 503 still thinking" in stack.output
+    assert "hopeless was not ready within 10 s: /readyz answered 503 still thinking" in stack.output
     stack.assert_no_process_is_left()
 
 

@@ -47,8 +47,20 @@ def test_detach_that_is_interrupted(new_stack: NewStack) -> None:
 
     stack.signal(signal.SIGINT)
 
-    stack.wait()
+    assert stack.wait() == 130
+    assert "Stopping" in stack.output
+    assert not stack_file(stack.run_dir).exists()
     stack.assert_no_process_is_left()
+
+
+def test_status_while_starting_gives_no_wrong_advice(new_stack: NewStack) -> None:
+    stack = new_stack("unready")
+    stack.start()
+    stack.until_output("livekit      ready")
+
+    status = stack.command("status")
+
+    assert (status.returncode, status.stdout) == (1, "The stack is starting or stopping.\n")
 
 
 def test_status_names_the_sick(new_stack: NewStack) -> None:

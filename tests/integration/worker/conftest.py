@@ -16,11 +16,11 @@ from devstack.services.ports import LOOPBACK, Ports
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.service import Service
-from devstack.settings import REPO, process_environment
+from devstack.settings import REPO
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
-from tests.support.servers import LiveKitServer, RedisServer, running
+from tests.support.servers import LiveKitServer, RedisServer, neutral_environment, running
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,7 @@ def localvoice_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         command = Command(
             name="localvoice",
             argv=(sys.executable, "-m", "localvoice", "--port", str(ports.localvoice)),
-            env=process_environment(),
+            env=neutral_environment(),
             log=logs / "localvoice.log",
             cwd=REPO,
         )
@@ -57,7 +57,7 @@ def environment(
     settings: StoreSettings, livekit_server: LiveKitServer, localvoice_url: str, greetings: Path
 ) -> dict[str, str]:
     """What a worker is told, except for its port and its name."""
-    return process_environment() | {
+    return neutral_environment() | {
         "GREETING_CACHE_DIR": str(greetings),
         "HEARTBEAT_INTERVAL_S": "0.5",
         "LIVEKIT_API_KEY": livekit_server.api_key,

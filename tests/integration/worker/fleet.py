@@ -42,8 +42,21 @@ class Worker:
         async with httpx2.AsyncClient(base_url=self.url, timeout=5) as http:
             return await http.get(path)
 
+    async def until_idle(self) -> None:
+        """Wait until a warm process waits for a call."""
+
+        async def is_idle() -> bool:
+            return bool((await self.ask("/worker")).json()["idle"] >= 1)
+
+        await eventually(is_idle, READY_S)
+
     async def has_logged(self, text: str) -> bool:
         return text in self.log.read_text()
+
+    def records_of(self, call: Call) -> list[str]:
+        """Return the lines of the log that are about a call."""
+        lines = self.log.read_text().splitlines()
+        return [line for line in lines if call.room in line or call.session_id in line]
 
 
 @dataclass

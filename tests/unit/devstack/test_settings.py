@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from devstack.services import config
-from devstack.services.config import StackConfig, load_environment
+from devstack import settings
+from devstack.errors import DevstackError
+from devstack.services.config import StackConfig
 from devstack.services.fleet import fleet_services
 from devstack.services.keys import Keys
 from devstack.services.ports import random_ports
 from devstack.services.servers import server_environment
 from devstack.services.service import Service
-from devstack.settings import REPO, cache_dir, is_set, run_dir
+from devstack.settings import REPO, cache_dir, is_set, load_environment, run_dir
 
 
 def test_cache_dir() -> None:
@@ -47,7 +48,7 @@ def test_dotenv_and_the_environment_above_it(
         "BARE\n"
         "BOTH=file\n"
     )
-    monkeypatch.setattr(config, "process_environment", lambda: {"BOTH": "real", "PATH": "/bin"})
+    monkeypatch.setattr(settings, "process_environment", lambda: {"BOTH": "real", "PATH": "/bin"})
     assert load_environment(dotenv) == {
         "PLAIN": "one",
         "QUOTED": "two words # kept",
@@ -59,7 +60,7 @@ def test_dotenv_and_the_environment_above_it(
 
 
 def test_without_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config, "process_environment", lambda: {"A": "b"})
+    monkeypatch.setattr(settings, "process_environment", lambda: {"A": "b"})
     assert load_environment(tmp_path / ".env") == {"A": "b"}
 
 
@@ -75,6 +76,19 @@ def test_the_agent_speaks_with_localvoice_when_nothing_is_said(tmp_path: Path) -
     assert worker["OPENAI_BASE_URL"] == f"{services['localvoice'].url}/v1"
     assert worker["OPENAI_API_KEY"] == "local"
     assert worker["POOL_SIZE"] == "3"
+
+
+def test_the_agent_has_the_key_of_localvoice(tmp_path: Path) -> None:
+    worker = fleet(tmp_path, {"LOCALVOICE_API_KEY": "mine"})["worker"].command.env
+    assert worker["OPENAI_API_KEY"] == worker["LOCALVOICE_API_KEY"] == "mine"
+
+
+def test_calls_may_go_on_for_as_long_as_they_are_promised(tmp_path: Path) -> None:
+    worker = fleet(tmp_path, {"DRAIN_TIMEOUT_S": "600"})["worker"]
+    assert worker.command.env["DRAIN_TIMEOUT_S"] == "600"
+    assert worker.stop_within_s == 620
+    with pytest.raises(DevstackError, match="DRAIN_TIMEOUT_S=soon is no number"):
+        fleet(tmp_path, {"DRAIN_TIMEOUT_S": "soon"})
 
 
 @pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OPENAI_BASE_URL"])

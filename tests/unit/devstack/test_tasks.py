@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import sys
 
+import pytest
+
 from devstack.cli import COMMANDS, build_parser
 from devstack.locks import LOCKS
 from devstack.settings import REPO
@@ -33,6 +35,19 @@ def test_everything_is_tried_and_one_failure_fails() -> None:
 def test_only_a_selection_may_leave_nothing_to_run() -> None:
     assert tier_stages("e2e")[0].accepted == {0}
     assert tier_stages("e2e", ["-k", "nothing"])[0].accepted == {0, 5}
+
+
+@pytest.mark.parametrize(("codes", "status"), [((5, 5), 1), ((5, 0), 0), ((0, 1), 1)])
+def test_a_selection_that_fits_no_test_at_all_fails(codes: tuple[int, ...], status: int) -> None:
+    accepted = frozenset({0, 5})
+    tiers = [
+        Stage(f"tier {code}", python(f"raise SystemExit({code})"), accepted, is_quiet=False)
+        for code in codes
+    ]
+    stages = [Stage("lint", python("")), *tiers]
+    stream = io.StringIO()
+    assert run_stages(stages, {}, Terminal({}, stream)) == status
+    assert ("no test fits" in stream.getvalue()) == (codes == (5, 5))
 
 
 def test_all_stages_are_in_order_and_pass_arguments_on() -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import wave
 from pathlib import Path
 
 import pytest
+from livekit.agents import APIStatusError
 from pydantic import SecretStr
 
-from worker.greeting import Clip, clip_path, load_greeting
+from worker import greeting
+from worker.greeting import Clip, clip_path, keep_greeting, load_greeting
 from worker.settings import WorkerSettings
 
 CLIP = Clip(b"\x01\x00" * 3000, 24_000)
@@ -72,3 +76,70 @@ async def test_all_of_the_clip_is_played() -> None:
     frames = [frame async for frame in CLIP.frames()]
     assert b"".join(bytes(frame.data) for frame in frames) == CLIP.pcm
     assert {frame.sample_rate for frame in frames} == {24_000}
+
+
+async def test_clips_that_nobody_uses_any_more_are_removed(settings: WorkerSettings) -> None:
+    for number in range(30):
+        old = settings.greeting_cache_dir / f"{number}.wav"
+        CLIP.save(old)
+        os.utime(old, (number, number))
+    CLIP.save(clip_path(settings))
+    os.utime(clip_path(settings), (0, 0))
+
+    await keep_greeting(settings)
+
+    left = {path.stem for path in settings.greeting_cache_dir.iterdir()}
+    assert left == {clip_path(settings).stem, *(str(number) for number in range(11, 30))}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        APIStatusError("Incorrect API key: sk-hidden-key", status_code=401),
+        APIStatusError("Bearer sk-hidden-key may not do this", status_code=403),
+        PermissionError(13, "Permission denied"),
+    ],
+)
+async def test_what_cannot_get_better_is_said_once(
+    settings: WorkerSettings,
+    error: Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(_: WorkerSettings) -> Clip:
+        raise error
+
+    monkeypatch.setattr(greeting, "_speak", fail)
+    key = SecretStr("sk-hidden-key")
+
+    with caplog.at_level(logging.ERROR):
+        await keep_greeting(settings.model_copy(update={"openai_api_key": key}))
+
+    (record,) = caplog.records
+    fields = vars(record)
+    assert fields["status"] == getattr(error, "status_code", None)
+    assert fields["error"]
+    assert "sk-hidden-key" not in fields["error"]
+
+
+async def test_a_provider_that_is_down_is_asked_again(
+    settings: WorkerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers: list[Exception | Clip] = [
+        APIStatusError("busy", status_code=503),
+        TimeoutError(),
+        CLIP,
+    ]
+
+    async def speak(_: WorkerSettings) -> Clip:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(greeting, "_speak", speak)
+    monkeypatch.setattr(greeting, "_RETRY_AFTER_S", (0.0,))
+
+    await keep_greeting(settings)
+
+    assert load_greeting(settings) == CLIP
