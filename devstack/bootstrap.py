@@ -13,4 +13,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - older ones are who this is for
 from devstack.install.preparation import main
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.dotenv import parse_dotenv
+from devstack.errors import DevstackError
 
 REPO = Path(__file__).resolve().parent.parent
 """The checkout."""
@@ -30,6 +31,8 @@ def load_environment(dotenv: Path = REPO / ".env") -> dict[str, str]:
         text = dotenv.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return real
+    except UnicodeDecodeError as error:
+        raise DevstackError(f"{dotenv} is not UTF-8 ({error.reason}): save it as UTF-8.") from error
     return parse_dotenv(text, real) | real
 
 

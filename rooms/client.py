@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -37,27 +38,32 @@ class Rooms:
                 api.RoomAgentDispatch(agent_name=self._settings.agent_name, metadata=agent_metadata)
             ],
         )
-        await _call(self._client.room.create_room(request))
+        await self._call(self._client.room.create_room(request))
 
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""
         try:
-            await _call(self._client.room.delete_room(api.DeleteRoomRequest(room=room)))
+            await self._call(self._client.room.delete_room(api.DeleteRoomRequest(room=room)))
         except _NotThereError:
             return False
         return True
 
     async def ping(self) -> None:
         """Raise unless the server answers and knows our key."""
-        await _call(self._client.room.list_rooms(api.ListRoomsRequest(names=["no-such-room"])))
+        await self._call(self._client.room.list_rooms(api.ListRoomsRequest(names=["no-such-room"])))
+
+    async def _call(self, request: Awaitable[object]) -> None:
+        # livekit-api overrides the session's own time-out with none at all.
+        with _translated_errors():
+            async with asyncio.timeout(self._settings.livekit_timeout_s):
+                await request
 
 
 @asynccontextmanager
 async def open_rooms(settings: RoomSettings) -> AsyncIterator[Rooms]:
     """Yield a client of the LiveKit server API; close its connections at the end."""
-    timeout = aiohttp.ClientTimeout(total=settings.livekit_timeout_s)
     async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
+        aiohttp.ClientSession() as session,
         api.LiveKitAPI(
             settings.livekit_url,
             settings.livekit_api_key,
@@ -70,11 +76,6 @@ async def open_rooms(settings: RoomSettings) -> AsyncIterator[Rooms]:
 
 class _NotThereError(LiveKitRefused):
     """The room does not exist."""
-
-
-async def _call(request: Awaitable[object]) -> None:
-    with _translated_errors():
-        await request
 
 
 @contextmanager

@@ -10,23 +10,35 @@ import re
 from collections.abc import Mapping
 
 HIDDEN = "[hidden]"
+#: A traceback fits; a request that wants to fill the disk does not.
+MAX_CHARS = 16_384
 
 _SECRET_NAME = re.compile(
     r"(secret|password|passwd|authorization|cookie|token|api_?key|admin_?key|transcript)", re.I
 )
 #: Counts and sizes may carry such a word in their name without being secret.
 _HARMLESS_NAME = re.compile(r"(_count|_ms|_s|_bytes|tokens|_ttl)$", re.I)
+#: Text comes from strangers too: each pattern starts at the edge of a word and looks only so far
+#: ahead, so that searching takes time in proportion to the length.
 _SECRET_TEXT = (
-    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), HIDDEN),
+    (re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), HIDDEN),
     (re.compile(r"(?i)\b(bearer)\s+[\w.~+/=-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s@]+@"), rf"\1:{HIDDEN}@"),
+    (
+        re.compile(r"(?<![\w+.-])([a-z][\w+.-]{0,30}://[^\s:/@]{0,200}):[^\s@]{1,500}@", re.I),
+        rf"\1:{HIDDEN}@",
+    ),
     (re.compile(r"\bsk-[\w-]{8,}"), HIDDEN),
     (re.compile(r"(?i)\b(access_token|api_?key|secret|token)=[^&\s\"']+"), rf"\1={HIDDEN}"),
 )
 
 
 def redact_text(text: str) -> str:
-    """Return ``text`` with everything that has the shape of a secret replaced."""
+    """Return ``text`` with everything that has the shape of a secret replaced.
+
+    Text beyond ``MAX_CHARS`` is cut off.
+    """
+    if len(text) > MAX_CHARS:
+        text = f"{text[:MAX_CHARS]}… ({len(text) - MAX_CHARS} more)"
     for shape, replacement in _SECRET_TEXT:
         text = shape.sub(replacement, text)
     return text

@@ -36,6 +36,7 @@ def main() -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        ws="none",
         timeout_graceful_shutdown=_GRACE_S,
         # Nobody's X-Forwarded-For is believed; a proxy in front changes nothing yet.
         proxy_headers=False,

@@ -14,6 +14,9 @@ from sessions.errors import SessionError
 from sessions.model import Occupancy
 from tokenserver.state import ApiRequest
 
+#: A probe waits no longer than this for a neighbour.
+_PATIENCE_S = 2.0
+
 
 async def healthz(request: ApiRequest) -> Response:  # noqa: ARG001 - an endpoint takes a request
     """The process answers; says nothing about its neighbours."""
@@ -47,8 +50,9 @@ async def _neighbours(request: ApiRequest) -> dict[str, str]:
 
 async def _answers(call: Awaitable[None]) -> str:
     try:
-        await call
-    except (SessionError, RoomsError):
+        async with asyncio.timeout(_PATIENCE_S):
+            await call
+    except (SessionError, RoomsError, TimeoutError):
         return "unavailable"
     return "ok"
 

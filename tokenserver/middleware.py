@@ -17,6 +17,10 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _UNLOGGED = frozenset({"/healthz", "/readyz"})
 
 
+#: Ours are shorter; what is longer is nobody's business but an attacker's.
+_MAX_PATH_CHARS = 200
+
+
 class AccessLog:
     """Takes over the caller's `X-Request-ID` if it is harmless, and logs status and duration."""
 
@@ -47,7 +51,7 @@ class AccessLog:
                     extra={
                         "request_id": request_id,
                         "method": scope["method"],
-                        "path": scope["path"],
+                        "path": scope["path"][:_MAX_PATH_CHARS],
                         "status": status,
                         "duration_ms": round((time.perf_counter() - began) * 1000, 1),
                     },

@@ -53,6 +53,8 @@ class Call:
         self._joined = asyncio.Event()
         self._track = EarlyTrack(ctx.room)
         self._session = build_session(warm.pipeline, warm.settings.provider_timeout_s)
+        self._starting: list[asyncio.Task[None]] = []
+        self._was_given_up = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._started_at = time.monotonic()
 
@@ -61,10 +63,15 @@ class Call:
         self._watch(self._ctx.room)
         # Joining comes first: it takes longest, and nearly all of it is waiting. What follows has
         # registered all it wants to hear of the room long before the room is joined.
-        joining = asyncio.create_task(self._join())
+        self._starting = [asyncio.create_task(self._join())]
         self._go(self._hold())
         self._go(self._expect_user())
-        await asyncio.gather(joining, self._converse())
+        self._starting.append(asyncio.create_task(self._converse()))
+        try:
+            await asyncio.gather(*self._starting)
+        except asyncio.CancelledError:
+            if not self._was_given_up:
+                raise
         if self._outcome is None:
             self._go(self._greet())
 
@@ -145,6 +152,10 @@ class Call:
             )
             logger.info("leaving the room", extra={"code": lost.cause.code})
             self.conclude(Outcome.left(lost.cause.code))
+            # Still joining, perhaps a room that is gone: that would take until its time-out.
+            self._was_given_up = True
+            for task in self._starting:
+                task.cancel()
             await self._ctx.room.disconnect()
 
     async def _expect_user(self) -> None:

@@ -19,7 +19,10 @@ RUN_TASKS = frozenset({"run", "stop", "status", "ask"})
 def main(argv: Sequence[str]) -> NoReturn:
     """Prepare, then become the task; exits when the preparation fails."""
     task, *arguments = argv or ["--help"]
-    env = load_environment()
+    try:
+        env = load_environment()
+    except DevstackError as error:
+        sys.exit(str(error))
     terminal = Terminal(env, sys.stderr)
     lock: LockName = "run" if task in RUN_TASKS else "dev"
     try:

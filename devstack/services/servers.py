@@ -67,7 +67,6 @@ def livekit_service(
     run_dir: Path,
     env: Mapping[str, str],
     webhook_url: str | None,
-    with_redis: bool = True,
 ) -> Service:
     """Describe a livekit-server on loopback and write its configuration to `run_dir`."""
     config = run_dir / "livekit.yaml"
@@ -76,7 +75,6 @@ def livekit_service(
         ports=ports,
         keys=keys,
         webhook_url=webhook_url,
-        with_redis=with_redis,
     )
     write_private(config, rendered)
     return Service(
@@ -92,13 +90,10 @@ def livekit_service(
     )
 
 
-def render_livekit_yaml(
-    template: str, *, ports: Ports, keys: Keys, webhook_url: str | None, with_redis: bool = True
-) -> str:
+def render_livekit_yaml(template: str, *, ports: Ports, keys: Keys, webhook_url: str | None) -> str:
     """Fill in what differs between runs. The result holds the API secret.
 
-    `webhook_url` is None for a server that nobody listens to, `with_redis` false for one that
-    stands alone.
+    `webhook_url` is None for a server that nobody listens to.
     """
     config: dict[str, Any] = yaml.safe_load(template)
     config["port"] = ports.livekit
@@ -110,9 +105,6 @@ def render_livekit_yaml(
     if sys.platform == "darwin":
         config["rtc"]["interfaces"] = {"includes": ["lo0"]}
     config["keys"] = {keys.livekit_api_key: keys.livekit_api_secret}
-    config["redis"] = {"address": f"{LOOPBACK}:{ports.redis}"}
-    if not with_redis:
-        del config["redis"]
     config["webhook"] |= {"api_key": keys.livekit_api_key, "urls": [webhook_url]}
     if webhook_url is None:
         del config["webhook"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 
@@ -15,6 +16,9 @@ from tests.support.servers import RunningStack
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(300)
+
+#: A lease lasts 8 s, and LiveKit gives up a request to its Redis after 10 s.
+OUTAGE_S = 15.0
 
 
 async def test_a_standard_token_brings_an_agent_and_takes_a_slot_only_then(
@@ -63,6 +67,26 @@ async def test_a_killed_agent_fails_its_session_and_says_so(stack: RunningStack)
         assert view["error"]["message"] == "The agent stopped answering. Please start again."
         assert await user.caller.wait_ended(ANSWER_S) == "ROOM_DELETED"
         assert await _taken(user.http) == before - 1
+
+
+async def test_a_call_goes_on_while_redis_is_away(stack: RunningStack) -> None:
+    """1. Redis is frozen (SIGSTOP) in the middle of a call. 2. The user asks something. 3. Redis
+    stays away for longer than a lease, and for longer than LiveKit waits for anything, and returns.
+
+    Result: the agent answers meanwhile, and the session lives on afterwards.
+    """
+    async with call(stack) as user:
+        os.kill(stack.pids["redis"], signal.SIGSTOP)
+        try:
+            frozen = asyncio.create_task(asyncio.sleep(OUTAGE_S))
+            assert "24" in await user.ask("What is 20 plus four?", "24")
+            await frozen
+        finally:
+            os.kill(stack.pids["redis"], signal.SIGCONT)
+        before = user.caller.hearing.last_loud_at
+        assert "34" in await user.ask("What is 30 plus four?", "34")
+        assert user.caller.hearing.last_loud_at != before
+        assert (await user.until_status("active"))["success"]
 
 
 async def _agent_pid(stack: RunningStack, session_id: str) -> int:

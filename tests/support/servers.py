@@ -51,7 +51,7 @@ class RedisServer:
 
 @dataclass(frozen=True, kw_only=True)
 class LiveKitServer:
-    """A running livekit-server with a Redis of its own.
+    """A running livekit-server.
 
     It sends webhooks to `webhook_url`, where nobody listens unless a test does.
     """
@@ -147,7 +147,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture(scope="session")
 def livekit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
     """A livekit-server configured as `make run` does."""
-    redis, livekit = program(REDIS), program(LIVEKIT)
+    livekit = program(LIVEKIT)
     run_dir, keys, env = tmp_path_factory.mktemp("livekit"), Keys.generate(), process_environment()
 
     def webhook_url(ports: Ports) -> str:
@@ -155,7 +155,6 @@ def livekit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKit
 
     def describe(ports: Ports) -> list[Service]:
         return [
-            redis_service(redis, port=ports.redis, run_dir=run_dir, env=env, is_durable=False),
             livekit_service(
                 livekit,
                 ports=ports,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+from pydantic import SecretStr
 
 from devstack.install.tools import REDIS
 from devstack.services.keys import Keys
@@ -15,6 +17,9 @@ from devstack.services.ports import Ports
 from devstack.services.servers import redis_service
 from devstack.services.service import Service
 from devstack.settings import process_environment
+from rooms.client import open_rooms
+from rooms.errors import LiveKitUnavailable
+from rooms.settings import RoomSettings
 from tests.integration.tokenserver.conftest import tokenserver_service, variables
 from tests.support.servers import program, running
 
@@ -80,3 +85,27 @@ def test_without_redis_everything_else_still_answers(without_redis: httpx2.Clien
     }
     assert without_redis.get("/healthz").status_code == 200
     assert without_redis.get("/api/health").json()["redis"] == "unavailable"
+
+
+async def test_a_livekit_that_never_answers_holds_nobody_up() -> None:
+    """The SDK's own time-out would be none at all."""
+    done = asyncio.Event()
+
+    async def swallow(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+        writer.close()
+
+    server = await asyncio.start_server(swallow, "127.0.0.1", 0)
+    settings = RoomSettings(
+        livekit_url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        livekit_api_key="key",
+        livekit_api_secret=SecretStr("s" * 32),
+        livekit_timeout_s=0.2,
+    )
+    async with open_rooms(settings) as rooms, asyncio.timeout(30):
+        for asked in (rooms.ping(), rooms.open("r", "{}"), rooms.close("r")):
+            with pytest.raises(LiveKitUnavailable):
+                await asked
+    done.set()
+    server.close()
+    await server.wait_closed()

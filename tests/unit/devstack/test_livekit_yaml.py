@@ -20,10 +20,8 @@ KEYS = Keys.generate()
 WEBHOOK = "http://127.0.0.1:1/hook"
 
 
-def render(webhook_url: str | None = WEBHOOK, *, with_redis: bool = True) -> dict[str, Any]:
-    text = render_livekit_yaml(
-        TEXT, ports=PORTS, keys=KEYS, webhook_url=webhook_url, with_redis=with_redis
-    )
+def render(webhook_url: str | None = WEBHOOK) -> dict[str, Any]:
+    text = render_livekit_yaml(TEXT, ports=PORTS, keys=KEYS, webhook_url=webhook_url)
     config: dict[str, Any] = yaml.safe_load(text)
     return config
 
@@ -47,7 +45,6 @@ def test_each_setting_is_explained() -> None:
         ("rtc.tcp_port", PORTS.livekit_tcp),
         ("rtc.udp_port", PORTS.livekit_udp),
         ("rtc.stun_servers", [f"127.0.0.1:{PORTS.livekit_udp}"]),
-        ("redis.address", f"127.0.0.1:{PORTS.redis}"),
         ("keys", {KEYS.livekit_api_key: KEYS.livekit_api_secret}),
         ("webhook.api_key", KEYS.livekit_api_key),
         ("webhook.urls", [WEBHOOK]),
@@ -72,6 +69,9 @@ def test_clients_are_sent_to_no_public_server() -> None:
     assert yaml.safe_load(TEXT)["rtc"]["stun_servers"]
 
 
-def test_parts_can_be_left_out() -> None:
-    config = render(webhook_url=None, with_redis=False)
-    assert {"redis", "webhook"} & config.keys() == set()
+def test_without_a_listener_there_are_no_webhooks() -> None:
+    assert "webhook" not in render(webhook_url=None)
+
+
+def test_one_server_stands_alone_so_that_calls_outlive_redis() -> None:
+    assert "redis" not in render()

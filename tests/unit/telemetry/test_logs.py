@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from telemetry import redaction
 from telemetry.logs import JsonFormatter
 from telemetry.redaction import HIDDEN
 
@@ -63,6 +64,18 @@ def test_the_shapes_of_secrets_are_hidden_in_text(text: str) -> None:
 def test_what_json_has_no_form_for_is_searched_too() -> None:
     shown = json.dumps(line("x", error=ValueError("redis://:s3cret@host"), raw=b"sk-s3cret-key-1"))
     assert "s3cret" not in shown
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "piece", ["a", "eyJ", "eyJaaaaaaaa.", "a://b:", "bearer ", "token=", "sk-", ".", "a.", "://"]
+)
+def test_long_texts_cannot_stop_the_server(piece: str) -> None:
+    """The searches are linear: quadratic ones took minutes for texts like these."""
+    text = piece * (2_000_000 // len(piece))
+    for shape, _ in redaction._SECRET_TEXT:
+        shape.sub("", text)
+    assert len(line(text, note=text)["message"]) < redaction.MAX_CHARS + 100
 
 
 def test_counts_keep_their_figures() -> None:
