@@ -128,7 +128,8 @@ def session_view(session: Session) -> dict[str, Any]:
         "readyAt": session.ready_at_ms,
         "joinedAt": session.joined_at_ms,
         "endedAt": session.ended_at_ms,
-        "startupMs": session.startup_ms,
+        # From admission to the agent being audible, in seconds.
+        "startupTime": None if session.startup_ms is None else session.startup_ms / 1000,
         "prewarmed": session.prewarmed,
     }
     if session.error:

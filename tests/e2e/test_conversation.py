@@ -30,6 +30,7 @@ async def test_seven_questions_in_one_call(stack: RunningStack) -> None:
         view = await user.look()
         assert view["status"] == "active"
         assert view["prewarmed"] is not None
+        assert view["startupTime"] == (view["readyAt"] - view["createdAt"]) / 1000
         # A small model mishears now and then; an agent that needs it more often is broken.
         assert len(user.repeated) <= 2, user.repeated
 
