@@ -62,15 +62,11 @@ class Rooms:
 @asynccontextmanager
 async def open_rooms(settings: RoomSettings) -> AsyncIterator[Rooms]:
     """Yield a client of the LiveKit server API; close its connections at the end."""
-    async with (
-        aiohttp.ClientSession() as session,
-        api.LiveKitAPI(
-            settings.livekit_url,
-            settings.livekit_api_key,
-            settings.livekit_api_secret.get_secret_value(),
-            session=session,
-        ) as client,
-    ):
+    async with api.LiveKitAPI(
+        settings.livekit_url,
+        settings.livekit_api_key,
+        settings.livekit_api_secret.get_secret_value(),
+    ) as client:
         yield Rooms(client, settings)
 
 
