@@ -18,7 +18,8 @@ class Assignment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     session_id: Annotated[SessionId, Field(pattern=r"^[0-9a-f]{32}$")]
-    user_id: Annotated[UserId, Field(max_length=128)]
+    #: None for a user without a name.
+    user_id: Annotated[UserId, Field(max_length=128)] | None = None
     #: Identity of the user's participant: the agent listens to nobody else.
     identity: Annotated[str, Field(max_length=128)]
     #: The epoch this agent was sent under; its claim fails once another one was sent.

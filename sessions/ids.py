@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from typing import NewType
+
+from sessions.errors import InvalidInput
 
 SessionId = NewType("SessionId", str)
 UserId = NewType("UserId", str)
@@ -13,6 +16,7 @@ WorkerId = NewType("WorkerId", str)
 _ROOM_PREFIX = "vf-"
 _SESSION_ID = re.compile(r"[0-9a-f]{32}")
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")
+_WORKER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 def new_session_id() -> SessionId:
@@ -21,16 +25,43 @@ def new_session_id() -> SessionId:
 
 
 def parse_session_id(text: str) -> SessionId | None:
-    """Return ``text`` as a session id, or None when it cannot be one.
-
-    Keys are built from ids that passed here, so that no id can name another key.
-    """
+    """Return ``text`` as a session id, or None when it cannot be one."""
     return SessionId(text) if _SESSION_ID.fullmatch(text) else None
 
 
 def parse_user_id(text: str) -> UserId | None:
     """Return ``text`` as a user id, or None: 1 to 128 letters, digits and ``_.@:+-``."""
     return UserId(text) if _USER_ID.fullmatch(text) else None
+
+
+def checked_session_id(text: str) -> SessionId:
+    """Return a session id that may be part of a key. Raises InvalidInput."""
+    if not _SESSION_ID.fullmatch(text):
+        raise InvalidInput("a session id has 32 hexadecimal digits")
+    return SessionId(text)
+
+
+def checked_worker_id(text: str) -> WorkerId:
+    """Return a worker id that may be part of a key. Raises InvalidInput."""
+    if not _WORKER_ID.fullmatch(text):
+        raise InvalidInput("a worker id has 1 to 64 letters, digits or _.-")
+    return WorkerId(text)
+
+
+def user_digest(user_id: UserId) -> str:
+    """Return what stands for a user in the names of keys. Raises InvalidInput.
+
+    SHA-1, since Lua in Redis has no other (`redis.sha1hex`); it hides the id from those who list
+    keys, and keeps any id from naming another key, but does not make anybody anonymous.
+    """
+    if not _USER_ID.fullmatch(user_id):
+        raise InvalidInput("a user id has 1 to 128 letters, digits or _.@:+-")
+    return hashlib.sha1(user_id.encode(), usedforsecurity=False).hexdigest()
+
+
+def idempotency_digest(key: str) -> str:
+    """Return what stands for an idempotency key, whatever a client put into it."""
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def new_identity() -> str:

@@ -1,44 +1,136 @@
-"""The names of all Redis keys; nothing else builds one.
+"""The names of all Redis keys. The scripts build the same ones (include/store.lua).
 
 Every key starts with ``{prefix}:``. The braces put all of them into one hash slot, so that a
 script may touch several on a Redis Cluster too. A session store never shares a prefix with
-LiveKit's own keys, which have none.
+LiveKit's own keys, which have none. What expires a key, or who owns it, stands beside it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sessions.ids import SessionId
+from sessions.ids import (
+    SessionId,
+    UserId,
+    WorkerId,
+    checked_session_id,
+    checked_worker_id,
+    user_digest,
+)
 from sessions.states import State
+
+#: What all sessions share. Its TTL is `LIVE_TTL_S`, seen to by any verb once a minute; what is
+#: empty does not exist in Redis.
+SHARED = (
+    "slots",
+    "suspects",
+    "tickets",
+    "dispatches",
+    "startups",
+    "events",
+    "workers",
+    *(f"session:{state}" for state in State),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Builds keys under one prefix. What expires a key, or who owns it, stands beside it."""
+    """Builds keys under one prefix, from checked ids only: may raise InvalidInput."""
 
     prefix: str = "vf"
 
     def _key(self, name: str) -> str:
         return f"{{{self.prefix}}}:{name}"
 
+    @property
+    def store(self) -> str:
+        """Hash: schema, ticket counter, mean session length, when Redis was away. No TTL:
+        it is the store itself, and has eight fields at most."""
+        return self._key("store")
+
     def session(self, session_id: SessionId) -> str:
-        """Hash of one session. TTL: live sessions `live_ttl_s`, then `history_ttl_s`."""
-        return self._key(f"session:{session_id}")
+        """Hash of one session. TTL: `LIVE_TTL_S`, renewed; once over `history_ttl_s`."""
+        return self._key(f"session:{checked_session_id(session_id)}")
 
     def in_state(self, state: State) -> str:
-        """Set of the ids in one live state. TTL: `live_ttl_s` after a change."""
+        """ZSET of the ids in one state; of those that are over, about the last `history_ttl_s`.
+        Shared."""
         return self._key(f"session:{state}")
 
     @property
     def slots(self) -> str:
-        """ZSET of ids scored by when their lease lapses. TTL: `live_ttl_s` after a change."""
+        """ZSET of ids scored by when their lease lapses. Shared."""
         return self._key("slots")
 
     @property
+    def suspects(self) -> str:
+        """ZSET of ids scored by when their lease was first seen to have lapsed.
+        Shared."""
+        return self._key("suspects")
+
+    @property
+    def tickets(self) -> str:
+        """ZSET of waiting ids scored by when they give up. Shared."""
+        return self._key("tickets")
+
+    @property
+    def dispatches(self) -> str:
+        """ZSET of ids without an agent scored by when one is due. Shared."""
+        return self._key("dispatches")
+
+    @property
     def startups(self) -> str:
-        """List of the last start latencies in ms, newest first. TTL: one day."""
+        """List of the last start latencies in ms, newest first. Shared."""
         return self._key("startups")
+
+    @property
+    def events(self) -> str:
+        """Stream of changes of all sessions, about the last 4,000. Shared."""
+        return self._key("events")
+
+    def logs(self, session_id: SessionId) -> str:
+        """List of the last log lines of a session. TTL: that of the session."""
+        return self._key(f"agent:{checked_session_id(session_id)}:logs")
+
+    def conversation(self, session_id: SessionId) -> str:
+        """List of the last turns of a session. TTL: that of the session, or deleted at its end."""
+        return self._key(f"conversation:{checked_session_id(session_id)}")
+
+    def user(self, user_id: UserId) -> str:
+        """ZSET of a user's sessions, the newest last. TTL: `LIVE_TTL_S`, renewed; once none is
+        live `history_ttl_s`."""
+        return self._key(f"user:{user_digest(user_id)}")
+
+    def memory(self, user_id: UserId) -> str:
+        """List of the turns a user wants to be remembered. TTL: `memory_ttl_s`."""
+        return self._key(f"memory:{user_digest(user_id)}")
+
+    def rate(self, user_id: UserId) -> str:
+        """When all starts of a user are paid back, in ms. TTL: until then, a minute at most."""
+        return self._key(f"rate:{user_digest(user_id)}")
+
+    def idempotency(self, digest: str) -> str:
+        """Hash: the session that an idempotency key led to. TTL: `idempotency_ttl_s`."""
+        return self._key(f"idem:{digest}")
+
+    def worker(self, worker_id: WorkerId) -> str:
+        """Hash of one worker. TTL: `LIVE_TTL_S`, renewed; once gone `history_ttl_s`."""
+        return self._key(f"worker:{checked_worker_id(worker_id)}")
+
+    @property
+    def workers(self) -> str:
+        """ZSET of worker ids scored by when their lease lapses. Shared."""
+        return self._key("workers")
+
+    @property
+    def pool_target(self) -> str:
+        """How many warm processes the fleet shall have. No TTL: set by an admin."""
+        return self._key("pool:target")
+
+    @property
+    def pool_stats(self) -> str:
+        """Hash of counters: total_spawned, total_assigned, total_cold. No TTL: three numbers."""
+        return self._key("pool:stats")
 
     def event_applied(self, event_id: str) -> str:
         """Marks a LiveKit webhook event as applied. TTL: ten minutes."""

@@ -1,73 +1,80 @@
-"""A session as the store knows it."""
+"""What the store knows, as values. Times are milliseconds since 1970, by Redis's clock."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from enum import StrEnum
 
-from sessions.ids import SessionId, UserId, WorkerId
-from sessions.states import LIVE, TERMINAL, State
+from sessions.ids import SessionId, UserId, WorkerId, room_name
+from sessions.states import HOLDING, LIVE, OVER, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One read of a session's hash. Times are milliseconds since 1970, by Redis's clock."""
+    """One read of a session's hash."""
 
     id: SessionId
     status: State
-    user_id: UserId
+    #: None for a user without a name.
+    user_id: UserId | None
+    #: Identity of the user's participant in the room.
     identity: str
-    room: str
     epoch: int
+    #: Counts the changes of this session.
+    revision: int
     secret_hash: str
     created_at_ms: int
+    admitted_at_ms: int | None = None
+    dispatched_at_ms: int | None = None
     worker_id: WorkerId | None = None
     agent_pid: int | None = None
     job_id: str | None = None
     prewarmed: bool | None = None
+    agent_state: str | None = None
+    pss_bytes: int | None = None
     claimed_at_ms: int | None = None
     ready_at_ms: int | None = None
     joined_at_ms: int | None = None
     ended_at_ms: int | None = None
-    startup_ms: int | None = None
+    #: When its agents were lost, within the redispatch window.
+    losses_ms: tuple[int, ...] = ()
+    #: Why it failed, in words for the user.
     error: str | None = None
+    #: Why it ended, where nobody asked for that: replaced, forgotten.
+    reason: str | None = None
+
+    @property
+    def room(self) -> str:
+        return room_name(self.id)
+
+    @property
+    def startup_ms(self) -> int | None:
+        """From the slot to the first agent that could be heard."""
+        if self.ready_at_ms is None or self.admitted_at_ms is None:
+            return None
+        return self.ready_at_ms - self.admitted_at_ms
 
     @property
     def is_live(self) -> bool:
+        """It waits, or holds a slot."""
         return self.status in LIVE
 
     @property
+    def holds_slot(self) -> bool:
+        return self.status in HOLDING
+
+    @property
     def is_over(self) -> bool:
-        return self.status in TERMINAL
+        return self.status in OVER
 
-    @classmethod
-    def from_hash(cls, session_id: SessionId, fields: dict[str, str]) -> Self:
-        """Build a session from the fields of its Redis hash."""
 
-        def number(name: str) -> int | None:
-            return int(fields[name]) if name in fields else None
+class UserPolicy(StrEnum):
+    """What becomes of a user's live session when the same user starts another."""
 
-        worker_id = fields.get("workerId")
-        return cls(
-            id=session_id,
-            status=State(fields["status"]),
-            user_id=UserId(fields["userId"]),
-            identity=fields["identity"],
-            room=fields["room"],
-            epoch=int(fields["epoch"]),
-            secret_hash=fields.get("secretHash", ""),
-            created_at_ms=int(fields["createdAt"]),
-            worker_id=None if worker_id is None else WorkerId(worker_id),
-            agent_pid=number("agentPid"),
-            job_id=fields.get("jobId"),
-            prewarmed=None if "prewarmed" not in fields else fields["prewarmed"] == "1",
-            claimed_at_ms=number("claimedAt"),
-            ready_at_ms=number("readyAt"),
-            joined_at_ms=number("joinedAt"),
-            ended_at_ms=number("endedAt"),
-            startup_ms=number("startupMs"),
-            error=fields.get("error"),
-        )
+    ALLOW = "allow"  # both go on
+    RESUME = "resume"  # the live one is returned, and no other is started
+    REPLACE = "replace"  # the live one ends; the new one gets its slot, or its place in line
+    REJECT = "reject"  # the live one goes on; UserBusy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +82,29 @@ class Newcomer:
     """What a session is admitted with."""
 
     id: SessionId
-    user_id: UserId
+    #: None for a user without a name; a policy and limits for each user need one.
+    user_id: UserId | None
     identity: str
-    room: str
     secret_hash: str = ""
+    #: Whether the user wants the conversation to be remembered.
+    is_remembered: bool = False
+
+    @property
+    def room(self) -> str:
+        return room_name(self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyKey:
+    """What a client sent to have one session however often it asks.
+
+    ``scope`` is who asks, so that nobody gets at another's session by guessing a key;
+    ``fingerprint`` stands for what was asked.
+    """
+
+    key: str
+    scope: str
+    fingerprint: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,16 +119,74 @@ class AgentProcess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Vitals:
+    """What an agent says of itself with its heartbeat."""
+
+    agent_state: str
+    #: Proportional set size: its share of the memory.
+    pss_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What every verb about one session answers."""
+
+    #: Whether this very call changed anything. A repeated call answers False.
+    changed: bool
+    status: State
+    epoch: int
+    #: Sessions that this call took from the queue: each needs an agent at once.
+    admitted: tuple[SessionId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place(Reply):
+    """A place in the queue; without one, the session does not wait any more."""
+
+    #: Counted from 1.
+    position: int | None = None
+    #: Estimated from how long recent sessions held their slot; None while there were none.
+    eta_ms: int | None = None
+
+
+class Outcome(StrEnum):
+    NEW = "new"
+    KNOWN = "known"  # the same id, or the same idempotency key, was admitted before
+    RESUMED = "resumed"  # the user's live session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission(Place):
+    """What became of a request for a session."""
+
+    outcome: Outcome
+    #: The new session, or the one that is there already.
+    session_id: SessionId
+    #: The user's former session, which ended; its room is to be closed.
+    replaced: SessionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss(Reply):
+    """What became of a session whose agent was written off."""
+
+    #: How many agents it has lost within the window, this one included.
+    losses: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Occupancy:
     """How many sessions there are, by state, and how fast the last ones started."""
 
+    queued: int
     starting: int
     ready: int
     active: int
+    recovering: int
     capacity: int
     startup_p50_ms: int | None
     startup_p95_ms: int | None
 
     @property
     def taken(self) -> int:
-        return self.starting + self.ready + self.active
+        return self.starting + self.ready + self.active + self.recovering

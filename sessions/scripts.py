@@ -2,64 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
 
-from redis.asyncio import Redis
-from redis.exceptions import (
-    BusyLoadingError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
+
+from sessions.batch import Batch, Call, Client
+from sessions.errors import BY_REPLY, SessionError, StoreUnavailable, WrongSchema
+from sessions.keys import SHARED, Keys
+from sessions.settings import SCHEMA, StoreSettings
+
+Answer = dict[str, Any]
+
+_FOLDER = files("sessions") / "lua"
+_LIMIT = re.compile(r"\blimits\.(\w+)")
+#: In the order in which one needs the other; run.lua comes last.
+_INCLUDES = ("store", "session", "lease", "keep", "release", "queue", "user")
+#: Error replies of Redis itself that mean "not now"; the rest are mistakes of ours.
+_OUTAGES = frozenset(
+    {
+        "BUSY",  # a script of somebody else's runs
+        "CLUSTERDOWN",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",  # cannot write to its disk
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "TRYAGAIN",
+        "UNBLOCKED",
+    }
 )
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-
-from sessions.errors import BY_REPLY, SessionError, StoreUnavailable
-from sessions.states import State
-
-VERBS = ("admit", "claim", "finish", "join", "ready", "renew")
-
-_OUTAGES = (
-    BusyLoadingError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisConnectionError,
-    RedisTimeoutError,
-)
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What every verb answers."""
+def source(settings: StoreSettings) -> str:
+    """Return the whole script: what the verbs share, each verb as a function, what runs them.
 
-    #: Whether this very call changed anything.
-    changed: bool
-    status: State
-    epoch: int
+    `limits.name` in a file stands for a constant, written in its place: Redis has the text by its
+    hash anyway, and nothing is parsed at each call.
+    """
+    functions = [
+        f"verbs.{verb} = function()\n{_read(_FOLDER / f'{verb}.lua')}end" for verb in verbs()
+    ]
+    parts = [*(_include(name) for name in _INCLUDES), *functions, _include("run")]
+    limits = {**settings.limits(), "shared": " ".join(SHARED)}
+    # JSON writes numbers, booleans and plain strings as Lua does.
+    return _LIMIT.sub(lambda found: json.dumps(limits[found[1]]), "\n".join(parts))
+
+
+def verbs() -> list[str]:
+    """Return the names of all verbs: one file each."""
+    return sorted(
+        path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua")
+    )
 
 
 class Scripts:
     """The verbs of the store, ready to run against one Redis."""
 
-    def __init__(self, redis: Redis) -> None:
-        folder = files("sessions") / "lua"
-        shared = (folder / "include" / "session.lua").read_text(encoding="utf-8")
-        self._verbs = {
-            verb: redis.register_script(
-                shared + (folder / f"{verb}.lua").read_text(encoding="utf-8")
-            )
-            for verb in VERBS
-        }
+    def __init__(self, redis: Client, keys: Keys, settings: StoreSettings) -> None:
+        self._batch = Batch(redis.register_script(source(settings)), keys.store)
 
-    async def run(self, verb: str, keys: Sequence[str], args: Sequence[str | float]) -> Reply:
-        """Run one verb. Raises what its error reply stands for, or StoreUnavailable."""
+    async def run(self, key: str | None, ask: Mapping[str, object], now_ms: int | None) -> Answer:
+        """Run one verb and return its answer. Raises what its error reply stands for."""
         with translated_errors():
-            changed, status, epoch = await self._verbs[verb](keys=list(keys), args=list(args))
-        return Reply(bool(changed), State(status), int(epoch))
+            text = await self._batch.run(Call(key, json.dumps(ask), now_ms))
+        answer: Answer = json.loads(text)
+        return answer
 
 
 @contextmanager
@@ -67,16 +81,41 @@ def translated_errors() -> Iterator[None]:
     """Turn what redis-py raises into the exceptions of sessions/errors.py."""
     try:
         yield
-    except _OUTAGES as error:
-        # The address may hold a password, and redis-py quotes it: the cause is not passed on.
-        raise StoreUnavailable(f"Redis did not answer ({type(error).__name__})") from None
     except ResponseError as error:
         raise _meaning(error) from None
-    except RedisError as error:
-        raise StoreUnavailable(f"Redis failed ({type(error).__name__})") from None
+    except (RedisError, RedisClusterException) as error:
+        # The address may hold a password, and redis-py quotes it: the cause is not passed on.
+        raise StoreUnavailable(f"Redis did not answer ({type(error).__name__})") from None
 
 
 def _meaning(error: ResponseError) -> Exception:
     code, _, detail = str(error).partition(" ")
     kind: type[SessionError] | None = BY_REPLY.get(code)
-    return error if kind is None else kind(detail)
+    if kind is WrongSchema:
+        return WrongSchema(_advice(detail))
+    if kind is not None:
+        return kind(detail)
+    if code in _OUTAGES or type(error) is not ResponseError:
+        return StoreUnavailable(f"Redis cannot serve us now ({code or type(error).__name__})")
+    return error
+
+
+def _advice(found: str) -> str:
+    """Say what to do about keys of another version."""
+    if found.isdigit() and int(found) < SCHEMA:
+        return (
+            f"The store in Redis has schema {found}, this code needs {SCHEMA}: stop all services "
+            "and run `python -m sessions migrate`."
+        )
+    return (
+        f"The store in Redis has schema {found}, which is newer than this code ({SCHEMA}): "
+        "upgrade this service, or give it a REDIS_PREFIX of its own."
+    )
+
+
+def _include(name: str) -> str:
+    return _read(_FOLDER / "include" / f"{name}.lua")
+
+
+def _read(path: Traversable) -> str:
+    return path.read_text(encoding="utf-8")

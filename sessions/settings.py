@@ -2,8 +2,46 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr, ValidationError
+from collections.abc import Mapping
+from enum import StrEnum
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sessions.address import parse_address
+
+#: Version of the keys and their contents. A higher one means that older code cannot read them:
+#: see docs/store.md, "Changing the schema".
+SCHEMA = 2
+
+#: A live session's keys outlast its lease by far; renewing the lease renews them.
+LIVE_TTL_S = 24 * 3600
+#: How many start latencies the percentiles are taken over.
+STARTUPS_KEPT = 500
+#: How many changes a session remembers of itself.
+EVENTS_KEPT = 64
+#: How many changes of all sessions can be followed late; about.
+_STREAM_KEPT = 4000
+_LOG_LINES_KEPT = 200
+_TURNS_KEPT = 200
+#: How much the newest session counts in the mean time that a slot is held.
+_LENGTH_WEIGHT = 0.1
+#: A slot that came free admits one; after an outage there may be more, and the next call goes on.
+_ADMITTED_AT_ONCE = 16
+#: How exactly the store knows when it was last written to.
+_PULSE_MS = 100
+#: How often the TTL of what all sessions share is renewed.
+_TICK_MS = 60_000
+#: A lease may miss a beat; a gap of a third of it in all writes means that Redis was away.
+_GAP_PER_LEASE = 1 / 3
+
+
+class Transcripts(StrEnum):
+    """How long the words of a conversation are kept."""
+
+    HISTORY = "history"  # as long as the record of the session
+    LIVE = "live"  # until the session is over, so that another agent can take over
+    OFF = "off"  # never; a replacement agent starts from nothing
 
 
 class StoreSettings(BaseSettings):
@@ -15,7 +53,8 @@ class StoreSettings(BaseSettings):
 
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Where the sessions are kept; `rediss://` for TLS. May hold a password.",
+        description="Where the sessions are kept: `redis://`, `rediss://` for TLS, "
+        "`redis+sentinel://`, `redis+cluster://` (docs/redis.md). May hold a password.",
     )
     redis_prefix: str = Field(
         "vf",
@@ -29,8 +68,27 @@ class StoreSettings(BaseSettings):
         description="How many sessions may hold a slot at the same time. No more than all workers "
         "together take (`WORKER_CAPACITY`): the rest would wait in vain.",
     )
+    queue_limit: int = Field(
+        100, ge=0, le=100_000, description="How many users may wait for a slot; 0: none."
+    )
+    ticket_ttl_s: float = Field(
+        15.0,
+        gt=0,
+        le=600,
+        description="A waiting user who does not ask for so long loses the place in line.",
+    )
+    user_starts_per_minute: int = Field(
+        0, ge=0, le=10_000, description="How many sessions one user may start a minute; 0: any."
+    )
     start_lease_s: float = Field(
-        30.0, gt=0, le=600, description="How long a new session waits for an agent to claim it."
+        30.0, gt=0, le=600, description="How long a slot is held for an agent that was sent for."
+    )
+    claim_deadline_s: float = Field(
+        5.0,
+        ge=3,
+        le=60,
+        description="After this, an agent that was sent for and did not come counts as lost. "
+        "LiveKit's own limit for an assignment is 3 s.",
     )
     agent_lease_s: float = Field(
         8.0,
@@ -38,9 +96,95 @@ class StoreSettings(BaseSettings):
         le=600,
         description="How long a session outlives the last heartbeat of its agent.",
     )
+    suspicion_s: float = Field(
+        1.0,
+        ge=0,
+        le=60,
+        description="How long an agent is only suspected after its lease has lapsed, before it is "
+        "lost.",
+    )
+    slot_grace_s: float = Field(
+        30.0,
+        ge=0,
+        le=600,
+        description="How long after its lease a session keeps its slot, so that another agent can "
+        "be sent. After that the slot heals by itself.",
+    )
+    redispatch_limit: int = Field(
+        3, ge=0, le=10, description="How many agents are sent in place of lost ones within a while."
+    )
+    redispatch_window_s: int = Field(
+        600, ge=1, le=86_400, description="That while. One more, and the session fails."
+    )
+    worker_lease_s: float = Field(
+        8.0, gt=0, le=600, description="How long a worker outlives its last heartbeat."
+    )
     history_ttl_s: int = Field(
         3600, ge=1, le=2_592_000, description="How long the record of an ended session is kept."
     )
+    idempotency_ttl_s: int = Field(
+        3600, ge=1, le=86_400, description="How long an idempotency key leads to its session."
+    )
+    transcripts: Transcripts = Field(
+        Transcripts.HISTORY,
+        description="How long the words of a conversation are kept: `history` as long as the "
+        "record, `live` until the session is over, `off` never.",
+    )
+    memory_turns: int = Field(
+        40, ge=1, le=200, description="How many turns are kept for a user who wants that."
+    )
+    memory_bytes: int = Field(
+        16_384, ge=256, le=1_048_576, description="How many bytes they may have."
+    )
+    memory_ttl_s: int = Field(
+        2_592_000, ge=1, le=31_536_000, description="How long they are kept after the last session."
+    )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr) -> SecretStr:
+        parse_address(url.get_secret_value())
+        return url
+
+    def limits(self) -> Mapping[str, str | float | bool]:
+        """Return what the scripts are told. Times in ms, but for TTLs of keys, in s."""
+        return {
+            "schema": str(SCHEMA),
+            "maxSessions": self.max_sessions,
+            "queueLimit": self.queue_limit,
+            "ticketTtlMs": milliseconds(self.ticket_ttl_s),
+            "userStartsPerMinute": self.user_starts_per_minute,
+            "startLeaseMs": milliseconds(self.start_lease_s),
+            "claimMs": milliseconds(self.claim_deadline_s),
+            "agentLeaseMs": milliseconds(self.agent_lease_s),
+            "gapMs": milliseconds(self.agent_lease_s * _GAP_PER_LEASE),
+            "suspicionMs": milliseconds(self.suspicion_s),
+            "slotGraceMs": milliseconds(self.slot_grace_s),
+            "redispatchLimit": self.redispatch_limit,
+            "redispatchWindowMs": milliseconds(self.redispatch_window_s),
+            "workerLeaseMs": milliseconds(self.worker_lease_s),
+            "liveTtlS": LIVE_TTL_S,
+            "historyTtlS": self.history_ttl_s,
+            "idempotencyTtlS": self.idempotency_ttl_s,
+            "keepTranscripts": self.transcripts is Transcripts.HISTORY,
+            "memoryTurns": self.memory_turns,
+            "memoryBytes": self.memory_bytes,
+            "memoryTtlS": self.memory_ttl_s,
+            "startupsKept": STARTUPS_KEPT,
+            "eventsKept": EVENTS_KEPT,
+            "streamKept": _STREAM_KEPT,
+            "logLinesKept": _LOG_LINES_KEPT,
+            "turnsKept": _TURNS_KEPT,
+            "lengthWeight": _LENGTH_WEIGHT,
+            "admitBatch": _ADMITTED_AT_ONCE,
+            "pulseMs": _PULSE_MS,
+            "tickMs": _TICK_MS,
+        }
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a time in whole ms, as the scripts count it."""
+    return round(seconds * 1000)
 
 
 def explain(service: str, error: ValidationError) -> str:

@@ -1,99 +1,159 @@
-"""SessionStore: the verbs that callers use. Each is one atomic step in Redis."""
+"""SessionStore: the life of a session, as verbs. Each is one atomic step in Redis."""
 
 from __future__ import annotations
 
-from statistics import quantiles
 from typing import Literal
 
-from redis.asyncio import Redis
-
+from sessions.batch import Client
+from sessions.codec import to_admission, to_loss, to_reply, to_session
+from sessions.conversations import Conversations
+from sessions.engine import Engine
 from sessions.errors import SessionNotFound
-from sessions.ids import SessionId
-from sessions.keys import Keys
-from sessions.model import AgentProcess, Newcomer, Occupancy, Session
-from sessions.scripts import Reply, Scripts, translated_errors
-from sessions.settings import StoreSettings
-from sessions.states import State
+from sessions.fleet import Fleet
+from sessions.ids import SessionId, idempotency_digest, user_digest
+from sessions.journal import Journal
+from sessions.model import (
+    Admission,
+    AgentProcess,
+    IdempotencyKey,
+    Loss,
+    Newcomer,
+    Occupancy,
+    Reply,
+    Session,
+    UserPolicy,
+    Vitals,
+)
+from sessions.queue import Queue
+from sessions.scripts import translated_errors
+from sessions.settings import StoreSettings, milliseconds
+from sessions.text import clean
+from sessions.views import Views
 
-#: A live session's keys outlast its lease by far; renewing the lease renews them.
-LIVE_TTL_S = 24 * 3600
-#: How many start latencies the percentiles are taken over.
-STARTUPS_KEPT = 500
 #: LiveKit retries a webhook for 15 s; its signature is valid for 5 minutes.
 _WEBHOOK_MEMORY_S = 600
+_MAX_ERROR_CHARS = 500
+#: How many suspects one pass looks at.
+_SUSPECTS_PER_PASS = 100
 
 
 class SessionStore:
-    """All that is known about sessions, in Redis. Every method may raise StoreUnavailable.
+    """All that is known about sessions, in Redis. Every method may raise StoreUnavailable,
+    WrongSchema, and InvalidInput for an id that cannot be one.
 
-    ``now_ms`` is for tests only: None takes the clock of Redis.
+    Calls may be repeated: where the answer to one was lost, the same call once more does no harm.
     """
 
-    def __init__(self, redis: Redis, settings: StoreSettings, *, now_ms: int | None = None) -> None:
-        self._redis = redis
-        self._settings = settings
-        self._keys = Keys(settings.redis_prefix)
-        self._scripts = Scripts(redis)
-        self.now_ms = now_ms
+    def __init__(
+        self, redis: Client, settings: StoreSettings, *, now_ms: int | None = None
+    ) -> None:
+        self._engine = Engine(redis, settings, now_ms=now_ms)
+        self.settings = settings
+        self.queue = Queue(self._engine)
+        self.fleet = Fleet(self._engine)
+        self.journal = Journal(self._engine)
+        self.conversations = Conversations(self._engine)
+        self.views = Views(self._engine, self.fleet)
 
-    async def admit(self, newcomer: Newcomer) -> Reply:
-        """Give a session a slot, in state `starting`.
+    @property
+    def now_ms(self) -> int | None:
+        """The time that tests pass; None is the clock of Redis."""
+        return self._engine.now_ms
 
-        Admitting the same id again changes nothing. Raises AtCapacity.
+    @now_ms.setter
+    def now_ms(self, now_ms: int | None) -> None:
+        self._engine.now_ms = now_ms
+
+    async def admit(
+        self,
+        newcomer: Newcomer,
+        *,
+        policy: UserPolicy = UserPolicy.ALLOW,
+        may_wait: bool = False,
+        idempotency: IdempotencyKey | None = None,
+    ) -> Admission:
+        """Give a session a slot, or with `may_wait` a place in the queue.
+
+        A session that got a slot needs its agent at once: the caller sends it within
+        `claim_deadline_s`. Admitting the same id again changes nothing. Raises AtCapacity,
+        QueueFull, UserBusy, RateLimited, IdempotencyConflict.
         """
-        fields = {
-            "userId": newcomer.user_id,
-            "identity": newcomer.identity,
-            "room": newcomer.room,
-            "secretHash": newcomer.secret_hash,
-        }
-        return await self._run(
+        known = _idempotency(idempotency)
+        fields = ["identity", newcomer.identity]
+        user = None
+        if newcomer.user_id is not None:
+            user = user_digest(newcomer.user_id)
+            fields += ["userId", newcomer.user_id]
+            fields += ["remember", "1"] if newcomer.is_remembered else []
+        if known is not None:
+            fields += ["idempotency", known["key"]]
+        answer = await self._engine.run_for(
             "admit",
             newcomer.id,
-            self._settings.max_sessions,
-            _ms(self._settings.start_lease_s),
-            *(part for field in fields.items() for part in field),
+            fields=fields,
+            secretHash=newcomer.secret_hash,
+            user=user,
+            policy=policy,
+            mayWait=may_wait,
+            idempotency=known,
         )
+        return to_admission(answer)
+
+    async def dispatch(
+        self, session_id: SessionId, *, claim_deadline_s: float | None = None
+    ) -> Reply:
+        """Take over the duty to send an agent that is due; `changed` says whether you got it.
+
+        The agent is sent under the epoch returned. Raises SessionNotFound, SessionOver.
+        """
+        claim_ms = None if claim_deadline_s is None else milliseconds(claim_deadline_s)
+        return to_reply(await self._engine.run_for("dispatch", session_id, claimMs=claim_ms))
 
     async def claim(self, session_id: SessionId, epoch: int, agent: AgentProcess) -> Reply:
         """Take the session for one agent process; its lease starts here.
 
         Claiming twice for the same job changes nothing. Raises SessionNotFound, SessionOver,
-        StaleEpoch, AgentAlreadyThere.
+        StillWaiting, StaleEpoch, AgentAlreadyThere.
         """
-        return await self._run(
+        answer = await self._engine.run_for(
             "claim",
             session_id,
-            epoch,
-            agent.worker_id,
-            agent.pid,
-            agent.job_id,
-            int(agent.prewarmed),
-            _ms(self._settings.agent_lease_s),
+            epoch=epoch,
+            workerId=agent.worker_id,
+            agentPid=agent.pid,
+            jobId=clean(agent.job_id, 64),
+            prewarmed=int(agent.prewarmed),
         )
+        return to_reply(answer)
 
-    async def renew(self, session_id: SessionId, epoch: int) -> Reply:
-        """Prolong the agent's lease. Raises SessionNotFound, SessionOver, StaleEpoch."""
-        lease_ms = _ms(self._settings.agent_lease_s)
-        return await self._run("renew", session_id, epoch, lease_ms)
+    async def renew(self, session_id: SessionId, epoch: int, vitals: Vitals | None = None) -> Reply:
+        """Prolong the agent's lease.
+
+        Raises SessionNotFound, SessionOver, StaleEpoch, NotClaimed.
+        """
+        fields = None
+        if vitals is not None:
+            fields = ["agentState", clean(vitals.agent_state, 32), "pssBytes", vitals.pss_bytes]
+        return to_reply(await self._engine.run_for("renew", session_id, epoch=epoch, fields=fields))
 
     async def mark_ready(self, session_id: SessionId, epoch: int) -> Reply:
-        """Record that the agent can be heard. Raises SessionNotFound, SessionOver, StaleEpoch."""
-        return await self._run("ready", session_id, epoch, STARTUPS_KEPT)
+        """Record that the agent can be heard. Raises as `renew`."""
+        return to_reply(await self._engine.run_for("ready", session_id, epoch=epoch))
 
     async def mark_joined(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
         """Record that the user is in the room; an agent passes its epoch.
 
         Raises SessionNotFound, SessionOver, StaleEpoch.
         """
-        return await self._run("join", session_id, "" if epoch is None else epoch)
+        return to_reply(await self._engine.run_for("join", session_id, epoch=epoch))
 
     async def end(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
-        """End a session and free its slot; an agent passes its epoch.
+        """End a session and free its slot, or its place; an agent passes its epoch.
 
-        Ending an ended session changes nothing. Raises SessionNotFound, StaleEpoch.
+        It is `ending` until `mark_closed`, unless nobody can be in its room. Ending a session that
+        is over changes nothing. Raises SessionNotFound, StaleEpoch.
         """
-        return await self._finish(session_id, "ended", "", epoch=epoch)
+        return await self._finish(session_id, "ended", epoch=epoch)
 
     async def fail(
         self,
@@ -103,110 +163,105 @@ class SessionStore:
         epoch: int | None = None,
         only_if_lapsed: bool = False,
     ) -> Reply:
-        """Fail a session and free its slot; `error` is shown to its user.
+        """Fail a session and free its slot; `error` is shown to its user. As `end`, otherwise.
 
-        With `only_if_lapsed` nothing happens while its lease holds. Raises SessionNotFound,
-        StaleEpoch.
+        With `only_if_lapsed` nothing happens while its lease holds.
         """
         return await self._finish(
-            session_id, "failed", error, epoch=epoch, only_if_lapsed=only_if_lapsed
+            session_id, "failed", error=error, epoch=epoch, only_if_lapsed=only_if_lapsed
         )
+
+    async def mark_closed(self, session_id: SessionId) -> Reply:
+        """Record that the room is no more: the session is over for good. Raises SessionNotFound."""
+        return to_reply(await self._engine.run_for("closed", session_id))
+
+    async def suspects(self) -> list[SessionId]:
+        """Return sessions that have been silent for `suspicion_s` after their lease lapsed.
+
+        The first call that finds a lapsed lease only notes it: one that is renewed until the next
+        call was late, not lost. After Redis was away, leases are judged as of before for a while.
+        """
+        answer = await self._engine.run("suspect", limit=_SUSPECTS_PER_PASS)
+        return [SessionId(text) for text in answer.get("confirmed", ())]
+
+    async def lose(
+        self,
+        session_id: SessionId,
+        reason: str,
+        *,
+        epoch: int | None = None,
+        is_certain: bool = False,
+        delay_s: float = 0.0,
+    ) -> Loss:
+        """Write off the agent that was sent last; another is due after `delay_s`, under epoch + 1.
+
+        After `redispatch_limit` losses within `redispatch_window_s` the session fails instead, and
+        `reason` is shown to its user. Unless `is_certain`, nothing happens to a session that is no
+        confirmed suspect, or whose agent may still come. Raises SessionNotFound, SessionOver,
+        StillWaiting, StaleEpoch.
+        """
+        answer = await self._engine.run_for(
+            "lose",
+            session_id,
+            epoch=epoch,
+            reason=clean(reason, _MAX_ERROR_CHARS),
+            isCertain=is_certain,
+            delayMs=milliseconds(delay_s),
+        )
+        return to_loss(answer)
 
     async def get(self, session_id: SessionId) -> Session:
         """Return a session. Raises SessionNotFound."""
         with translated_errors():
-            fields = await self._redis.hgetall(self._keys.session(session_id))
+            fields = await self._engine.redis.hgetall(self._engine.keys.session(session_id))
         if not fields:
             raise SessionNotFound(session_id)
-        return Session.from_hash(
-            session_id, {str(name): str(value) for name, value in fields.items()}
-        )
-
-    async def lapsed(self, limit: int = 100) -> list[SessionId]:
-        """Return sessions whose lease ran out, longest ago first."""
-        with translated_errors():
-            ids = await self._redis.zrange(
-                self._keys.slots, "-inf", await self._now_ms(), byscore=True, offset=0, num=limit
-            )
-        return [SessionId(str(text)) for text in ids]
+        return to_session(session_id, {str(name): str(value) for name, value in fields.items()})
 
     async def occupancy(self) -> Occupancy:
         """Return how many sessions there are, and how fast the last ones started."""
-        pipeline = self._redis.pipeline(transaction=True)
-        for state in (State.STARTING, State.READY, State.ACTIVE):
-            pipeline.scard(self._keys.in_state(state))
-        pipeline.lrange(self._keys.startups, 0, STARTUPS_KEPT - 1)
-        with translated_errors():
-            starting, ready, active, startups = await pipeline.execute()
-        latencies_ms = [int(text) for text in startups]
-        return Occupancy(
-            starting=starting,
-            ready=ready,
-            active=active,
-            capacity=self._settings.max_sessions,
-            startup_p50_ms=percentile(latencies_ms, 50),
-            startup_p95_ms=percentile(latencies_ms, 95),
-        )
+        return await self.views.occupancy()
 
     async def is_event_applied(self, event_id: str) -> bool:
         """Say whether a webhook event was applied before: LiveKit may deliver it again."""
         with translated_errors():
-            return bool(await self._redis.exists(self._keys.event_applied(event_id)))
+            name = self._engine.keys.event_applied(event_id)
+            return bool(await self._engine.redis.exists(name))
 
     async def mark_event_applied(self, event_id: str) -> None:
         """Remember that a webhook event has been applied."""
         with translated_errors():
-            await self._redis.set(self._keys.event_applied(event_id), 1, ex=_WEBHOOK_MEMORY_S)
+            name = self._engine.keys.event_applied(event_id)
+            await self._engine.redis.set(name, 1, ex=_WEBHOOK_MEMORY_S)
 
     async def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers."""
-        with translated_errors():
-            await self._redis.ping()
+        await self._engine.now()
 
     async def _finish(
         self,
         session_id: SessionId,
-        status: Literal["ended", "failed"],
-        error: str,
+        outcome: Literal["ended", "failed"],
         *,
+        error: str | None = None,
         epoch: int | None = None,
         only_if_lapsed: bool = False,
     ) -> Reply:
-        return await self._run(
+        answer = await self._engine.run_for(
             "finish",
             session_id,
-            status,
-            error,
-            "" if epoch is None else epoch,
-            int(only_if_lapsed),
-            self._settings.history_ttl_s,
+            outcome=outcome,
+            error=None if error is None else clean(error, _MAX_ERROR_CHARS),
+            epoch=epoch,
+            onlyIfLapsed=only_if_lapsed,
         )
-
-    async def _run(self, verb: str, session_id: SessionId, *args: str | float) -> Reply:
-        keys = [
-            self._keys.session(session_id),
-            self._keys.slots,
-            self._keys.in_state(State.STARTING),
-            self._keys.in_state(State.READY),
-            self._keys.in_state(State.ACTIVE),
-            self._keys.startups,
-        ]
-        clock = "" if self.now_ms is None else self.now_ms
-        return await self._scripts.run(verb, keys, [session_id, clock, LIVE_TTL_S, *args])
-
-    async def _now_ms(self) -> int:
-        if self.now_ms is not None:
-            return self.now_ms
-        seconds, microseconds = await self._redis.time()
-        return int(seconds) * 1000 + int(microseconds) // 1000
+        return to_reply(answer)
 
 
-def percentile(values: list[int], percent: int) -> int | None:
-    """Return a percentile of the values, or None when there are none."""
-    if len(values) < 2:
-        return values[0] if values else None
-    return round(quantiles(values, n=100, method="inclusive")[percent - 1])
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+def _idempotency(idempotency: IdempotencyKey | None) -> dict[str, str] | None:
+    if idempotency is None:
+        return None
+    return {
+        "key": idempotency_digest(f"{idempotency.scope}\n{idempotency.key}"),
+        "fingerprint": idempotency_digest(idempotency.fingerprint),
+    }

@@ -47,7 +47,7 @@ def create_app(settings: TokenserverSettings) -> Starlette:
             stack.push_async_callback(redis.aclose)
             rooms = await stack.enter_async_context(open_rooms(settings))
             store = SessionStore(redis, settings)
-            sweeper = LeaseSweeper(store, rooms, mercy_s=settings.agent_lease_s)
+            sweeper = LeaseSweeper(store, rooms)
             await stack.enter_async_context(
                 _running(run_every(settings.sweep_interval_s, "leases", sweeper.sweep_once))
             )

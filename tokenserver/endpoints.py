@@ -18,7 +18,6 @@ from sessions.ids import (
     new_identity,
     new_session_id,
     parse_session_id,
-    room_name,
 )
 from sessions.model import Newcomer
 from tokenserver.auth import hash_secret, new_session_secret, owned_session
@@ -84,17 +83,16 @@ async def stop_session(request: ApiRequest) -> Response:
     session = await owned_session(request, SessionId(asked.session_id), asked.session_secret)
     store = request.state["store"]
     await store.end(session.id)
-    await _close_room(request, session.room)
+    if await _close_room(request, session.room):
+        await store.mark_closed(session.id)
     return JSONResponse(session_view(await store.get(session.id)))
 
 
 def _newcomer(user_id: str | None, secret: str) -> Newcomer:
-    session_id, identity = new_session_id(), new_identity()
     return Newcomer(
-        id=session_id,
-        user_id=UserId(user_id or identity),
-        identity=identity,
-        room=room_name(session_id),
+        id=new_session_id(),
+        user_id=None if user_id is None else UserId(user_id),
+        identity=new_identity(),
         secret_hash=hash_secret(secret),
     )
 
@@ -110,9 +108,11 @@ async def _open_room(request: ApiRequest, newcomer: Newcomer, epoch: int) -> Non
         raise
 
 
-async def _close_room(request: ApiRequest, room: str) -> None:
+async def _close_room(request: ApiRequest, room: str) -> bool:
     try:
         await request.state["rooms"].close(room)
     except RoomsError as error:
-        # The session is over in the store: its agent leaves by itself, and the room closes then.
+        # The session stays `ending`: the supervisor tries again.
         logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
+        return False
+    return True

@@ -49,6 +49,60 @@ _MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
         "All agents are busy. Please try again shortly.",
         5,
     ),
+    sessions.QueueFull: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        sessions.QueueFull.code,
+        "All agents are busy, and too many people wait already. Please try again later.",
+        30,
+    ),
+    sessions.UserBusy: (
+        HTTPStatus.CONFLICT,
+        sessions.UserBusy.code,
+        "You have a session already. End it first.",
+        5,
+    ),
+    sessions.RateLimited: (
+        HTTPStatus.TOO_MANY_REQUESTS,
+        sessions.RateLimited.code,
+        "You have started too many sessions. Please wait a moment.",
+        60,
+    ),
+    sessions.IdempotencyConflict: (
+        HTTPStatus.CONFLICT,
+        sessions.IdempotencyConflict.code,
+        "This Idempotency-Key came with another request before. Use a new one.",
+        None,
+    ),
+    sessions.InvalidInput: (
+        HTTPStatus.BAD_REQUEST,
+        sessions.InvalidInput.code,
+        "An id in the request cannot be one.",
+        None,
+    ),
+    sessions.StillWaiting: (
+        HTTPStatus.CONFLICT,
+        sessions.StillWaiting.code,
+        "The session waits for a slot.",
+        5,
+    ),
+    sessions.NotClaimed: (
+        HTTPStatus.CONFLICT,
+        sessions.NotClaimed.code,
+        "The session has no agent yet.",
+        None,
+    ),
+    sessions.WorkerNotFound: (
+        HTTPStatus.NOT_FOUND,
+        sessions.WorkerNotFound.code,
+        "There is no such worker.",
+        None,
+    ),
+    sessions.WrongSchema: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        sessions.WrongSchema.code,
+        "The session store belongs to another version; an operator has to look at the log.",
+        None,
+    ),
     sessions.StaleEpoch: (
         HTTPStatus.CONFLICT,
         sessions.StaleEpoch.code,
@@ -91,7 +145,8 @@ def api_error(error: Exception) -> ApiError:
         return ApiError(status, status.phrase.lower().replace(" ", "_"), f"{error.detail}.")
     for kind, (status, code, message, retry_after_s) in _MEANINGS.items():
         if isinstance(error, kind):
-            return ApiError(status, code, message, retry_after_s=retry_after_s)
+            known_s = getattr(error, "retry_after_s", retry_after_s)
+            return ApiError(status, code, message, retry_after_s=known_s)
     return ApiError(
         HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong on our side."
     )

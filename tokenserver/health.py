@@ -60,9 +60,11 @@ async def _answers(call: Awaitable[None]) -> str:
 def _figures(occupancy: Occupancy) -> dict[str, Any]:
     return {
         "sessions": {
+            "queued": occupancy.queued,
             "starting": occupancy.starting,
             "ready": occupancy.ready,
             "active": occupancy.active,
+            "recovering": occupancy.recovering,
             "capacity": occupancy.capacity,
         },
         "latency": {"p50": occupancy.startup_p50_ms, "p95": occupancy.startup_p95_ms},

@@ -109,10 +109,14 @@ class StandardTokenRequest(BaseModel):
 
 
 _MESSAGES = {
+    "queued": "All agents are busy; you are in line.",
     "starting": "An agent is on its way.",
     "ready": "The agent is in the room and waits for you.",
     "active": "You are talking.",
+    "recovering": "The agent was lost; another is on its way.",
+    "ending": "The session is being closed.",
     "ended": "The session is over.",
+    "expired": "The wait was given up.",
 }
 
 

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from rooms.tokens import Participant, mint_token
 from sessions.assignment import Assignment
 from sessions.errors import SessionOver
-from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
+from sessions.ids import SessionId, new_identity, new_session_id, room_name
 from tokenserver.auth import hash_secret, new_session_secret, owned_session
 from tokenserver.bodies import checked, read_json
 from tokenserver.errors import ApiError
@@ -53,7 +53,6 @@ def _standard(request: ApiRequest, asked: StandardTokenRequest) -> Response:
     session_id, identity, secret = new_session_id(), new_identity(), new_session_secret()
     assignment = Assignment(
         session_id=session_id,
-        user_id=UserId(identity),
         identity=identity,
         secret_hash=hash_secret(secret),
         admit_on_start=True,

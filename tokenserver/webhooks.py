@@ -57,7 +57,7 @@ async def _apply(request: ApiRequest, event: RoomEvent, session_id: SessionId) -
             case "participant_joined" if event.is_user:
                 await store.mark_joined(session_id)
             case "room_finished":
-                await store.end(session_id)
+                await store.mark_closed(session_id)
     except SessionNotFound:
         # A room of the standard token endpoint: its session begins when the agent claims it.
         logger.info("a room without a session", extra={"room": event.room, "event": event.kind})

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 
-from livekit import rtc
+import aiohttp
+from livekit import api, rtc
 from livekit.agents import CloseEvent, JobContext
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from sessions.assignment import Assignment
-from sessions.errors import AtCapacity, SessionNotFound, SessionOver, StoreUnavailable
+from sessions.errors import NotAdmitted, SessionNotFound, SessionOver, StoreUnavailable
 from worker.agent import Assistant
 from worker.greeting import load_greeting
 from worker.lease import Lease, LeaseLost
@@ -115,10 +116,12 @@ class Call:
         is_recorded = outcome.verdict is Verdict.LEFT or await self._record(
             outcome, _RECORD_BEFORE_CLOSING_S
         )
-        if self._must_close_room or outcome.verdict is not Verdict.LEFT:
-            await self._close_room()
+        must_close = self._must_close_room or outcome.verdict is not Verdict.LEFT
+        is_closed = must_close and await self._close_room()
         if not is_recorded:
-            await self._record(outcome, _RECORD_AFTER_CLOSING_S)
+            is_recorded = await self._record(outcome, _RECORD_AFTER_CLOSING_S)
+        if is_closed and is_recorded:
+            await self._write("closing", self._lease.mark_closed, _RECORD_BEFORE_CLOSING_S)
         await self._track.aclose()
         await self._warm.pipeline.client.close()
         await self._warm.redis.aclose()
@@ -148,7 +151,7 @@ class Call:
         except LeaseLost as lost:
             # No room of a session that is over may stay open; joining may even have made it anew.
             self._must_close_room = isinstance(
-                lost.cause, AtCapacity | SessionNotFound | SessionOver
+                lost.cause, NotAdmitted | SessionNotFound | SessionOver
             )
             logger.info("leaving the room", extra={"code": lost.cause.code})
             self.conclude(Outcome.left(lost.cause.code))
@@ -186,30 +189,46 @@ class Call:
 
     async def _record(self, outcome: Outcome, deadline_s: float) -> bool:
         """Write the outcome; False when Redis did not take it in time."""
-        failed = outcome.verdict is Verdict.FAILED
+        if outcome.verdict is Verdict.FAILED:
+            return await self._write("outcome", lambda: self._lease.fail(outcome.error), deadline_s)
+        return await self._write("outcome", self._lease.end, deadline_s)
+
+    async def _write(
+        self, what: str, write: Callable[[], Awaitable[None]], deadline_s: float
+    ) -> bool:
+        """Repeat a last write until Redis takes it; False when it did not in time."""
         try:
             async with asyncio.timeout(deadline_s):
                 while True:
                     try:
-                        await (self._lease.fail(outcome.error) if failed else self._lease.end())
+                        await write()
                     except StoreUnavailable:
                         await asyncio.sleep(0.2)
                     else:
                         return True
         except TimeoutError:
-            logger.warning("outcome not recorded", extra={"outcome": outcome.verdict})
+            logger.warning("not recorded", extra={"what": what})
             return False
 
-    async def _close_room(self) -> None:
+    async def _close_room(self) -> bool:
+        """Close the room; False when that is not certain."""
         # The WebRTC library reports each channel that a closed room takes away as an error.
         logging.getLogger("livekit").setLevel(logging.CRITICAL)
         # The framework's own logger is a child of it, and stays as it was.
         logging.getLogger("livekit.agents").setLevel(logger.getEffectiveLevel())
+        request = api.DeleteRoomRequest(room=self._ctx.job.room.name)
         try:
             async with asyncio.timeout(_CLOSE_ROOM_S):
-                await self._ctx.delete_room(self._ctx.job.room.name)
-        except TimeoutError:
-            logger.warning("room could not be closed")
+                await self._ctx.api.room.delete_room(request)
+        except api.ServerError as error:
+            if error.code == api.ServerErrorCode.NOT_FOUND:
+                return True
+            logger.warning("room could not be closed", extra={"reason": error.code})
+            return False
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            logger.warning("room could not be closed", extra={"reason": type(error).__name__})
+            return False
+        return True
 
     def _go(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)

@@ -57,6 +57,5 @@ def _lease(ctx: JobContext, warm: Warm, assignment: Assignment) -> Lease:
         warm.store,
         assignment,
         process,
-        ctx.job.room.name,
         interval_s=warm.settings.heartbeat_interval_s,
     )

@@ -36,14 +36,12 @@ class Lease:
         store: SessionStore,
         assignment: Assignment,
         agent: AgentProcess,
-        room: str,
         *,
         interval_s: float,
     ) -> None:
         self._store = store
         self._assignment = assignment
         self._agent = agent
-        self._room = room
         self._interval_s = interval_s
         self._id = assignment.session_id
         self._epoch = assignment.epoch
@@ -66,6 +64,10 @@ class Lease:
         """Record that the session ended. Raises StoreUnavailable."""
         await self._unless_over(self._store.end(self._id, epoch=self._epoch))
 
+    async def mark_closed(self) -> None:
+        """Record that the room is no more. Raises StoreUnavailable."""
+        await self._unless_over(self._store.mark_closed(self._id))
+
     async def fail(self, error: str) -> None:
         """Record that the session failed. Raises StoreUnavailable."""
         await self._unless_over(self._store.fail(self._id, error, epoch=self._epoch))
@@ -76,7 +78,6 @@ class Lease:
                 id=self._id,
                 user_id=self._assignment.user_id,
                 identity=self._assignment.identity,
-                room=self._room,
                 secret_hash=self._assignment.secret_hash,
             )
             await self._persistently(lambda: self._store.admit(newcomer))

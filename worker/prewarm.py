@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from livekit import rtc
 from livekit.agents import JobProcess
-from redis.asyncio import Redis
 
+from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.greeting import Clip, load_greeting
@@ -23,7 +23,7 @@ class Warm:
     """All that a call needs and that does not depend on the call."""
 
     settings: WorkerSettings
-    redis: Redis
+    redis: Client
     store: SessionStore
     pipeline: Pipeline
     greeting: Clip | None

@@ -21,7 +21,7 @@ _STOP_TIMEOUT_S = 5.0
 _RECORDED_WITHIN_S = 5.0
 """How long after the end of a call its session may still say that it goes on."""
 _RECORDED_POLL_S = 0.1
-_OVER = frozenset({"ended", "failed"})
+_OVER = frozenset({"ended", "failed", "expired"})
 
 
 class TalkFailed(DevstackError):

@@ -1,16 +1,59 @@
--- admit: give a new session a slot and put it into `starting`.
--- KEYS as in include/session.lua
--- ARGV[4] capacity   ARGV[5] lease in ms   ARGV[6..] fields of the session, name and value in turn
--- Returns {1, "starting", 1} for a new session, {0, status, epoch} when it was admitted before.
--- Errors: CAPACITY <slots taken>.
-local known = redis.call("HGET", KEYS[1], "status")
-if known then return reply(false, known) end
+-- admit: give a new session a slot, or a place in the queue.
+-- KEYS store, session
+-- ARGV {id, fields: [name, value …], secretHash, user?, policy?, mayWait,
+--   idempotency?: {key, fingerprint}}
+-- Returns {outcome, id, changed, status, epoch, position?, etaMs?, admitted?, replaced?}; outcome
+--   is new, known (asked for before: nothing changes) or resumed (the user's live session).
+-- Errors: IDEMPOTENCY <id>, RATE <ms>, USERBUSY <id>, CAPACITY <slots>, QUEUEFULL <waiting>.
+local function known(s, outcome)
+  local position, eta = place_of(s)
+  return about(s, false, { outcome = outcome, position = position, etaMs = eta })
+end
 
-local now = now_ms()
-local taken = redis.call("ZCOUNT", KEYS[2], "(" .. now, "+inf")
-if taken >= tonumber(ARGV[4]) then return redis.error_reply("CAPACITY " .. taken) end
+local earlier, conflict = asked_before()
+if conflict then return conflict end
+if earlier then return known(earlier, "known") end
+local s = load(ask.id)
+if s.status then return known(s, "known") end
+local wait = must_wait()
+if wait then return redis.error_reply("RATE " .. wait) end
 
-redis.call("HSET", KEYS[1], "epoch", 1, "createdAt", now, unpack(ARGV, 6))
-move(nil, "starting")
-hold_slot_until(now + tonumber(ARGV[5]), "starting")
-return reply(true, "starting")
+local other = live_session_of_user()
+if other and ask.policy == "reject" then return redis.error_reply("USERBUSY " .. other.id) end
+if other and ask.policy == "resume" then
+  redis.call("HSET", other.key, "secretHash", ask.secretHash)
+  return known(other, "resumed")
+end
+
+-- Who came first is served first. Then there is a slot, or for a while there is none. Who replaces
+-- a session has its slot, or its place in line.
+local admitted, free = admit_waiting()
+other = other and live_session_of_user()
+local waiting = redis.call("ZCARD", index("queued"))
+local has_slot, place = other and HOLDING[other.status] or waiting == 0 and free > 0, nil
+if not has_slot and other then
+  place = redis.call("ZSCORE", index("queued"), other.id)
+elseif not has_slot then
+  if not ask.mayWait then return redis.error_reply("CAPACITY " .. limits.maxSessions) end
+  if waiting >= limits.queueLimit then return redis.error_reply("QUEUEFULL " .. waiting) end
+end
+if other then release(other, "ended", "replaced") end
+
+s.epoch, s.created = 1, now
+local fields = ask.fields
+for _, field in ipairs({ "secretHash", ask.secretHash, "epoch", 1, "createdAt", now }) do
+  fields[#fields + 1] = field
+end
+list_with_user()
+list_with_idempotency()
+if has_slot then
+  fields[#fields + 1], fields[#fields + 2] = "dispatchedAt", now
+  start(s, now + limits.claimMs, fields)
+else
+  redis.call("ZADD", key("tickets"), now + limits.ticketTtlMs, s.id)
+  move(s, "queued", nil, fields, place)
+  redis.call("EXPIRE", s.key, limits.liveTtlS)
+end
+local position, eta = place_of(s)
+return about(s, true, { outcome = "new", position = position, etaMs = eta, admitted = admitted,
+  replaced = other and other.id })

@@ -1,17 +1,16 @@
--- claim: an agent process takes a session it was sent for.
--- KEYS as in include/session.lua
--- ARGV[4] epoch   ARGV[5] worker id   ARGV[6] process id   ARGV[7] job id
--- ARGV[8] 1 if the process was warm, else 0   ARGV[9] lease in ms
--- Returns {1, status, epoch}; {0, …} when the same job had claimed it before.
--- Errors: NOSESSION, OVER <status>, FENCED <epoch>, BUSY <job id>.
-local status, failure = fenced_status(ARGV[4])
+-- claim: an agent process takes the session it was sent for. Its lease begins.
+-- KEYS store, session
+-- ARGV {id, epoch, workerId, agentPid, jobId, prewarmed: 1 or 0}
+-- Returns {id, changed, status, epoch}; changed is false when the same job had claimed it before.
+-- Errors: NOSESSION, OVER <status>, WAITING, FENCED <epoch>, CLAIMED <job id>.
+local s, failure = holding()
 if failure then return failure end
-local holder = redis.call("HGET", KEYS[1], "jobId")
-if holder and holder ~= ARGV[7] then return redis.error_reply("BUSY " .. holder) end
+if s.job and s.job ~= ask.jobId then return redis.error_reply("CLAIMED " .. s.job) end
 
-local now = now_ms()
-redis.call("HSET", KEYS[1], "workerId", ARGV[5], "agentPid", ARGV[6], "jobId", ARGV[7],
-  "prewarmed", ARGV[8])
-redis.call("HSETNX", KEYS[1], "claimedAt", now)
-hold_slot_until(now + tonumber(ARGV[9]), status)
-return reply(not holder, status)
+hold_slot_until(s, now + limits.agentLeaseMs)
+if s.job then return about(s, false) end
+redis.call("HSET", s.key, "workerId", ask.workerId, "agentPid", ask.agentPid, "jobId", ask.jobId,
+  "prewarmed", ask.prewarmed, "claimedAt", now)
+redis.call("ZREM", key("dispatches"), s.id)
+redis.call("HINCRBY", key("pool:stats"), ask.prewarmed == 1 and "total_assigned" or "total_cold", 1)
+return about(s, true)

@@ -1,51 +1,55 @@
--- session.lua: what every verb shares. Prepended to each script by scripts.py.
--- KEYS[1] session hash   KEYS[2] slots   KEYS[3..5] sets of ids: starting, ready, active
--- ARGV[1] session id   ARGV[2] now in ms, or "" for the clock of Redis   ARGV[3] live TTL in s
-local id, live_ttl_s = ARGV[1], tonumber(ARGV[3])
-local set_of = { starting = KEYS[3], ready = KEYS[4], active = KEYS[5] }
+-- session.lua: the hash of a session and the indexes that follow its status. Needs store.lua.
+local HOLDING = { starting = true, ready = true, active = true, recovering = true }
+local TERMINAL = { ended = true, failed = true, expired = true }
 
-local function now_ms()
-  if ARGV[2] ~= "" then return tonumber(ARGV[2]) end
-  local time = redis.call("TIME")
-  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local function session_key(id) return key("session:" .. id) end
+local function index(status) return key("session:" .. status) end
+
+-- Read what the verbs need of a session; its status is nil when there is none.
+local function load(id)
+  local row = redis.call("HMGET", session_key(id), "status", "epoch", "revision", "createdAt",
+    "admittedAt", "joinedAt", "jobId", "remember", "userId")
+  return { id = id, key = session_key(id), status = row[1] or nil, epoch = tonumber(row[2]),
+    revision = tonumber(row[3]) or 0, created = tonumber(row[4]), admitted = tonumber(row[5]),
+    joined = row[6], job = row[7], remember = row[8],
+    user = row[9] and redis.sha1hex(row[9]) }
 end
 
--- Put the session into a state; `from` is the state it leaves, or nil for a new one.
-local function move(from, to)
-  redis.call("HSET", KEYS[1], "status", to)
-  if from and set_of[from] then redis.call("SREM", set_of[from], id) end
-  if set_of[to] then
-    redis.call("SADD", set_of[to], id)
-    redis.call("EXPIRE", set_of[to], live_ttl_s)
+-- Where a session stands in the index of a status: the queue in order of arrival, live ones by
+-- when they were asked for, those that are over by when that was.
+local function score(s, status)
+  if status == "queued" then return redis.call("HINCRBY", KEYS[1], "tickets", 1) end
+  return HOLDING[status] and s.created or now
+end
+
+-- Write fields of a session, given as name, value, name, value …, and what happened to it; tell
+-- whoever listens. The event is "status time epoch detail".
+local function record(s, status, detail, fields)
+  s.revision = s.revision + 1
+  local event = status .. " " .. now .. " " .. s.epoch .. (detail and " " .. detail or "")
+  redis.call("HSET", s.key, "revision", s.revision, "e:" .. s.revision, event, unpack(fields or {}))
+  if s.revision > limits.eventsKept then
+    redis.call("HDEL", s.key, "e:" .. s.revision - limits.eventsKept)
   end
+  redis.call("XADD", key("events"), "MAXLEN", "~", limits.streamKept, "*",
+    "session", s.id, "revision", s.revision, "status", status)
 end
 
--- Hold the slot until then; every key of the session lives on with it.
-local function hold_slot_until(lapse_ms, status)
-  redis.call("ZADD", KEYS[2], lapse_ms, id)
-  for _, key in ipairs({ KEYS[1], KEYS[2], set_of[status] }) do
-    redis.call("EXPIRE", key, live_ttl_s)
+-- Put a session into a status, with fields as above. `place` is where, if not where it would be.
+local function move(s, to, detail, fields, place)
+  fields = fields or {}
+  fields[#fields + 1], fields[#fields + 2] = "status", to
+  if s.status ~= to then
+    if s.status then redis.call("ZREM", index(s.status), s.id) end
+    redis.call("ZADD", index(to), place or score(s, to), s.id)
   end
+  s.status = to
+  record(s, to, detail, fields)
 end
 
--- What every verb returns: whether this call changed anything, the status now, the epoch.
-local function reply(changed, status)
-  return { changed and 1 or 0, status, tonumber(redis.call("HGET", KEYS[1], "epoch")) }
-end
-
--- Return the status of a live session, or nil and an error reply.
-local function live_status()
-  local status = redis.call("HGET", KEYS[1], "status")
-  if not status then return nil, redis.error_reply("NOSESSION " .. id) end
-  if not set_of[status] then return nil, redis.error_reply("OVER " .. status) end
-  return status
-end
-
--- As live_status, for a writer that says under which epoch it was sent.
-local function fenced_status(epoch)
-  local status, failure = live_status()
-  if failure then return nil, failure end
-  local current = redis.call("HGET", KEYS[1], "epoch")
-  if epoch ~= current then return nil, redis.error_reply("FENCED " .. current) end
-  return status
+-- What verbs about one session answer: the status and epoch now, and what else there is to say.
+local function about(s, changed, more)
+  local fields = more or {}
+  fields.id, fields.changed, fields.status, fields.epoch = s.id, changed, s.status, s.epoch
+  return answer(fields)
 end

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from livekit import api
@@ -15,25 +14,18 @@ from devstack.services.ports import random_ports
 from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from sessions.connection import Temper, connect
+from sessions.model import Newcomer
 from sessions.settings import StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.leases import LeaseSweeper
-from tests.integration.sessions.conftest import agent, newcomer
+from tests.integration.sessions.conftest import agent, newcomer, pass_time
 from tests.support.servers import LiveKitServer, RedisServer
 
 LEASE_MS = 8_000
+START_LEASE_MS = 30_000
+SUSPICION_MS = 1_000
 START_MS = 1_000_000
-
-
-@dataclass
-class Clock:
-    """A monotonic clock that moves when told to."""
-
-    now_s: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture
@@ -65,17 +57,18 @@ async def test_a_dead_agents_session_fails_and_its_room_closes(
 ) -> None:
     """1. An agent claims a session. 2. It is killed: no heartbeat any more. 3. Its lease lapses.
 
-    Result: the session has failed with words for its user, the slot is free, the room is gone.
+    Result: one pass suspects it, the next one fails the session with words for its user; the slot
+    is free, the room is gone.
     """
-    session = newcomer()
-    await store.admit(session)
-    await rooms.open(session.room, "{}")
+    session = await _started(store, rooms)
     await store.claim(session.id, 1, agent())
-    clock = Clock()
-    sweeper = LeaseSweeper(store, rooms, mercy_s=8.0, clock=clock)
-    clock.now_s = 9.0
+    sweeper = LeaseSweeper(store, rooms)
+    await pass_time(store, LEASE_MS - 1)
     assert await sweeper.sweep_once() == 0
-    store.now_ms = START_MS + LEASE_MS
+    await pass_time(store, 1)
+    assert await sweeper.sweep_once() == 0
+    assert (await store.get(session.id)).is_live
+    await pass_time(store, SUSPICION_MS)
     assert await sweeper.sweep_once() == 1
     failed = await store.get(session.id)
     assert failed.status is State.FAILED
@@ -88,64 +81,99 @@ async def test_a_dead_agents_session_fails_and_its_room_closes(
     assert list(left.rooms) == []
 
 
-async def test_a_room_that_could_not_be_closed_is_closed_at_the_next_pass(
+async def test_an_agent_that_was_only_late_is_not_judged(store: SessionStore, rooms: Rooms) -> None:
+    """1. A lease lapses, and a pass sees it. 2. The heartbeat comes after all.
+
+    Result: the next pass finds nothing to do.
+    """
+    session = await _started(store, rooms)
+    await store.claim(session.id, 1, agent())
+    sweeper = LeaseSweeper(store, rooms)
+    await pass_time(store, LEASE_MS)
+    assert await sweeper.sweep_once() == 0
+    await store.renew(session.id, 1)
+    await pass_time(store, SUSPICION_MS)
+    assert await sweeper.sweep_once() == 0
+    assert (await store.get(session.id)).is_live
+    await store.end(session.id)
+    await sweeper.sweep_once()
+
+
+async def test_a_room_that_could_not_be_closed_is_closed_later_by_anybody(
     store: SessionStore, rooms: Rooms, livekit_server: LiveKitServer
 ) -> None:
-    """1. A lease lapses while LiveKit is away. 2. LiveKit is back.
+    """1. A session ends while LiveKit is away. 2. The server that was to close its room stops.
+    3. LiveKit is back, and another server sweeps.
 
-    Result: the session fails at once, the room is closed as soon as that can be done.
+    Result: the session is `ending` until then, with its slot free, and over afterwards.
     """
-    session = newcomer()
-    await store.admit(session)
-    await rooms.open(session.room, "{}")
+    session = await _started(store, rooms)
+    await store.fail(session.id, "why")
     nowhere = RoomSettings(
         livekit_url=f"ws://127.0.0.1:{random_ports().livekit}",
         livekit_api_key=livekit_server.api_key,
         livekit_api_secret=SecretStr(livekit_server.api_secret),
     )
-    store.now_ms = START_MS + 30_000
     async with open_rooms(nowhere) as unreachable:
-        sweeper = LeaseSweeper(store, unreachable, mercy_s=0.0, clock=Clock())
-        assert await sweeper.sweep_once() == 1
-        assert (await store.get(session.id)).status is State.FAILED
-        sweeper._rooms = rooms
-        assert await sweeper.sweep_once() == 0
+        assert await LeaseSweeper(store, unreachable).sweep_once() == 0
+    assert (await store.get(session.id)).status is State.ENDING
+    assert (await store.occupancy()).taken == 0
+    await LeaseSweeper(store, rooms).sweep_once()
+    assert (await store.get(session.id)).status is State.FAILED
     assert not await rooms.close(session.room)
 
 
 async def test_a_session_nobody_came_for_says_so(store: SessionStore, rooms: Rooms) -> None:
     session = newcomer()
     await store.admit(session)
-    clock = Clock()
-    sweeper = LeaseSweeper(store, rooms, mercy_s=0.0, clock=clock)
-    store.now_ms = START_MS + 30_000
+    sweeper = LeaseSweeper(store, rooms)
+    await pass_time(store, START_LEASE_MS)
+    assert await sweeper.sweep_once() == 0
+    await pass_time(store, SUSPICION_MS)
     assert await sweeper.sweep_once() == 1
     assert (await store.get(session.id)).error == "No agent came in time. Please try again."
 
 
-@pytest.mark.parametrize(("mercy_s", "failed"), [(8.0, 0), (0.0, 1)])
+@pytest.mark.parametrize("is_merciful", [True, False])
 async def test_after_an_outage_nobody_is_judged_until_a_lease_has_passed(
-    store: SessionStore, rooms: Rooms, mercy_s: float, failed: int
+    redis: Redis, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, *, is_merciful: bool
 ) -> None:
     """1. An agent is well. 2. Redis is away for longer than a lease. 3. It is back; the sweep
     comes before the agent's next heartbeat.
 
-    Result: the session lives on. Without the mercy (second case) it would be failed.
+    Result: the session lives on. Without the store's mercy (second case) it is failed.
     """
+    if not is_merciful:
+        monkeypatch.setattr("sessions.settings._GAP_PER_LEASE", 1000)
+    settings = StoreSettings(redis_prefix=f"test-{secrets.token_hex(6)}")
+    store = SessionStore(redis, settings, now_ms=START_MS)
     session = newcomer()
     await store.admit(session)
     await store.claim(session.id, 1, agent())
-    clock = Clock()
-    sweeper = LeaseSweeper(store, rooms, mercy_s=mercy_s, clock=clock)
-    clock.now_s = 100.0
-    away = connect(
-        StoreSettings(redis_url=SecretStr(f"redis://127.0.0.1:{random_ports().redis}/0")),
-        Temper.HASTY,
-    )
-    there, store._redis = store._redis, away
-    assert await sweeper.sweep_once() == 0
-    store._redis = there
-    await away.aclose()
+    sweeper = LeaseSweeper(store, rooms)
     store.now_ms = START_MS + 60_000
-    clock.now_s += 1.0
-    assert await sweeper.sweep_once() == failed
+    await sweeper.sweep_once()
+    await pass_time(store, SUSPICION_MS)
+    assert await sweeper.sweep_once() == (0 if is_merciful else 1)
+    if is_merciful:
+        await store.renew(session.id, 1)
+        await pass_time(store, LEASE_MS - SUSPICION_MS)
+        await store.renew(session.id, 1)
+        await pass_time(store, 1)
+        assert await sweeper.sweep_once() == 0
+        assert (await store.get(session.id)).is_live
+
+
+async def test_redis_away_is_no_error(rooms: Rooms) -> None:
+    url = SecretStr(f"redis://127.0.0.1:{random_ports().redis}/0")
+    settings = StoreSettings(redis_url=url)
+    away = connect(settings, Temper.HASTY)
+    assert await LeaseSweeper(SessionStore(away, settings), rooms).sweep_once() == 0
+    await away.aclose()
+
+
+async def _started(store: SessionStore, rooms: Rooms) -> Newcomer:
+    session = newcomer()
+    await store.admit(session)
+    await rooms.open(session.room, "{}")
+    return session

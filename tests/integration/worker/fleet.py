@@ -189,9 +189,7 @@ class Fleet:
 
     async def admit(self, call: Call) -> None:
         """Give the session its slot."""
-        await self.store.admit(
-            Newcomer(id=call.session_id, user_id=USER, identity=call.identity, room=call.room)
-        )
+        await self.store.admit(Newcomer(id=call.session_id, user_id=USER, identity=call.identity))
 
     async def send_agent(self, call: Call, metadata: str) -> None:
         """Open the room with its agent."""

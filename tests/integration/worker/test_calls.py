@@ -6,7 +6,7 @@ import pytest
 from livekit import api
 from redis.asyncio import Redis
 
-from sessions.ids import UserId, new_identity, new_session_id, room_name
+from sessions.ids import UserId, new_identity, new_session_id
 from sessions.keys import Keys
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
@@ -150,9 +150,10 @@ async def test_the_room_of_a_session_that_is_over_is_closed(
     del worker
     call = await _call_without_agent(fleet)
     await store.end(call.session_id)
+    assert (await call.look()).status is State.ENDING
     await fleet.send_agent(call, _metadata(call))
     await call.until_room_is_closed()
-    assert (await call.look()).status is State.ENDED
+    await call.until(State.ENDED)
 
 
 async def test_a_session_can_be_admitted_by_its_agent(fleet: Fleet, worker: Worker) -> None:
@@ -167,9 +168,7 @@ async def test_a_session_can_be_admitted_by_its_agent(fleet: Fleet, worker: Work
 async def test_the_room_is_closed_when_no_slot_is_left(fleet: Fleet, store: SessionStore) -> None:
     await fleet.start_worker(MAX_SESSIONS="1")
     other = new_session_id()
-    await store.admit(
-        Newcomer(id=other, user_id=UserId("bob"), identity=new_identity(), room=room_name(other))
-    )
+    await store.admit(Newcomer(id=other, user_id=UserId("bob"), identity=new_identity()))
     try:
         call = await fleet.start_call(is_admitted=False)
         await call.until_room_is_closed()

@@ -18,10 +18,9 @@ from sessions.errors import (
     StaleEpoch,
     StoreUnavailable,
 )
-from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id, room_name
+from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id
 from sessions.keys import Keys
-from sessions.model import AgentProcess, Newcomer
-from sessions.scripts import Reply
+from sessions.model import AgentProcess, Newcomer, Reply, Vitals
 from sessions.settings import StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
@@ -41,9 +40,9 @@ class Moody(SessionStore):
         self._maybe_fail()
         return await super().claim(session_id, epoch, agent)
 
-    async def renew(self, session_id: SessionId, epoch: int) -> Reply:
+    async def renew(self, session_id: SessionId, epoch: int, vitals: Vitals | None = None) -> Reply:
         self._maybe_fail()
-        return await super().renew(session_id, epoch)
+        return await super().renew(session_id, epoch, vitals)
 
     def _maybe_fail(self) -> None:
         self.outages -= 1
@@ -68,12 +67,10 @@ class Held:
             identity=self.identity,
             admit_on_start=admit_on_start,
         )
-        return Lease(store, assignment, self.agent, room_name(self.id), interval_s=0.05)
+        return Lease(store, assignment, self.agent, interval_s=0.05)
 
     async def admit(self, store: SessionStore) -> None:
-        await store.admit(
-            Newcomer(id=self.id, user_id=USER, identity=self.identity, room=room_name(self.id))
-        )
+        await store.admit(Newcomer(id=self.id, user_id=USER, identity=self.identity))
 
     def let_agent_admit(self, store: SessionStore) -> None:
         self.lease = self._lease(store, admit_on_start=True)
@@ -115,6 +112,8 @@ async def test_it_claims_reports_and_renews(
 
         await eventually(is_renewed)
     await held.lease.end()
+    assert (await store.get(held.id)).status is State.ENDING
+    await held.lease.mark_closed()
     assert (await store.get(held.id)).status is State.ENDED
 
 

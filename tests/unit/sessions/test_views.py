@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sessions.store import percentile
+from sessions.views import percentile
 
 
 @pytest.mark.parametrize(

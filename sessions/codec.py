@@ -1,0 +1,93 @@
+"""Turns what Redis and the scripts answer into our values; nothing else reads raw replies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sessions.ids import SessionId, UserId, WorkerId
+from sessions.model import Admission, Loss, Outcome, Place, Reply, Session
+from sessions.states import State
+
+
+def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
+    """Build a session from the fields of its hash."""
+
+    def number(name: str) -> int | None:
+        return int(fields[name]) if name in fields else None
+
+    user_id, worker_id = fields.get("userId"), fields.get("workerId")
+    return Session(
+        id=session_id,
+        status=State(fields["status"]),
+        user_id=None if user_id is None else UserId(user_id),
+        identity=fields["identity"],
+        epoch=int(fields["epoch"]),
+        revision=int(fields["revision"]),
+        secret_hash=fields.get("secretHash", ""),
+        created_at_ms=int(fields["createdAt"]),
+        admitted_at_ms=number("admittedAt"),
+        dispatched_at_ms=number("dispatchedAt"),
+        worker_id=None if worker_id is None else WorkerId(worker_id),
+        agent_pid=number("agentPid"),
+        job_id=fields.get("jobId"),
+        prewarmed=None if "prewarmed" not in fields else fields["prewarmed"] == "1",
+        agent_state=fields.get("agentState"),
+        pss_bytes=number("pssBytes"),
+        claimed_at_ms=number("claimedAt"),
+        ready_at_ms=number("readyAt"),
+        joined_at_ms=number("joinedAt"),
+        ended_at_ms=number("endedAt"),
+        losses_ms=tuple(int(text) for text in fields.get("losses", "").split()),
+        error=fields.get("error"),
+        reason=fields.get("reason"),
+    )
+
+
+def to_ids(answer: Mapping[str, Any], name: str) -> tuple[SessionId, ...]:
+    """Return a list of ids from an answer, which leaves out an empty one."""
+    return tuple(SessionId(text) for text in answer.get(name, ()))
+
+
+def to_reply(answer: Mapping[str, Any]) -> Reply:
+    """Build the reply of a verb about one session."""
+    return Reply(**_common(answer))
+
+
+def to_place(answer: Mapping[str, Any]) -> Place:
+    """Build the reply of a verb about a session that may wait."""
+    return Place(
+        **_common(answer), position=answer.get("position"), eta_ms=_whole(answer.get("etaMs"))
+    )
+
+
+def to_admission(answer: Mapping[str, Any]) -> Admission:
+    """Build the reply to a request for a session."""
+    replaced = answer.get("replaced")
+    return Admission(
+        **_common(answer),
+        position=answer.get("position"),
+        eta_ms=_whole(answer.get("etaMs")),
+        outcome=Outcome(answer["outcome"]),
+        session_id=SessionId(answer["id"]),
+        replaced=None if replaced is None else SessionId(replaced),
+    )
+
+
+def to_loss(answer: Mapping[str, Any]) -> Loss:
+    """Build the reply to a loss."""
+    return Loss(**_common(answer), losses=answer.get("losses", 0))
+
+
+def _common(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "changed": bool(answer["changed"]),
+        "status": State(answer["status"]),
+        "epoch": int(answer["epoch"]),
+        "admitted": to_ids(answer, "admitted"),
+    }
+
+
+def _whole(number: float | None) -> int | None:
+    """Lua writes large numbers as floats."""
+    return None if number is None else int(number)

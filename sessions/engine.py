@@ -1,0 +1,43 @@
+"""What all parts of the store share: one Redis, its keys, its scripts, the limits, the clock."""
+
+from __future__ import annotations
+
+from sessions.batch import Client
+from sessions.ids import SessionId
+from sessions.keys import Keys
+from sessions.scripts import Answer, Scripts, translated_errors
+from sessions.settings import StoreSettings
+
+
+class Engine:
+    """Runs verbs. ``now_ms`` is for tests only: None takes the clock of Redis."""
+
+    def __init__(self, redis: Client, settings: StoreSettings, *, now_ms: int | None) -> None:
+        self.redis = redis
+        self.settings = settings
+        self.keys = Keys(settings.redis_prefix)
+        self.now_ms = now_ms
+        self._scripts = Scripts(redis, self.keys, settings)
+
+    async def run(self, verb: str, **ask: object) -> Answer:
+        """Run a verb about the store as a whole. What is None is left out of the question."""
+        return await self._scripts.run(None, _question(verb, ask), self.now_ms)
+
+    async def run_for(self, verb: str, session_id: SessionId, **ask: object) -> Answer:
+        """Run a verb about one session. Raises InvalidInput for what cannot be an id."""
+        key = self.keys.session(session_id)
+        return await self._scripts.run(key, _question(verb, ask, id=session_id), self.now_ms)
+
+    async def now(self) -> int:
+        """Return the time by Redis's clock, in ms since 1970."""
+        if self.now_ms is not None:
+            return self.now_ms
+        with translated_errors():
+            seconds, microseconds = await self.redis.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def _question(verb: str, ask: dict[str, object], **more: object) -> dict[str, object]:
+    return {"verb": verb, **more} | {
+        name: value for name, value in ask.items() if value is not None
+    }

@@ -1,0 +1,14 @@
+-- dispatch: take over the duty to send an agent. One caller gets it; should it not act, or the
+-- agent not come, the duty is due again.
+-- KEYS store, session   ARGV {id, claimMs?}
+-- Returns {id, changed, status, epoch}; changed is false when it is not due, or not needed.
+-- Errors: NOSESSION, OVER <status>, WAITING.
+local s, failure = holding()
+if failure then return failure end
+local due = redis.call("ZSCORE", key("dispatches"), s.id)
+if not due or tonumber(due) > now then return about(s, false) end
+
+redis.call("ZADD", key("dispatches"), now + (ask.claimMs or limits.claimMs), s.id)
+redis.call("HSET", s.key, "dispatchedAt", now)
+hold_slot_until(s, now + limits.startLeaseMs)
+return about(s, true)

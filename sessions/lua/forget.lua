@@ -1,0 +1,28 @@
+-- forget: erase what is known of a user. Live sessions end; what is left of them until their rooms
+-- are closed names nobody.
+-- KEYS store   ARGV {user, limit}
+-- Returns {left, ending?: [id …], admitted?}: how many sessions are still to do (call again), and
+--   whose rooms are to be closed.
+-- Errors: none.
+local list, ending, admitted = key("user:" .. ask.user), {}, {}
+local ids = redis.call("ZRANGE", list, 0, ask.limit - 1)
+for _, id in ipairs(ids) do
+  local s = load(id)
+  s.remember = nil
+  if s.status == "queued" or HOLDING[s.status] then release(s, "ended", "forgotten") end
+  local idempotency = redis.call("HGET", s.key, "idempotency")
+  if idempotency then redis.call("DEL", key("idem:" .. idempotency)) end
+  redis.call("DEL", key("conversation:" .. id), key("agent:" .. id .. ":logs"))
+  if s.status == "ending" then
+    redis.call("HDEL", s.key, "userId", "remember", "secretHash", "idempotency", "logBatch", "turn")
+    redis.call("HSET", s.key, "forgotten", 1)
+    ending[#ending + 1] = id
+  else
+    redis.call("DEL", s.key)
+    sweep(id)
+  end
+  redis.call("ZREM", list, id)
+end
+redis.call("DEL", key("memory:" .. ask.user), key("rate:" .. ask.user))
+if #ids > 0 then admitted = admit_waiting() end
+return answer({ left = redis.call("ZCARD", list), ending = ending, admitted = admitted })

@@ -1,0 +1,48 @@
+-- release.lua: a session is over: it gives back its slot, or its place. Needs keep.lua.
+
+-- Take a session out of everything that waits for it.
+local function unlist(id)
+  for _, name in ipairs({ "slots", "dispatches", "suspects", "tickets" }) do
+    redis.call("ZREM", key(name), id)
+  end
+end
+
+-- Clear away what points to a session whose record is gone.
+local function sweep(id)
+  unlist(id)
+  for name in string.gmatch(limits.shared, "session:%S+") do redis.call("ZREM", key(name), id) end
+end
+
+-- Take sessions from an index of what is over when their record has expired.
+local function prune(status)
+  local oldest = now - limits.historyTtlS * 1000
+  local past = redis.call("ZRANGE", index(status), "-inf", oldest, "BYSCORE", "LIMIT", 0, 50)
+  if #past > 0 then redis.call("ZREM", index(status), unpack(past)) end
+end
+
+-- The last step: nothing changes a settled session. Its record is kept for a while.
+local function settle(s, to, detail, fields)
+  move(s, to, detail, fields)
+  for _, name in ipairs({ s.key, key("conversation:" .. s.id), key("agent:" .. s.id .. ":logs") }) do
+    redis.call("EXPIRE", name, limits.historyTtlS)
+  end
+  keep_list_of_user(s)
+  prune(to)
+end
+
+-- Take a session out of everything that waits for it, and free its slot. Where nobody can be in
+-- its room it is settled at once; elsewhere it is `ending` until the room is known to be closed.
+local function release(s, outcome, why)
+  local fields = { "endedAt", now, "outcome", outcome }
+  if why then
+    fields[#fields + 1], fields[#fields + 2] = outcome == "failed" and "error" or "reason", why
+  end
+  unlist(s.id)
+  if s.admitted then learn_length(now - s.admitted) end
+  keep_words(s)
+  if s.status == "queued" and not s.joined then
+    settle(s, outcome, why, fields)
+  else
+    move(s, "ending", why, fields)
+  end
+end

@@ -1,0 +1,50 @@
+-- store.lua: opens the store: names, version, clock. Comes before everything else.
+-- KEYS[1] the store's own hash, {prefix}:store, then those of the sessions asked about. All other
+--   keys are built from its prefix: which session a freed slot goes to is known only inside the
+--   script. They share one hash slot.
+-- ARGV[1] the time in ms in tests, else "", then a JSON object for each verb (see run.lua).
+--   A limit is a constant that scripts.py writes in its place.
+local prefix = string.sub(KEYS[1], 1, -#"store" - 1)
+local ask, verbs = nil, {}
+
+local function key(name) return prefix .. name end
+
+local meta = redis.call("HMGET", KEYS[1], "schema", "pulse", "outage", "mercy", "meanHeld")
+if meta[1] ~= limits.schema then
+  if meta[1] or redis.call("EXISTS", key("slots")) == 1 then
+    return redis.error_reply("SCHEMA " .. (meta[1] or "1"))
+  end
+  redis.call("HSET", KEYS[1], "schema", limits.schema)
+end
+
+local now = tonumber(ARGV[1])
+if not now then
+  local time = redis.call("TIME")
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- The moment by which leases are judged. When nobody could write for a while, neither could those
+-- whose leases ran on: until a full lease has passed, they are judged as of when the gap began.
+local pulse, mercy, as_of = tonumber(meta[2]) or 0, tonumber(meta[4]) or 0, now
+if now < mercy then
+  as_of = tonumber(meta[3])
+elseif pulse > 0 and now - pulse > limits.gapMs then
+  as_of = pulse
+  redis.call("HSET", KEYS[1], "outage", pulse, "mercy", now + limits.agentLeaseMs)
+end
+if now < pulse or now - pulse >= limits.pulseMs then redis.call("HSET", KEYS[1], "pulse", now) end
+
+-- What all sessions share lives on as long as anybody writes; seen to now and then.
+if math.floor(now / limits.tickMs) ~= math.floor(pulse / limits.tickMs) then
+  for name in string.gmatch(limits.shared, "%S+") do
+    redis.call("EXPIRE", key(name), limits.liveTtlS)
+  end
+end
+
+-- All answers are JSON objects; an empty list is left out, for Lua cannot tell it from an object.
+local function answer(fields)
+  for name, value in pairs(fields) do
+    if type(value) == "table" and not next(value) then fields[name] = nil end
+  end
+  return cjson.encode(fields)
+end

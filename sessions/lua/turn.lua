@@ -1,0 +1,16 @@
+-- turn: add what was said to the conversation, so that another agent could go on with it.
+-- KEYS store, session
+-- ARGV {id, epoch, turn, role, text}; `turn` names it, to be told from a repeated call.
+--   Kept as "ms since the session was created, role, text"
+-- Returns {id, changed, status, epoch}; changed is false for a turn that came before.
+-- Errors: NOSESSION, OVER <status>, FENCED <epoch>, UNCLAIMED <status>.
+local s, failure = live(true)
+if failure then return failure end
+if redis.call("HGET", s.key, "turn") == ask.turn then return about(s, false) end
+
+local name = key("conversation:" .. s.id)
+redis.call("RPUSH", name, now - s.created .. " " .. ask.role .. " " .. ask.text)
+redis.call("LTRIM", name, -limits.turnsKept, -1)
+redis.call("HSET", s.key, "turn", ask.turn)
+redis.call("EXPIRE", name, limits.liveTtlS)
+return about(s, true)

@@ -1,0 +1,13 @@
+-- worker_register: a worker says that it is there, at its start and whenever it was forgotten.
+-- KEYS store
+-- ARGV {id, capacity, host, version, livekitId?}
+-- Returns {changed}: false when it was there before.
+-- Errors: none.
+local name = key("worker:" .. ask.id)
+local is_new = redis.call("ZADD", key("workers"), now + limits.workerLeaseMs, ask.id)
+redis.call("DEL", name)
+redis.call("HSET", name, "capacity", ask.capacity, "host", ask.host, "version", ask.version,
+  "livekitId", ask.livekitId or "", "active", 0, "idle", 0, "draining", 0, "load", 0, "spawned", 0,
+  "registeredAt", now, "seenAt", now)
+redis.call("EXPIRE", name, limits.liveTtlS)
+return answer({ changed = is_new == 1 })

@@ -1,0 +1,27 @@
+-- worker_renew: a worker's heartbeat. What it is to do comes back with the answer.
+-- KEYS store
+-- ARGV {id, active, idle, load, spawned, livekitId?, draining}; `spawned` counts all the
+--   processes it ever started, so that a repeated call adds nothing
+-- Returns {draining, poolTarget?, rank, workers}: whether it shall drain; how many warm processes
+--   the fleet shall have; its place among so many workers, from 0.
+-- Errors: NOWORKER.
+local name = key("worker:" .. ask.id)
+local known = redis.call("HMGET", name, "spawned", "draining")
+if not known[1] or not redis.call("ZSCORE", key("workers"), ask.id) then
+  return redis.error_reply("NOWORKER " .. ask.id)
+end
+local draining = (ask.draining or known[2] == "1") and 1 or 0
+redis.call("HSET", name, "active", ask.active, "idle", ask.idle, "load", ask.load,
+  "spawned", ask.spawned, "draining", draining, "seenAt", now)
+if ask.livekitId then redis.call("HSET", name, "livekitId", ask.livekitId) end
+redis.call("EXPIRE", name, limits.liveTtlS)
+redis.call("ZADD", key("workers"), now + limits.workerLeaseMs, ask.id)
+local new = math.max(ask.spawned - tonumber(known[1]), 0)
+if new > 0 then redis.call("HINCRBY", key("pool:stats"), "total_spawned", new) end
+
+local ids, rank = redis.call("ZRANGE", key("workers"), 0, -1), 0
+for _, id in ipairs(ids) do
+  if id < ask.id then rank = rank + 1 end
+end
+return answer({ draining = draining == 1, rank = rank, workers = #ids,
+  poolTarget = tonumber(redis.call("GET", key("pool:target"))) })
