@@ -95,7 +95,7 @@ class QueueFull(NotAdmitted):
 
 
 class UserBusy(NotAdmitted):
-    """Raised when the user has a live session already; the text is its id."""
+    """Raised when the user has a live session, or waits, already; the text is its id."""
 
     code = "user_busy"
 

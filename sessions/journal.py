@@ -18,6 +18,8 @@ from sessions.text import clean
 
 _MAX_LINE_CHARS = 500
 _MAX_DETAIL_CHARS = 200
+#: As many as a log keeps.
+_LINES_PER_CALL = 200
 #: The client library gives up on a socket that is silent for longer.
 _MAX_BLOCK_MS = 400
 _EVENT = "e:"
@@ -95,7 +97,7 @@ class Journal:
                     _LETTERS.get(line.level.lower(), "i"),
                     clean(line.text, _MAX_LINE_CHARS),
                 ]
-                for line in lines
+                for line in lines[-_LINES_PER_CALL:]
             ],
         )
         return to_reply(answer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sessions.ids import SessionId, UserId, WorkerId, room_name
@@ -22,7 +22,7 @@ class Session:
     epoch: int
     #: Counts the changes of this session.
     revision: int
-    secret_hash: str
+    secret_hash: str = field(repr=False)
     created_at_ms: int
     admitted_at_ms: int | None = None
     dispatched_at_ms: int | None = None
@@ -85,7 +85,7 @@ class Newcomer:
     #: None for a user without a name; a policy and limits for each user need one.
     user_id: UserId | None
     identity: str
-    secret_hash: str = ""
+    secret_hash: str = field(default="", repr=False)
     #: Whether the user wants the conversation to be remembered.
     is_remembered: bool = False
 

@@ -22,7 +22,7 @@ Answer = dict[str, Any]
 _FOLDER = files("sessions") / "lua"
 _LIMIT = re.compile(r"\blimits\.(\w+)")
 #: In the order in which one needs the other; run.lua comes last.
-_INCLUDES = ("store", "session", "lease", "keep", "release", "queue", "user")
+_INCLUDES = ("store", "session", "lease", "keep", "release", "queue", "user", "idempotency")
 #: Error replies of Redis itself that mean "not now"; the rest are mistakes of ours.
 _OUTAGES = frozenset(
     {

@@ -71,6 +71,9 @@ class StoreSettings(BaseSettings):
     queue_limit: int = Field(
         100, ge=0, le=100_000, description="How many users may wait for a slot; 0: none."
     )
+    user_queue_limit: int = Field(
+        1, ge=1, le=20, description="How many places in line one user may have."
+    )
     ticket_ttl_s: float = Field(
         15.0,
         gt=0,
@@ -152,6 +155,7 @@ class StoreSettings(BaseSettings):
             "schema": str(SCHEMA),
             "maxSessions": self.max_sessions,
             "queueLimit": self.queue_limit,
+            "userQueueLimit": self.user_queue_limit,
             "ticketTtlMs": milliseconds(self.ticket_ttl_s),
             "userStartsPerMinute": self.user_starts_per_minute,
             "startLeaseMs": milliseconds(self.start_lease_s),

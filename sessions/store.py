@@ -10,7 +10,7 @@ from sessions.conversations import Conversations
 from sessions.engine import Engine
 from sessions.errors import SessionNotFound
 from sessions.fleet import Fleet
-from sessions.ids import SessionId, idempotency_digest, user_digest
+from sessions.ids import SessionId, checked_worker_id, idempotency_digest, user_digest
 from sessions.journal import Journal
 from sessions.model import (
     Admission,
@@ -79,7 +79,7 @@ class SessionStore:
         QueueFull, UserBusy, RateLimited, IdempotencyConflict.
         """
         known = _idempotency(idempotency)
-        fields = ["identity", newcomer.identity]
+        fields = ["identity", clean(newcomer.identity, 128)]
         user = None
         if newcomer.user_id is not None:
             user = user_digest(newcomer.user_id)
@@ -91,7 +91,7 @@ class SessionStore:
             "admit",
             newcomer.id,
             fields=fields,
-            secretHash=newcomer.secret_hash,
+            secretHash=clean(newcomer.secret_hash, 128),
             user=user,
             policy=policy,
             mayWait=may_wait,
@@ -119,7 +119,7 @@ class SessionStore:
             "claim",
             session_id,
             epoch=epoch,
-            workerId=agent.worker_id,
+            workerId=checked_worker_id(agent.worker_id),
             agentPid=agent.pid,
             jobId=clean(agent.job_id, 64),
             prewarmed=int(agent.prewarmed),

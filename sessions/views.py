@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Any
 
+from redis.asyncio.cluster import RedisCluster
+
 from sessions.codec import to_session
 from sessions.engine import Engine
 from sessions.errors import InvalidInput
@@ -122,7 +124,9 @@ class Views:
 
     async def counts(self) -> dict[State, int]:
         """Return how many sessions are in each state."""
-        pipeline = self._engine.redis.pipeline(transaction=True)
+        redis = self._engine.redis
+        # The library's transactions on a cluster connect in event loops of their own.
+        pipeline = redis.pipeline(transaction=not isinstance(redis, RedisCluster))
         for state in State:
             pipeline.zcard(self._engine.keys.in_state(state))
         with translated_errors():

@@ -34,8 +34,8 @@ local has_slot, place = other and HOLDING[other.status] or waiting == 0 and free
 if not has_slot and other then
   place = redis.call("ZSCORE", index("queued"), other.id)
 elseif not has_slot then
-  if not ask.mayWait then return redis.error_reply("CAPACITY " .. limits.maxSessions) end
-  if waiting >= limits.queueLimit then return redis.error_reply("QUEUEFULL " .. waiting) end
+  local refusal = cannot_wait(waiting)
+  if refusal then return refusal end
 end
 if other then release(other, "ended", "replaced") end
 

@@ -1,14 +1,21 @@
 -- run.lua: runs what was asked for, one verb after the other. Comes after everything else.
 -- ARGV[2..] JSON objects: {verb, …}, the rest as the verb's own file says.
--- Returns an answer or an error for each.
+-- Returns an answer or an error for each: one that fails does not touch the others.
+local function run(text)
+  ask = cjson.decode(text)
+  return verbs[ask.verb]()
+end
+
+-- Redis 7 throws error replies; before that they are text, behind where it happened and a dash.
 local function failure_of(problem)
-  return type(problem) == "table" and problem or redis.error_reply("ERR " .. tostring(problem))
+  if type(problem) == "table" then return problem end
+  local text = tostring(problem)
+  return redis.error_reply(string.match(text, "%-(%u+ .*)$") or "ERR " .. text)
 end
 
 local answers = {}
 for place = 2, #ARGV do
-  ask = cjson.decode(ARGV[place])
-  local is_done, result = pcall(verbs[ask.verb])
+  local is_done, result = pcall(run, ARGV[place])
   answers[place - 1] = is_done and result or failure_of(result)
 end
 return answers

@@ -21,6 +21,19 @@ local function live_session_of_user()
   return s and (s.status == "queued" or HOLDING[s.status]) and s or nil
 end
 
+-- Return an error reply if the user may not wait in line behind so many others, or nil.
+local function cannot_wait(waiting)
+  if not ask.mayWait then return redis.error_reply("CAPACITY " .. limits.maxSessions) end
+  if waiting >= limits.queueLimit then return redis.error_reply("QUEUEFULL " .. waiting) end
+  if not ask.user then return nil end
+  local places = 0
+  for _, id in ipairs(redis.call("ZRANGE", key("user:" .. ask.user), -20, -1)) do
+    if redis.call("HGET", session_key(id), "status") == "queued" then places = places + 1 end
+    if places >= limits.userQueueLimit then return redis.error_reply("USERBUSY " .. id) end
+  end
+  return nil
+end
+
 -- List the session with its user. Records that have lapsed are cleared away two at a time, so that
 -- the list stays as short as the history.
 local function list_with_user()
@@ -33,22 +46,4 @@ local function list_with_user()
   local last = redis.call("ZRANGE", name, -1, -1, "WITHSCORES")[2]
   redis.call("ZADD", name, math.max(now, (tonumber(last) or 0) + 1), ask.id)
   redis.call("EXPIRE", name, limits.liveTtlS)
-end
-
--- Return the session that an idempotency key led to, or nil, or nil and an error reply.
-local function asked_before()
-  if not ask.idempotency then return nil end
-  local earlier = redis.call("HMGET", key("idem:" .. ask.idempotency.key), "id", "fingerprint")
-  local s = earlier[1] and load(earlier[1])
-  if not s or not s.status then return nil end
-  if earlier[2] == ask.idempotency.fingerprint then return s end
-  return nil, redis.error_reply("IDEMPOTENCY " .. s.id)
-end
-
--- List the session under its idempotency key.
-local function list_with_idempotency()
-  if not ask.idempotency then return end
-  local name = key("idem:" .. ask.idempotency.key)
-  redis.call("HSET", name, "id", ask.id, "fingerprint", ask.idempotency.fingerprint)
-  redis.call("EXPIRE", name, limits.idempotencyTtlS)
 end

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from redis.asyncio import Redis
 
-from sessions.errors import QueueFull, SessionNotFound, StillWaiting
+from sessions.errors import QueueFull, SessionNotFound, StillWaiting, UserBusy
 from sessions.ids import SessionId, new_session_id
 from sessions.keys import Keys
 from sessions.settings import StoreSettings
@@ -129,6 +129,19 @@ async def test_the_line_has_an_end(make_store: MakeStore) -> None:
     await wait_in_line(store, 2)
     with pytest.raises(QueueFull):
         await store.admit(newcomer(user=None), may_wait=True)
+
+
+async def test_a_user_has_so_many_places_in_line(make_store: MakeStore) -> None:
+    store = make_store(max_sessions=1, user_queue_limit=2)
+    await store.admit(newcomer())
+    first = newcomer()
+    for session in (first, newcomer()):
+        await store.admit(session, may_wait=True)
+    with pytest.raises(UserBusy):
+        await store.admit(newcomer(), may_wait=True)
+    await store.admit(newcomer(user="eve"), may_wait=True)
+    await store.queue.cancel(first.id)
+    await store.admit(newcomer(), may_wait=True)
 
 
 async def test_the_eta_comes_from_how_long_slots_were_held(make_store: MakeStore) -> None:

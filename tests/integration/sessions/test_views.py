@@ -27,7 +27,7 @@ async def pages(store: SessionStore, state: State, limit: int) -> list[list[Sess
             return found
 
 
-async def admit(store: SessionStore, count: int, *, user: str = "ada") -> list[SessionId]:
+async def admit(store: SessionStore, count: int, *, user: str | None = "ada") -> list[SessionId]:
     sessions = [newcomer(user=user) for _ in range(count)]
     for session in sessions:
         await store.admit(session, may_wait=True)
@@ -50,7 +50,7 @@ async def test_pages_hold_every_session_once_even_of_the_same_moment(
 
 async def test_the_queue_is_listed_from_its_head(make_store: MakeStore) -> None:
     store = make_store(max_sessions=1)
-    _, *waiting = await admit(store, 8)
+    _, *waiting = await admit(store, 8, user=None)
     found = [one for page in await pages(store, State.QUEUED, 3) for one in page]
     assert found == waiting
 
@@ -85,7 +85,7 @@ async def test_a_users_sessions_the_newest_first(store: SessionStore) -> None:
 
 async def test_the_fleet_at_a_glance(make_store: MakeStore) -> None:
     store = make_store(max_sessions=3)
-    ids = await admit(store, 4)
+    ids = await admit(store, 4, user=None)
     await store.claim(ids[0], 1, agent())
     await store.mark_ready(ids[0], 1)
     await store.fleet.register(
