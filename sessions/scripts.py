@@ -20,6 +20,7 @@ from sessions.settings import SCHEMA, StoreSettings
 Answer = dict[str, Any]
 
 _FOLDER = files("sessions") / "lua"
+_WRAPPED = re.compile(r"@user_script: \d+: -(.+)", re.S)
 _LIMIT = re.compile(r"\blimits\.(\w+)")
 #: In the order in which one needs the other; run.lua comes last.
 _INCLUDES = ("store", "session", "lease", "keep", "release", "queue", "user", "idempotency")
@@ -89,14 +90,20 @@ def translated_errors() -> Iterator[None]:
 
 
 def _meaning(error: ResponseError) -> Exception:
-    code, _, detail = str(error).partition(" ")
+    text = str(error)
+    # Before Redis 7, what a script runs into comes wrapped: "… @user_script: 35: -READONLY You …".
+    if wrapped := _WRAPPED.search(text):
+        text = wrapped[1]
+    code, _, detail = text.partition(" ")
     kind: type[SessionError] | None = BY_REPLY.get(code)
     if kind is WrongSchema:
         return WrongSchema(_advice(detail))
     if kind is not None:
         return kind(detail)
-    if code in _OUTAGES or type(error) is not ResponseError:
-        return StoreUnavailable(f"Redis cannot serve us now ({code or type(error).__name__})")
+    if code in _OUTAGES:
+        return StoreUnavailable(f"Redis cannot serve us now ({code})")
+    if type(error) is not ResponseError:
+        return StoreUnavailable(f"Redis cannot serve us now ({type(error).__name__})")
     return error
 
 

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = (
+    "bench",
     "devstack",
     "localvoice",
     "rooms",

@@ -10,7 +10,15 @@ import pytest
 from devstack.cli import COMMANDS, build_parser
 from devstack.locks import LOCKS
 from devstack.settings import REPO
-from devstack.tasks import Stage, all_stages, audit_stages, lint_stages, run_stages, tier_stages
+from devstack.tasks import (
+    Stage,
+    all_stages,
+    audit_stages,
+    bench_command,
+    lint_stages,
+    run_stages,
+    tier_stages,
+)
 from devstack.terminal import Terminal
 
 
@@ -70,3 +78,7 @@ def test_every_lock_is_audited_and_can_be_written() -> None:
 def test_every_command_is_described() -> None:
     shown = build_parser().format_help()
     assert all(f"\n    {command}" in shown for command in COMMANDS)
+
+
+def test_the_benchmark_gets_its_arguments() -> None:
+    assert bench_command(["--quick"]) == (sys.executable, "-m", "bench.store", "--quick")

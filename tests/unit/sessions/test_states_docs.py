@@ -12,9 +12,7 @@ EDGE = re.compile(r"^    (\w+) --> (\w+): ([a-z, ]+)$", re.M)
 
 
 def test_the_drawing_is_the_table() -> None:
-    drawn = {
-        (start, end): set(actors.split(", ")) for start, end, actors in EDGE.findall(_page())
-    }
+    drawn = {(start, end): set(actors.split(", ")) for start, end, actors in EDGE.findall(_page())}
     table = {
         (str(start), str(end)): {str(actor) for actor in actors}
         for start, edges in TRANSITIONS.items()
