@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status ask test lint types unit integration e2e lock audit
+.PHONY: help setup run stop status ask test lint types unit integration e2e bench lock audit
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ integration: ## run the tests with real servers
 
 e2e: ## run the tests that speak with the whole stack
 	$(TASK) e2e $(ARGS)
+
+bench: ## measure the store; ARGS="--help" lists the options
+	$(TASK) bench $(ARGS)
 
 lock: ## write requirements/*.lock anew; ARGS=--check only compares
 	$(TASK) lock $(ARGS)

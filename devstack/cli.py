@@ -21,6 +21,9 @@ from devstack.terminal import Terminal
 TESTING = {"unit": "tests without input or output", "integration": "tests with real servers"}
 TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks and tests"}
 
+#: Commands that become another program; it reads their arguments.
+HANDED_OVER = frozenset({"ask", "bench"})
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
@@ -28,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, rest = build_parser().parse_known_args(argv)
     env = load_environment()
     terminal = Terminal(env)
-    if rest and arguments.command not in {*TESTING, "ask"}:
+    if rest and arguments.command not in {*TESTING, *HANDED_OVER}:
         build_parser().error(f"unknown arguments: {' '.join(rest)}")
     command = COMMANDS[arguments.command]
     return guarded(lambda: command(arguments, rest, env, terminal), terminal)
@@ -62,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("types", help="check types")
     for name, text in TESTING.items():
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
+    commands.add_parser("bench", help="measure the store", add_help=False)
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
@@ -126,6 +130,12 @@ def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal
     return tasks.run_stages(stages, process_environment() | found, terminal)
 
 
+def _bench(_: Arguments, rest: Sequence[str], __: Environment, ___: Terminal) -> int:
+    """Hand over to `bench.store`, so that signals reach it and no Redis is left."""
+    command = tasks.bench_command(rest)
+    os.execv(command[0], command)  # noqa: S606
+
+
 def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
     if arguments.check:
         return check_locks(env, terminal)
@@ -145,6 +155,7 @@ COMMANDS: Mapping[str, Command] = {
     "lint": _lint,
     "types": _types,
     **dict.fromkeys(TESTING, _tests),
+    "bench": _bench,
     "lock": _lock,
     "audit": _audit,
 }

@@ -70,6 +70,11 @@ def audit_stages() -> list[Stage]:
     ]
 
 
+def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the command that measures the store. Not a stage: its output is the result."""
+    return (sys.executable, "-m", "bench.store", *arguments)
+
+
 def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal) -> int:
     """Run all stages, whatever becomes of the ones before; return 0 when all passed."""
     results = [(stage, *_run_stage(stage, env, terminal)) for stage in stages]

@@ -147,7 +147,9 @@ def _path(path: str, kind: Kind) -> tuple[str, int]:
             raise BadAddress("the name of the service is missing: redis+sentinel://host/service")
         service = words.pop(0)
     if len(words) > 1 or (words and not words[0].isdecimal()):
-        raise BadAddress("the database, the last part of the path, is no number")
+        raise BadAddress(
+            "the database, the last part of the path, is no number; in a password, write '/' as %2F"
+        )
     db = int(words[0]) if words else 0
     if kind is Kind.CLUSTER and db:
         raise BadAddress("a cluster has database 0 only")

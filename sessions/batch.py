@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.commands.core import AsyncScript
 
-#: More would keep Redis from everybody else for too long: about 2 ms.
+#: More would keep Redis from everybody else for too long: a few ms.
 _MAX_CALLS = 32
 #: So many batches at a time: Redis works on one while the next is written or read here.
 _UNDER_WAY = 2
@@ -64,13 +64,17 @@ class Batch:
     async def _send(self) -> None:
         try:
             while self._waiting:
-                await self._serve(self._next())
+                if batch := self._next():
+                    await self._serve(batch)
         finally:
             # At once, not when the task is known to be done: a call in between would wait for ever.
             self._under_way -= 1
 
     def _next(self) -> list[_Waiting]:
         """Take the first calls in line; all of them of the same time, which only tests set."""
+        self._waiting = [one for one in self._waiting if not one.answer.done()]
+        if not self._waiting:
+            return []  # their callers were cancelled
         now_ms = self._waiting[0].call.now_ms
         count = 0
         while count < min(len(self._waiting), _MAX_CALLS):

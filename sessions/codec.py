@@ -23,7 +23,7 @@ def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
         user_id=None if user_id is None else UserId(user_id),
         identity=fields["identity"],
         epoch=int(fields["epoch"]),
-        revision=int(fields["revision"]),
+        revision=int(fields.get("revision", 0)),
         secret_hash=fields.get("secretHash", ""),
         created_at_ms=int(fields["createdAt"]),
         admitted_at_ms=number("admittedAt"),

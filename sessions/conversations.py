@@ -43,7 +43,7 @@ class Conversations:
     async def append(
         self, session_id: SessionId, epoch: int, *, turn_id: str, role: Role, text: str
     ) -> bool:
-        """Add a turn; False when it is not kept, or came before.
+        """Add a turn; False when it is not kept, or is the one that came last, told twice.
 
         Raises SessionNotFound, SessionOver, StaleEpoch, NotClaimed.
         """
@@ -78,8 +78,8 @@ class Conversations:
     async def forget(self, user_id: UserId) -> list[SessionId]:
         """Erase everything of a user; what is left to do is to close the rooms of those returned.
 
-        Live sessions end. Their records stay until the rooms are closed and hold no name, words or
-        logs.
+        Live sessions end. Their records hold no name, words or logs, and go when the rooms are
+        closed.
         """
         ending: list[SessionId] = []
         while True:

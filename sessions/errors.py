@@ -1,7 +1,7 @@
 """What can go wrong with a session.
 
 SessionError
-├── InvalidInput         an id that cannot be one; nothing was sent to Redis
+├── InvalidInput         an id, a cursor or a number that cannot be one; nothing was sent to Redis
 ├── SessionNotFound      no such session, or its record has expired
 ├── SessionOver          it is over, or about to be
 ├── StillWaiting         it waits in the queue and has no slot yet
@@ -34,7 +34,7 @@ class SessionError(Exception):
 
 
 class InvalidInput(SessionError):
-    """Raised when an id cannot be one. Keys are built from checked ids only."""
+    """Raised when an id, a cursor or a number cannot be one. Keys are built from checked ids."""
 
     code = "invalid_input"
 

@@ -114,7 +114,7 @@ class Fleet:
             capacity=worker.capacity,
             host=clean(worker.host, 128),
             version=clean(worker.version, 64),
-            livekitId=worker.livekit_id,
+            livekitId=None if worker.livekit_id is None else clean(worker.livekit_id, 64),
         )
         return bool(answer["changed"])
 
@@ -128,7 +128,7 @@ class Fleet:
             load=beat.load,
             spawned=beat.spawned,
             draining=beat.is_draining,
-            livekitId=beat.livekit_id,
+            livekitId=None if beat.livekit_id is None else clean(beat.livekit_id, 64),
         )
         target = answer.get("poolTarget")
         size = None if target is None else share(target, answer["rank"], answer["workers"])

@@ -93,7 +93,7 @@ class Journal:
             batch=secrets.token_hex(4),
             lines=[
                 [
-                    line.age_ms,
+                    max(0, int(line.age_ms)),
                     _LETTERS.get(line.level.lower(), "i"),
                     clean(line.text, _MAX_LINE_CHARS),
                 ]
@@ -104,6 +104,7 @@ class Journal:
 
     async def logs(self, session_id: SessionId, last: int = 200) -> list[LogEntry]:
         """Return the last lines of a session's log, the oldest first."""
+        last = max(1, last)
         pipeline = self._engine.redis.pipeline(transaction=False)
         pipeline.hget(self._engine.keys.session(session_id), "createdAt")
         pipeline.lrange(self._engine.keys.logs(session_id), -last, -1)

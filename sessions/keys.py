@@ -19,8 +19,8 @@ from sessions.ids import (
 )
 from sessions.states import State
 
-#: What all sessions share. Its TTL is `LIVE_TTL_S`, seen to by any verb once a minute; what is
-#: empty does not exist in Redis.
+#: What all sessions share. Its TTL is `LIVE_TTL_S`, seen to once a second by whatever verb comes;
+#: what is empty does not exist in Redis.
 SHARED = (
     "slots",
     "suspects",

@@ -67,10 +67,13 @@ async def _index_by_time(redis: Client, keys: Keys) -> int:
             if fields:
                 scores[session_id] = float(fields["createdAt"])
                 await _bring_up(redis, keys, session_id, fields)
-        await redis.delete(name)
         if scores:
-            await redis.zadd(name, scores)
-            await redis.expire(name, LIVE_TTL_S)
+            # In the place of the old one at once: cut off before that, nothing is lost.
+            await redis.zadd(f"{name}:new", dict(scores))
+            await redis.expire(f"{name}:new", LIVE_TTL_S)
+            await redis.rename(f"{name}:new", name)
+        else:
+            await redis.delete(name)
         count += len(scores)
     return count
 

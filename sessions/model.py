@@ -131,7 +131,7 @@ class Vitals:
 class Reply:
     """What every verb about one session answers."""
 
-    #: Whether this very call changed anything. A repeated call answers False.
+    #: Whether this very call changed anything. Repeating a step that is taken once does not.
     changed: bool
     status: State
     epoch: int

@@ -23,7 +23,17 @@ _FOLDER = files("sessions") / "lua"
 _WRAPPED = re.compile(r"@user_script: \d+: -(.+)", re.S)
 _LIMIT = re.compile(r"\blimits\.(\w+)")
 #: In the order in which one needs the other; run.lua comes last.
-_INCLUDES = ("store", "session", "lease", "keep", "release", "queue", "user", "idempotency")
+_INCLUDES = (
+    "store",
+    "session",
+    "lease",
+    "keep",
+    "release",
+    "slots",
+    "queue",
+    "user",
+    "idempotency",
+)
 #: Error replies of Redis itself that mean "not now"; the rest are mistakes of ours.
 _OUTAGES = frozenset(
     {

@@ -28,12 +28,16 @@ _TURNS_KEPT = 200
 _LENGTH_WEIGHT = 0.1
 #: A slot that came free admits one; after an outage there may be more, and the next call goes on.
 _ADMITTED_AT_ONCE = 16
+#: Lapsed tickets in front of them are dropped meanwhile.
+_LOOKED_AT_ONCE = 100
 #: How exactly the store knows when it was last written to.
 _PULSE_MS = 100
 #: How often the TTL of what all sessions share is renewed.
-_TICK_MS = 60_000
+_TICK_MS = 1_000
 #: A lease may miss a beat; a gap of a third of it in all writes means that Redis was away.
 _GAP_PER_LEASE = 1 / 3
+#: Redis that comes and goes keeps leases from being judged for so many leases at most.
+_MOST_LEASES_OF_MERCY = 10
 
 
 class Transcripts(StrEnum):
@@ -76,7 +80,7 @@ class StoreSettings(BaseSettings):
     )
     ticket_ttl_s: float = Field(
         15.0,
-        gt=0,
+        ge=0.1,
         le=600,
         description="A waiting user who does not ask for so long loses the place in line.",
     )
@@ -84,7 +88,7 @@ class StoreSettings(BaseSettings):
         0, ge=0, le=10_000, description="How many sessions one user may start a minute; 0: any."
     )
     start_lease_s: float = Field(
-        30.0, gt=0, le=600, description="How long a slot is held for an agent that was sent for."
+        30.0, ge=0.1, le=600, description="How long a slot is held for an agent that was sent for."
     )
     claim_deadline_s: float = Field(
         5.0,
@@ -95,7 +99,7 @@ class StoreSettings(BaseSettings):
     )
     agent_lease_s: float = Field(
         8.0,
-        gt=0,
+        ge=0.1,
         le=600,
         description="How long a session outlives the last heartbeat of its agent.",
     )
@@ -117,10 +121,14 @@ class StoreSettings(BaseSettings):
         3, ge=0, le=10, description="How many agents are sent in place of lost ones within a while."
     )
     redispatch_window_s: int = Field(
-        600, ge=1, le=86_400, description="That while. One more, and the session fails."
+        600,
+        ge=1,
+        le=86_400,
+        description="How long a loss counts for `REDISPATCH_LIMIT`. One more than that, and the "
+        "session fails.",
     )
     worker_lease_s: float = Field(
-        8.0, gt=0, le=600, description="How long a worker outlives its last heartbeat."
+        8.0, ge=0.1, le=600, description="How long a worker outlives its last heartbeat."
     )
     history_ttl_s: int = Field(
         3600, ge=1, le=2_592_000, description="How long the record of an ended session is kept."
@@ -162,6 +170,7 @@ class StoreSettings(BaseSettings):
             "claimMs": milliseconds(self.claim_deadline_s),
             "agentLeaseMs": milliseconds(self.agent_lease_s),
             "gapMs": milliseconds(self.agent_lease_s * _GAP_PER_LEASE),
+            "mostMercyMs": milliseconds(self.agent_lease_s * _MOST_LEASES_OF_MERCY),
             "suspicionMs": milliseconds(self.suspicion_s),
             "slotGraceMs": milliseconds(self.slot_grace_s),
             "redispatchLimit": self.redispatch_limit,
@@ -181,6 +190,7 @@ class StoreSettings(BaseSettings):
             "turnsKept": _TURNS_KEPT,
             "lengthWeight": _LENGTH_WEIGHT,
             "admitBatch": _ADMITTED_AT_ONCE,
+            "lookedAt": _LOOKED_AT_ONCE,
             "pulseMs": _PULSE_MS,
             "tickMs": _TICK_MS,
         }

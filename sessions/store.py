@@ -8,7 +8,7 @@ from sessions.batch import Client
 from sessions.codec import to_admission, to_loss, to_reply, to_session
 from sessions.conversations import Conversations
 from sessions.engine import Engine
-from sessions.errors import SessionNotFound
+from sessions.errors import InvalidInput, SessionNotFound
 from sessions.fleet import Fleet
 from sessions.ids import SessionId, checked_worker_id, idempotency_digest, user_digest
 from sessions.journal import Journal
@@ -79,7 +79,9 @@ class SessionStore:
         QueueFull, UserBusy, RateLimited, IdempotencyConflict.
         """
         known = _idempotency(idempotency)
-        fields = ["identity", clean(newcomer.identity, 128)]
+        secret_hash = clean(newcomer.secret_hash, 128)
+        fields = ["identity", clean(newcomer.identity, 128), "secretHash", secret_hash]
+        fields += ["epoch", "1"]
         user = None
         if newcomer.user_id is not None:
             user = user_digest(newcomer.user_id)
@@ -91,7 +93,7 @@ class SessionStore:
             "admit",
             newcomer.id,
             fields=fields,
-            secretHash=clean(newcomer.secret_hash, 128),
+            secretHash=secret_hash,
             user=user,
             policy=policy,
             mayWait=may_wait,
@@ -171,9 +173,12 @@ class SessionStore:
             session_id, "failed", error=error, epoch=epoch, only_if_lapsed=only_if_lapsed
         )
 
-    async def mark_closed(self, session_id: SessionId) -> Reply:
-        """Record that the room is no more: the session is over for good. Raises SessionNotFound."""
-        return to_reply(await self._engine.run_for("closed", session_id))
+    async def mark_closed(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
+        """Record that the room is no more: the session is over for good; an agent passes its epoch.
+
+        Raises SessionNotFound, StaleEpoch.
+        """
+        return to_reply(await self._engine.run_for("closed", session_id, epoch=epoch))
 
     async def suspects(self) -> list[SessionId]:
         """Return sessions that have been silent for `suspicion_s` after their lease lapsed.
@@ -197,9 +202,12 @@ class SessionStore:
 
         After `redispatch_limit` losses within `redispatch_window_s` the session fails instead, and
         `reason` is shown to its user. Unless `is_certain`, nothing happens to a session that is no
-        confirmed suspect, or whose agent may still come. Raises SessionNotFound, SessionOver,
-        StillWaiting, StaleEpoch.
+        confirmed suspect, or whose agent may still come. Who is certain says of which epoch: told
+        twice, it would be the next agent. Raises SessionNotFound, SessionOver, StillWaiting,
+        StaleEpoch, InvalidInput.
         """
+        if is_certain and epoch is None:
+            raise InvalidInput("a certain loss is that of one epoch")
         answer = await self._engine.run_for(
             "lose",
             session_id,

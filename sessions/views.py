@@ -76,7 +76,8 @@ class Views:
         worker_id: WorkerId | None = None,
         user_id: UserId | None = None,
     ) -> Page:
-        """Return sessions in a state, the newest first; those that wait, the first in line first.
+        """Return sessions in a state, the newest first; those that wait or whose room is to be
+        closed, the oldest first.
 
         With a filter, a page may be short, or empty, with more to come: it looks at 2,000 records
         at most. Raises InvalidInput for a cursor that is none.
@@ -157,7 +158,7 @@ class Views:
         self, state: State, after: str | None, limit: int
     ) -> list[tuple[SessionId, float]]:
         """Return the next ids of an index with their scores."""
-        is_line = state is State.QUEUED
+        is_line = state in {State.QUEUED, State.ENDING}
         score, last_id = _cursor(after)
         bound = "-inf" if is_line else "+inf"
         start = bound if score is None else repr(score)

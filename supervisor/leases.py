@@ -48,6 +48,8 @@ class LeaseSweeper:
         try:
             suspects = await self._store.suspects()
             failed = sum([await self._fail(session_id) for session_id in suspects])
+            # Also prunes the lists of what is over.
+            await self._store.queue.advance()
             page = await self._store.views.by_state(State.ENDING, limit=_ROOMS_PER_PASS)
             await asyncio.gather(*map(self._close_room, page.sessions))
         except StoreUnavailable as error:

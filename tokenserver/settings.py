@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
+
+#: So often at least does the sweep look at leases.
+_SWEEPS_PER_LEASE = 4
 
 
 class TokenserverSettings(StoreSettings, RoomSettings):
@@ -32,3 +37,12 @@ class TokenserverSettings(StoreSettings, RoomSettings):
         pattern=r"^(?i:debug|info|warning|error)$",
         description="Lowest level that is logged.",
     )
+
+    @model_validator(mode="after")
+    def _check_sweep(self) -> Self:
+        # The store takes a gap of a third of a lease for an outage of Redis; the loop is jittered.
+        if self.sweep_interval_s * _SWEEPS_PER_LEASE > self.agent_lease_s:
+            raise ValueError(
+                f"AGENT_LEASE_S must be {_SWEEPS_PER_LEASE} times SWEEP_INTERVAL_S or more"
+            )
+        return self

@@ -13,7 +13,7 @@ from livekit.agents import CloseEvent, JobContext
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from sessions.assignment import Assignment
-from sessions.errors import NotAdmitted, SessionNotFound, SessionOver, StoreUnavailable
+from sessions.errors import NotAdmitted, SessionNotFound, SessionOver, StoreUnavailable, WrongSchema
 from worker.agent import Assistant
 from worker.greeting import load_greeting
 from worker.lease import Lease, LeaseLost
@@ -116,7 +116,9 @@ class Call:
         is_recorded = outcome.verdict is Verdict.LEFT or await self._record(
             outcome, _RECORD_BEFORE_CLOSING_S
         )
-        must_close = self._must_close_room or outcome.verdict is not Verdict.LEFT
+        must_close = self._must_close_room or (
+            outcome.verdict is not Verdict.LEFT and not self._lease.is_replaced
+        )
         is_closed = must_close and await self._close_room()
         if not is_recorded:
             is_recorded = await self._record(outcome, _RECORD_AFTER_CLOSING_S)
@@ -202,7 +204,7 @@ class Call:
                 while True:
                     try:
                         await write()
-                    except StoreUnavailable:
+                    except (StoreUnavailable, WrongSchema):
                         await asyncio.sleep(0.2)
                     else:
                         return True

@@ -11,8 +11,16 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from sessions.assignment import Assignment
-from sessions.errors import SessionError, StoreUnavailable
+from sessions.errors import (
+    AgentAlreadyThere,
+    NotClaimed,
+    SessionError,
+    StaleEpoch,
+    StoreUnavailable,
+    WrongSchema,
+)
 from sessions.model import AgentProcess, Newcomer
+from sessions.states import State
 from sessions.store import SessionStore
 
 logger = logging.getLogger(__name__)
@@ -45,6 +53,8 @@ class Lease:
         self._interval_s = interval_s
         self._id = assignment.session_id
         self._epoch = assignment.epoch
+        #: True once a last write told that another agent has the session, and the room.
+        self.is_replaced = False
 
     async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
@@ -54,7 +64,7 @@ class Lease:
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._take()
-                tasks.create_task(self._renew())
+                tasks.create_task(self._renew(published, joined))
                 tasks.create_task(self._record(published, self._mark_ready))
                 tasks.create_task(self._record(joined, self._mark_joined))
         except ExceptionGroup as errors:
@@ -66,7 +76,7 @@ class Lease:
 
     async def mark_closed(self) -> None:
         """Record that the room is no more. Raises StoreUnavailable."""
-        await self._unless_over(self._store.mark_closed(self._id))
+        await self._unless_over(self._store.mark_closed(self._id, epoch=self._epoch))
 
     async def fail(self, error: str) -> None:
         """Record that the session failed. Raises StoreUnavailable."""
@@ -83,10 +93,21 @@ class Lease:
             await self._persistently(lambda: self._store.admit(newcomer))
         await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
 
-    async def _renew(self) -> None:
+    async def _renew(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            await self._persistently(lambda: self._store.renew(self._id, self._epoch))
+            await self._persistently(lambda: self._beat(published, joined))
+
+    async def _beat(self, published: asyncio.Event, joined: asyncio.Event) -> None:
+        """Renew the lease; where Redis came back without its last moments, say them again."""
+        try:
+            status = (await self._store.renew(self._id, self._epoch)).status
+        except NotClaimed:
+            status = (await self._store.claim(self._id, self._epoch, self._agent)).status
+        if published.is_set() and status in {State.STARTING, State.RECOVERING}:
+            status = (await self._store.mark_ready(self._id, self._epoch)).status
+        if joined.is_set() and status is State.READY:
+            await self._mark_joined()
 
     async def _record(self, event: asyncio.Event, write: Callable[[], Awaitable[object]]) -> None:
         await event.wait()
@@ -104,8 +125,9 @@ class Lease:
         while True:
             try:
                 await write()
-            except StoreUnavailable:
-                logger.warning("store unavailable", extra={"retry_after_s": delay_s})
+            except (StoreUnavailable, WrongSchema) as error:
+                # A store of another version is no reason to hang up, either.
+                logger.warning(error.code, extra={"retry_after_s": delay_s})
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, self._interval_s)
             else:
@@ -115,9 +137,10 @@ class Lease:
         """Await a last write; when the session is gone or another's there is nothing to write."""
         try:
             await write
-        except StoreUnavailable:
+        except (StoreUnavailable, WrongSchema):
             raise
         except SessionError as error:
+            self.is_replaced = isinstance(error, StaleEpoch | AgentAlreadyThere)
             logger.info("session was no longer ours", extra={"code": error.code})
 
 

@@ -6,6 +6,7 @@
 --   is new, known (asked for before: nothing changes) or resumed (the user's live session).
 -- Errors: IDEMPOTENCY <id>, RATE <ms>, USERBUSY <id>, CAPACITY <slots>, QUEUEFULL <waiting>.
 local function known(s, outcome)
+  if s.status == "queued" then keep_place(s) end
   local position, eta = place_of(s)
   return about(s, false, { outcome = outcome, position = position, etaMs = eta })
 end
@@ -15,7 +16,7 @@ if conflict then return conflict end
 if earlier then return known(earlier, "known") end
 local s = load(ask.id)
 if s.status then return known(s, "known") end
-local wait = must_wait()
+local wait, paid_at = must_wait()
 if wait then return redis.error_reply("RATE " .. wait) end
 
 local other = live_session_of_user()
@@ -26,33 +27,32 @@ if other and ask.policy == "resume" then
 end
 
 -- Who came first is served first. Then there is a slot, or for a while there is none. Who replaces
--- a session has its slot, or its place in line.
+-- a session has its slot, if that has not healed, or its place in line.
 local admitted, free = admit_waiting()
 other = other and live_session_of_user()
 local waiting = redis.call("ZCARD", index("queued"))
-local has_slot, place = other and HOLDING[other.status] or waiting == 0 and free > 0, nil
-if not has_slot and other then
-  place = redis.call("ZSCORE", index("queued"), other.id)
-elseif not has_slot then
-  local refusal = cannot_wait(waiting)
+local has_slot, place = other and holds_slot(other) or waiting == 0 and free > 0, nil
+if not has_slot then
+  place = other and redis.call("ZSCORE", index("queued"), other.id) or nil
+  local refusal = cannot_wait(place)
   if refusal then return refusal end
 end
-if other then release(other, "ended", "replaced") end
+if other then
+  release(other, "ended", "replaced")
+  admitted = without(admitted, other.id)
+end
 
 s.epoch, s.created = 1, now
 local fields = ask.fields
-for _, field in ipairs({ "secretHash", ask.secretHash, "epoch", 1, "createdAt", now }) do
-  fields[#fields + 1] = field
-end
-list_with_user()
+fields[#fields + 1], fields[#fields + 2] = "createdAt", now
+list_with_user(paid_at)
 list_with_idempotency()
 if has_slot then
   fields[#fields + 1], fields[#fields + 2] = "dispatchedAt", now
   start(s, now + limits.claimMs, fields)
 else
-  redis.call("ZADD", key("tickets"), now + limits.ticketTtlMs, s.id)
   move(s, "queued", nil, fields, place)
-  redis.call("EXPIRE", s.key, limits.liveTtlS)
+  keep_place(s)
 end
 local position, eta = place_of(s)
 return about(s, true, { outcome = "new", position = position, etaMs = eta, admitted = admitted,

@@ -9,5 +9,6 @@ for _, id in ipairs(lapsed) do
   drop(load(id))
   expired[#expired + 1] = id
 end
-for status in pairs(TERMINAL) do prune(status) end
+for status in pairs(TERMINAL) do prune(status, 5000, limits.historyTtlS) end
+prune("ending", 5000, limits.liveTtlS)
 return answer({ admitted = (admit_waiting()), expired = expired })

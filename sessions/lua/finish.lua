@@ -9,8 +9,8 @@ if s.status == "ending" or TERMINAL[s.status] then return about(s, false) end
 local _, failure = live(false, s)
 if failure then return failure end
 if ask.onlyIfLapsed then
-  local lapse = tonumber(redis.call("ZSCORE", key("slots"), s.id) or 0)
-  if lapse > as_of then return about(s, false) end
+  local lapse = tonumber(redis.call("ZSCORE", key("slots"), s.id) or now)
+  if s.status == "queued" or lapse > as_of then return about(s, false) end
 end
 
 release(s, ask.outcome, ask.error)

@@ -14,7 +14,11 @@ for _, id in ipairs(ids) do
   if idempotency then redis.call("DEL", key("idem:" .. idempotency)) end
   redis.call("DEL", key("conversation:" .. id), key("agent:" .. id .. ":logs"))
   if s.status == "ending" then
-    redis.call("HDEL", s.key, "userId", "remember", "secretHash", "idempotency", "logBatch", "turn")
+    for revision = math.max(1, s.revision - limits.eventsKept + 1), s.revision do
+      redis.call("HDEL", s.key, "e:" .. revision)
+    end
+    redis.call("HDEL", s.key, "userId", "remember", "secretHash", "idempotency", "logBatch", "turn",
+      "error")
     redis.call("HSET", s.key, "forgotten", 1)
     ending[#ending + 1] = id
   else

@@ -17,7 +17,7 @@ local function is_lost()
   end
   local lapse = tonumber(redis.call("ZSCORE", key("slots"), s.id) or 0)
   local since = tonumber(redis.call("ZSCORE", key("suspects"), s.id) or now)
-  return lapse <= as_of and since <= now - limits.suspicionMs
+  return lapse <= as_of and since <= as_of - limits.suspicionMs
 end
 if not is_lost() then return about(s, false) end
 
@@ -32,7 +32,6 @@ end
 recent[#recent + 1] = now
 redis.call("HDEL", s.key, "workerId", "agentPid", "jobId", "prewarmed", "claimedAt", "dispatchedAt",
   "agentState", "pssBytes")
-redis.call("ZREM", key("suspects"), s.id)
 redis.call("ZADD", key("dispatches"), now + ask.delayMs, s.id)
 s.epoch = s.epoch + 1
 move(s, s.status == "starting" and "starting" or "recovering", ask.reason,

@@ -5,7 +5,6 @@
 local s, failure = live(true)
 if failure then return failure end
 hold_slot_until(s, now + limits.agentLeaseMs)
-redis.call("ZREM", key("suspects"), s.id)
-if s.user then redis.call("EXPIRE", key("user:" .. s.user), limits.liveTtlS) end
+keep_listed(s)
 if ask.fields then redis.call("HSET", s.key, unpack(ask.fields)) end
 return about(s, true)

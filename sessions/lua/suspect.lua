@@ -10,7 +10,7 @@ for _, id in ipairs(lapsed) do
   else
     redis.call("ZADD", key("suspects"), "NX", now, id)
     local since = tonumber(redis.call("ZSCORE", key("suspects"), id))
-    if since <= now - limits.suspicionMs then confirmed[#confirmed + 1] = id end
+    if since <= as_of - limits.suspicionMs then confirmed[#confirmed + 1] = id end
   end
 end
 return answer({ confirmed = confirmed })

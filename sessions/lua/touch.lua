@@ -6,9 +6,8 @@
 local s = load(ask.id)
 if not s.status then return redis.error_reply("NOSESSION " .. s.id) end
 if s.status ~= "queued" then return about(s, false) end
--- In the room, the user holds the place by being there.
-if not s.joined then redis.call("ZADD", key("tickets"), now + limits.ticketTtlMs, s.id) end
-redis.call("EXPIRE", s.key, limits.liveTtlS)
+keep_place(s)
+keep_listed(s)
 local admitted = admit_waiting()
 s = load(ask.id)
 local position, eta = place_of(s)

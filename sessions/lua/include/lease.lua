@@ -1,8 +1,8 @@
 -- lease.lua: who may write to a session, and how long its slot is held. Needs session.lua.
 
 -- Return a session that is not over, the one asked about, or nil and an error reply. With
--- `ask.epoch` only for the agent that was sent last; with `must_claim` only for one that has claimed
--- the session.
+-- `ask.epoch` only under the epoch of the agent sent last; with `must_claim` only once the session has
+-- been claimed.
 local function live(must_claim, s)
   s = s or load(ask.id)
   if not s.status then return nil, redis.error_reply("NOSESSION " .. s.id) end
@@ -23,8 +23,16 @@ local function holding(must_claim)
   return s, failure
 end
 
--- Hold the slot until then. The record lives on with it.
+-- Hold the slot until then. The record lives on with it, and nothing is suspected any more.
 local function hold_slot_until(s, lapse)
   redis.call("ZADD", key("slots"), lapse, s.id)
+  redis.call("ZREM", key("suspects"), s.id)
   redis.call("EXPIRE", s.key, limits.liveTtlS)
+end
+
+-- The list of the user's sessions lives on with a live one, and always has it.
+local function keep_listed(s)
+  if not s.user then return end
+  redis.call("ZADD", key("user:" .. s.user), "NX", s.created, s.id)
+  redis.call("EXPIRE", key("user:" .. s.user), limits.liveTtlS)
 end

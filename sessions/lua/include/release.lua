@@ -14,20 +14,25 @@ local function sweep(id)
 end
 
 -- Take sessions from an index of what is over when their record has expired.
-local function prune(status)
-  local oldest = now - limits.historyTtlS * 1000
-  local past = redis.call("ZRANGE", index(status), "-inf", oldest, "BYSCORE", "LIMIT", 0, 50)
-  if #past > 0 then redis.call("ZREM", index(status), unpack(past)) end
+local function prune(status, most, ttl_s)
+  local oldest = now - ttl_s * 1000
+  local past = math.min(redis.call("ZCOUNT", index(status), "-inf", oldest), most)
+  if past > 0 then redis.call("ZREMRANGEBYRANK", index(status), 0, past - 1) end
 end
 
--- The last step: nothing changes a settled session. Its record is kept for a while.
+-- The last step: its status never changes again. The record is kept for a while, unless the user
+-- is to be forgotten.
 local function settle(s, to, detail, fields)
   move(s, to, detail, fields)
   for _, name in ipairs({ s.key, key("conversation:" .. s.id), key("agent:" .. s.id .. ":logs") }) do
     redis.call("EXPIRE", name, limits.historyTtlS)
   end
+  if s.forgotten then
+    redis.call("DEL", s.key)
+    redis.call("ZREM", index(to), s.id)
+  end
   keep_list_of_user(s)
-  prune(to)
+  prune(to, 50, limits.historyTtlS)
 end
 
 -- Take a session out of everything that waits for it, and free its slot. Where nobody can be in
@@ -37,9 +42,9 @@ local function release(s, outcome, why)
   if why then
     fields[#fields + 1], fields[#fields + 2] = outcome == "failed" and "error" or "reason", why
   end
-  unlist(s.id)
   if s.admitted then learn_length(now - s.admitted) end
   keep_words(s)
+  unlist(s.id)
   if s.status == "queued" and not s.joined then
     settle(s, outcome, why, fields)
   else

@@ -8,11 +8,11 @@ local function index(status) return key("session:" .. status) end
 -- Read what the verbs need of a session; its status is nil when there is none.
 local function load(id)
   local row = redis.call("HMGET", session_key(id), "status", "epoch", "revision", "createdAt",
-    "admittedAt", "joinedAt", "jobId", "remember", "userId")
+    "admittedAt", "joinedAt", "jobId", "remember", "userId", "forgotten")
   return { id = id, key = session_key(id), status = row[1] or nil, epoch = tonumber(row[2]),
     revision = tonumber(row[3]) or 0, created = tonumber(row[4]), admitted = tonumber(row[5]),
     joined = row[6], job = row[7], remember = row[8],
-    user = row[9] and redis.sha1hex(row[9]) }
+    user = row[9] and redis.sha1hex(row[9]), forgotten = row[10] }
 end
 
 -- Where a session stands in the index of a status: the queue in order of arrival, live ones by

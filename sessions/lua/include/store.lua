@@ -24,21 +24,28 @@ if not now then
 end
 
 -- The moment by which leases are judged. When nobody could write for a while, neither could those
--- whose leases ran on: until a full lease has passed, they are judged as of when the gap began.
+-- whose leases ran on: until a full lease has passed, they are judged as of when the gap began. A
+-- gap within that time prolongs it, a few times; a clock that was set back ends it.
 local pulse, mercy, as_of = tonumber(meta[2]) or 0, tonumber(meta[4]) or 0, now
-if now < mercy then
-  as_of = tonumber(meta[3])
-elseif pulse > 0 and now - pulse > limits.gapMs then
-  as_of = pulse
-  redis.call("HSET", KEYS[1], "outage", pulse, "mercy", now + limits.agentLeaseMs)
+local is_merciful = now < mercy and mercy - now <= limits.agentLeaseMs
+if pulse > 0 and now - pulse > limits.gapMs then
+  local outage = is_merciful and tonumber(meta[3]) or pulse
+  local most = outage + limits.mostMercyMs
+  if not is_merciful or now + limits.agentLeaseMs < most then
+    mercy, is_merciful = now + limits.agentLeaseMs, true
+    redis.call("HSET", KEYS[1], "outage", outage, "mercy", mercy)
+    meta[3] = outage
+  end
 end
+if is_merciful then as_of = math.min(now, tonumber(meta[3])) end
 if now < pulse or now - pulse >= limits.pulseMs then redis.call("HSET", KEYS[1], "pulse", now) end
 
--- What all sessions share lives on as long as anybody writes; seen to now and then.
-if math.floor(now / limits.tickMs) ~= math.floor(pulse / limits.tickMs) then
-  for name in string.gmatch(limits.shared, "%S+") do
-    redis.call("EXPIRE", key(name), limits.liveTtlS)
+local function without(ids, id)
+  local rest = {}
+  for _, one in ipairs(ids) do
+    if one ~= id then rest[#rest + 1] = one end
   end
+  return rest
 end
 
 -- All answers are JSON objects; an empty list is left out, for Lua cannot tell it from an object.

@@ -52,10 +52,20 @@ async def test_a_log_keeps_the_last_200_lines(store: SessionStore) -> None:
     assert [line.text for line in await store.journal.logs(session.id, last=2)] == ["24.8", "24.9"]
 
 
+async def test_an_empty_batch_and_odd_ages(store: SessionStore) -> None:
+    session = newcomer()
+    await store.admit(session)
+    assert not (await store.journal.log(session.id, [])).changed
+    await store.journal.log(session.id, [LogLine(level="info", text="x", age_ms=-5)])
+    await store.journal.log(session.id, [LogLine(level="info", text="y", age_ms=10**12)])
+    assert [line.text for line in await store.journal.logs(session.id, last=0)] == ["y"]
+    assert len(await store.journal.logs(session.id)) == 2
+
+
 async def test_an_agent_that_was_replaced_logs_nothing(store: SessionStore) -> None:
     session = newcomer()
     await store.admit(session)
-    await store.lose(session.id, "died", is_certain=True)
+    await store.lose(session.id, "died", epoch=1, is_certain=True)
     with pytest.raises(StaleEpoch):
         await store.journal.log(session.id, [LogLine(level="info", text="still here")], epoch=1)
 
@@ -88,7 +98,7 @@ async def test_a_session_remembers_what_happened_to_it(make_store: MakeStore) ->
     await store.journal.publish(session.id, "asked for a tool: clock", epoch=1)
     store.now_ms = START_MS + 300
     await store.mark_ready(session.id, 1)
-    await store.lose(session.id, "its process died", is_certain=True)
+    await store.lose(session.id, "its process died", epoch=1, is_certain=True)
     events = await store.journal.events(session.id)
     assert [(event.revision, event.at_ms, event.status, event.epoch) for event in events] == [
         (1, START_MS, State.STARTING, 1),

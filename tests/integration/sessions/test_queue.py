@@ -170,6 +170,29 @@ async def test_a_larger_capacity_admits_several_at_once(make_store: MakeStore) -
     assert list((await grown.queue.advance()).admitted) == waiting[len(first) :]
 
 
+async def test_many_lapsed_tickets_do_not_keep_anybody_from_a_free_slot(
+    make_store: MakeStore,
+) -> None:
+    narrow = make_store(max_sessions=1, now_ms=START_MS)
+    await wait_in_line(narrow, 40)
+    await pass_time(narrow, 16_000)
+    wide = make_store(max_sessions=50, now_ms=narrow.now_ms)
+    assert (await wide.admit(newcomer(user=None))).status is State.STARTING
+
+
+async def test_lapsed_tickets_do_not_fill_the_line(make_store: MakeStore) -> None:
+    store = make_store(max_sessions=1, queue_limit=2, now_ms=START_MS)
+    holder, first, _ = await wait_in_line(store, 2)
+    await store.claim(holder, 1, agent())
+    for _ in range(2):
+        await pass_time(store, 7_000)
+        await store.queue.touch(first)
+        await store.renew(holder, 1)
+    await pass_time(store, 2_000)
+    answer = await store.admit(newcomer(user=None), may_wait=True)
+    assert answer.status is State.QUEUED
+
+
 async def test_a_waiting_session_whose_record_is_gone_does_not_block_the_line(
     make_store: MakeStore, redis: Redis, settings: StoreSettings
 ) -> None:

@@ -116,6 +116,14 @@ async def test_a_migration_that_was_cut_off_can_be_run_again(
     assert {one.id for one in await store.views.by_user(UserId("ada"))} == {first, second}
 
 
+async def test_records_of_schema_1_that_were_over_can_still_be_read(
+    store: SessionStore, redis: Redis, keys: Keys
+) -> None:
+    over = await write_schema_1(redis, keys, State.ENDED, user="ada")
+    await redis.delete(keys.in_state(State.ENDED), keys.slots)
+    assert (await store.get(over)).status is State.ENDED
+
+
 def test_the_command_line(
     environment: None, capsys: pytest.CaptureFixture[str], settings: StoreSettings
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sessions.errors import (
     AtCapacity,
+    InvalidInput,
     NotClaimed,
     SessionNotFound,
     SessionOver,
@@ -299,8 +300,9 @@ async def test_after_three_losses_within_ten_minutes_the_session_fails(
     session = newcomer()
     await store.admit(session)
     for losses in (1, 2, 3):
-        assert (await store.lose(session.id, "crash", is_certain=True)).losses == losses
-    last = await store.lose(session.id, "it crashes again and again", is_certain=True)
+        lost = await store.lose(session.id, "crash", epoch=losses, is_certain=True)
+        assert lost.losses == losses
+    last = await store.lose(session.id, "it crashes again and again", epoch=4, is_certain=True)
     assert (last.status, last.losses) == (State.ENDING, 4)
     await store.mark_closed(session.id)
     failed = await store.get(session.id)
@@ -311,10 +313,10 @@ async def test_losses_of_long_ago_do_not_count(make_store: MakeStore) -> None:
     store = make_store(now_ms=START_MS)
     session = newcomer()
     await store.admit(session)
-    for _ in range(3):
-        await store.lose(session.id, "crash", is_certain=True)
+    for epoch in (1, 2, 3):
+        await store.lose(session.id, "crash", epoch=epoch, is_certain=True)
     store.now_ms = START_MS + 600_000
-    lost = await store.lose(session.id, "crash", is_certain=True)
+    lost = await store.lose(session.id, "crash", epoch=4, is_certain=True)
     assert (lost.status, lost.losses, lost.epoch) == (State.STARTING, 1, 5)
 
 
@@ -326,3 +328,54 @@ async def test_a_slot_is_kept_for_the_replacement(make_store: MakeStore) -> None
     await pass_time(store, 20_000)
     with pytest.raises(AtCapacity):
         await store.admit(newcomer())
+
+
+async def test_a_certain_loss_names_its_epoch(store: SessionStore) -> None:
+    session = newcomer()
+    await store.admit(session)
+    with pytest.raises(InvalidInput):
+        await store.lose(session.id, "crash", is_certain=True)
+
+
+async def test_an_agent_that_was_replaced_does_not_close_the_room_of_the_next(
+    store: SessionStore,
+) -> None:
+    session = newcomer()
+    await store.admit(session)
+    await store.lose(session.id, "slow", epoch=1, is_certain=True)
+    with pytest.raises(StaleEpoch):
+        await store.mark_closed(session.id, epoch=1)
+    assert (await store.get(session.id)).is_live
+
+
+async def test_a_suspicion_ends_with_the_claim_of_the_next_agent(make_store: MakeStore) -> None:
+    store, session = make_store(now_ms=START_MS), newcomer()
+    await store.admit(session)
+    await pass_time(store, 30_000)
+    await store.suspects()
+    await store.claim(session.id, 1, agent())
+    await pass_time(store, 8_000)
+    assert await store.suspects() == []
+
+
+async def test_a_session_can_end_after_the_clock_was_set_back(make_store: MakeStore) -> None:
+    """1. A turn is written when the clock of Redis says less than at the start.
+
+    Result: the session ends, and its slot is free.
+    """
+    store, session = make_store(now_ms=START_MS), newcomer(is_remembered=True)
+    await store.admit(session)
+    await store.claim(session.id, 1, agent())
+    store.now_ms = START_MS - 500
+    await store.conversations.append(session.id, 1, turn_id="1", role="user", text="Hello")
+    await store.end(session.id)
+    assert (await store.occupancy()).taken == 0
+    waiting = await make_store(now_ms=START_MS, max_sessions=1).admit(newcomer())
+    assert waiting.status is State.STARTING
+
+
+async def test_only_lapsed_leases_are_failed_not_places_in_line(make_store: MakeStore) -> None:
+    store, waiting = make_store(max_sessions=1), newcomer(user="eve")
+    await store.admit(newcomer())
+    await store.admit(waiting, may_wait=True)
+    assert not (await store.fail(waiting.id, "lapsed", only_if_lapsed=True)).changed

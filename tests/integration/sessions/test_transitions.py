@@ -45,7 +45,8 @@ async def ready(store: SessionStore, id_: SessionId) -> None:
 
 
 async def lose(store: SessionStore, id_: SessionId) -> None:
-    await store.lose(id_, "gone", is_certain=True)
+    epoch = (await store.get(id_)).epoch
+    await store.lose(id_, "gone", epoch=epoch, is_certain=True)
 
 
 async def lose_for_good(store: SessionStore, id_: SessionId) -> None:

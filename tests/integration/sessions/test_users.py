@@ -18,11 +18,12 @@ from sessions.errors import (
 )
 from sessions.ids import UserId
 from sessions.journal import LogLine
+from sessions.keys import Keys
 from sessions.model import IdempotencyKey, Newcomer, Outcome, UserPolicy
 from sessions.settings import StoreSettings, Transcripts
 from sessions.states import State
 from sessions.store import SessionStore
-from tests.integration.sessions.conftest import agent, newcomer
+from tests.integration.sessions.conftest import agent, newcomer, pass_time
 
 MakeStore = Callable[..., SessionStore]
 ADA = UserId("ada")
@@ -86,6 +87,79 @@ async def test_a_waiting_session_is_replaced_and_gives_its_place(make_store: Mak
     assert (await store.queue.touch(behind.id)).position == 2
 
 
+async def test_a_slot_that_has_healed_is_not_handed_on(make_store: MakeStore) -> None:
+    """1. A user's session has lost its slot: nobody renewed it for long. 2. Somebody else has it.
+    3. The user starts anew.
+
+    Result: no more sessions than slots; the user waits in line.
+    """
+    store = make_store(max_sessions=1, now_ms=1_000_000)
+    await store.admit(newcomer())
+    await pass_time(store, 61_000)
+    await store.admit(newcomer(user="eve"))
+    with pytest.raises(AtCapacity):
+        await store.admit(newcomer(), policy=UserPolicy.REPLACE)
+    answer = await store.admit(newcomer(), policy=UserPolicy.REPLACE, may_wait=True)
+    assert answer.status is State.QUEUED
+
+
+async def test_who_would_not_wait_does_not_take_over_a_place(make_store: MakeStore) -> None:
+    store = make_store(max_sessions=1)
+    await store.admit(newcomer(user="bob"))
+    first = newcomer()
+    await store.admit(first, may_wait=True)
+    with pytest.raises(AtCapacity):
+        await store.admit(newcomer(), policy=UserPolicy.REPLACE)
+    assert (await store.queue.touch(first.id)).position == 1
+
+
+async def test_what_was_replaced_is_not_told_to_be_admitted(make_store: MakeStore) -> None:
+    """1. A user waits. 2. The slot heals. 3. The user starts anew, which admits the first at once.
+
+    Result: only the new session needs an agent.
+    """
+    store = make_store(max_sessions=1, now_ms=1_000_000, ticket_ttl_s=600)
+    await store.admit(newcomer(user="bob"))
+    first = newcomer()
+    await store.admit(first, may_wait=True)
+    await pass_time(store, 61_000)
+    answer = await store.admit(newcomer(), policy=UserPolicy.REPLACE)
+    assert (answer.status, answer.replaced, answer.admitted) == (State.STARTING, first.id, ())
+
+
+async def test_resuming_a_place_in_line_keeps_it(make_store: MakeStore) -> None:
+    store = make_store(max_sessions=1, now_ms=1_000_000)
+    await store.admit(newcomer(user="bob"))
+    first = newcomer()
+    await store.admit(first, may_wait=True)
+    await pass_time(store, 14_000)
+    answer = await store.admit(newcomer(), policy=UserPolicy.RESUME, may_wait=True)
+    assert (answer.outcome, answer.position) == (Outcome.RESUMED, 1)
+    await pass_time(store, 14_000)
+    await store.queue.advance()
+    assert (await store.get(first.id)).status is State.QUEUED
+
+
+async def test_an_older_live_session_counts_too(store: SessionStore) -> None:
+    old, new = newcomer(), newcomer()
+    await store.admit(old)
+    await store.admit(new)
+    await store.end(new.id)
+    with pytest.raises(UserBusy, match=old.id):
+        await store.admit(newcomer(), policy=UserPolicy.REJECT)
+
+
+async def test_a_refused_start_costs_nothing(make_store: MakeStore) -> None:
+    store = make_store(max_sessions=1, user_starts_per_minute=1)
+    bob = newcomer(user="bob")
+    await store.admit(bob)
+    for _ in range(3):
+        with pytest.raises(AtCapacity):
+            await store.admit(newcomer())
+    await store.end(bob.id)
+    await store.admit(newcomer())
+
+
 async def test_users_without_a_name_are_nobodys_rivals(store: SessionStore) -> None:
     for _ in range(3):
         answer = await store.admit(newcomer(user=None), policy=UserPolicy.REJECT)
@@ -141,7 +215,7 @@ async def test_a_user_is_preferred_by_the_worker_of_the_last_session(store: Sess
 async def test_a_replacement_agent_finds_the_conversation(store: SessionStore) -> None:
     session = newcomer()
     await talk(store, session, "Hello", "Hi, how can I help?")
-    await store.lose(session.id, "died", is_certain=True)
+    await store.lose(session.id, "died", epoch=1, is_certain=True)
     turns = await store.conversations.of(session.id)
     assert [(turn.role, turn.text) for turn in turns] == [
         ("user", "Hello"),
@@ -170,6 +244,16 @@ async def test_how_long_words_are_kept_is_a_setting(
     assert len(await store.conversations.of(session.id)) == live
     await store.end(session.id)
     assert len(await store.conversations.of(session.id)) == over
+
+
+async def test_the_next_agents_first_turn_may_have_the_same_name(store: SessionStore) -> None:
+    session = newcomer()
+    await talk(store, session, "Hello")
+    await store.lose(session.id, "died", epoch=1, is_certain=True)
+    await store.claim(session.id, 2, agent("AJ_2"))
+    assert await store.conversations.append(
+        session.id, 2, turn_id="0", role="assistant", text="Back again"
+    )
 
 
 async def test_only_who_wants_it_is_remembered(store: SessionStore) -> None:
@@ -233,6 +317,34 @@ async def test_forgetting_a_user_leaves_nothing_that_names_one(
     left = await _dump(redis, settings)
     assert "xyzzy" not in left
     assert "zaphod" not in left
+
+
+async def test_what_is_left_of_a_forgotten_session_goes_with_its_room(store: SessionStore) -> None:
+    session = newcomer()
+    await store.admit(session)
+    await store.journal.publish(session.id, "the user said xyzzy")
+    await store.conversations.forget(ADA)
+    details = [event.detail for event in await store.journal.events(session.id)]
+    assert "the user said xyzzy" not in details
+    await store.mark_closed(session.id)
+    with pytest.raises(SessionNotFound):
+        await store.get(session.id)
+    assert (await store.views.counts())[State.ENDED] == 0
+
+
+async def test_a_live_session_is_forgotten_even_when_newer_ones_are_past(
+    make_store: MakeStore, redis: Redis, settings: StoreSettings
+) -> None:
+    """1. A long session goes on. 2. The same user has many short ones, whose records lapse, and the
+    list of them with it. 3. The long one sends a heartbeat.
+
+    Result: it is found when the user is forgotten.
+    """
+    store, live = make_store(), newcomer()
+    await talk(store, live)
+    await redis.delete(Keys(settings.redis_prefix).user(ADA))
+    await store.renew(live.id, 1)
+    assert await store.conversations.forget(ADA) == [live.id]
 
 
 async def test_forgetting_somebody_unknown(store: SessionStore) -> None:

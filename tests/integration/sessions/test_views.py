@@ -55,6 +55,15 @@ async def test_the_queue_is_listed_from_its_head(make_store: MakeStore) -> None:
     assert found == waiting
 
 
+async def test_rooms_to_be_closed_are_listed_the_oldest_first(make_store: MakeStore) -> None:
+    store, ended = make_store(now_ms=START_MS), []
+    for session_id in await admit(store, 3):
+        store.now_ms = (store.now_ms or 0) + 10
+        await store.end(session_id)
+        ended.append(session_id)
+    assert [one.id for one in (await store.views.by_state(State.ENDING)).sessions] == ended
+
+
 async def test_filters(store: SessionStore) -> None:
     await admit(store, 3)
     (of_eve,) = await admit(store, 1, user="eve")

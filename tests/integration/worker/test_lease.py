@@ -21,7 +21,7 @@ from sessions.errors import (
 from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id
 from sessions.keys import Keys
 from sessions.model import AgentProcess, Newcomer, Reply, Vitals
-from sessions.settings import StoreSettings
+from sessions.settings import SCHEMA, StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.support.wait import eventually
@@ -183,6 +183,46 @@ async def test_an_agent_that_was_replaced_learns_it_from_its_heartbeat(
         assert isinstance(caught.value.cause, StaleEpoch)
     await held.lease.end()
     assert (await store.get(held.id)).status is State.STARTING
+    assert held.lease.is_replaced
+    await held.lease.mark_closed()
+    assert (await store.get(held.id)).is_live
+
+
+async def test_what_redis_forgot_is_said_again(
+    store: SessionStore, redis: Redis, settings: StoreSettings
+) -> None:
+    """1. An agent talks. 2. Redis comes back without its last second: claim and ready are lost.
+
+    Result: the agent goes on, and the session is active again.
+    """
+    held, key = Held(store), Keys(settings.redis_prefix)
+    await held.admit(store)
+    async with held.holding() as task:
+        held.published.set()
+        held.joined.set()
+        await eventually(lambda: has_status(store, held.id, State.ACTIVE))
+        await redis.hdel(key.session(held.id), "jobId", "claimedAt", "readyAt", "joinedAt")
+        await redis.hset(key.session(held.id), "status", "starting")
+        await redis.zrem(key.in_state(State.ACTIVE), held.id)
+        await redis.zadd(key.in_state(State.STARTING), {held.id: 1})
+        await eventually(lambda: has_status(store, held.id, State.ACTIVE))
+        assert (await store.get(held.id)).job_id == AGENT.job_id
+        assert not task.done()
+
+
+async def test_a_store_of_another_version_ends_no_call(
+    store: SessionStore, redis: Redis, settings: StoreSettings
+) -> None:
+    held, key = Held(store), Keys(settings.redis_prefix)
+    await held.admit(store)
+    async with held.holding() as task:
+        await eventually(lambda: _is_claimed(store, held.id))
+        await redis.hset(key.store, "schema", "99")
+        await asyncio.wait({task}, timeout=0.5)
+        assert not task.done()
+        await redis.hset(key.store, "schema", str(SCHEMA))
+        held.published.set()
+        await eventually(lambda: has_status(store, held.id, State.READY))
 
 
 async def _exists(store: SessionStore, session_id: SessionId) -> bool:

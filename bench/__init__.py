@@ -1,0 +1,1 @@
+"""Measures the store of the sessions: `python -m bench.store --help`, docs/benchmarks.md."""

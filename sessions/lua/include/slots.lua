@@ -1,0 +1,23 @@
+-- slots.lua: slots, and who gets one. Needs lease.lua.
+
+-- A slot outlasts its agent's lease by a while, in which another agent is sent. After that it is
+-- free, whoever was to see to it.
+local function free_slots()
+  local since = "(" .. as_of - limits.slotGraceMs
+  return limits.maxSessions - redis.call("ZCOUNT", key("slots"), since, "+inf")
+end
+
+-- Whether a session still has its slot, or it has healed.
+local function holds_slot(s)
+  local lapse = redis.call("ZSCORE", key("slots"), s.id)
+  return lapse and tonumber(lapse) > as_of - limits.slotGraceMs
+end
+
+-- Give a slot to a session. Its agent has to be sent by `due`, or somebody else sends one.
+local function start(s, due, fields)
+  fields = fields or {}
+  fields[#fields + 1], fields[#fields + 2] = "admittedAt", now
+  redis.call("ZADD", key("dispatches"), due, s.id)
+  move(s, "starting", nil, fields)
+  hold_slot_until(s, now + limits.startLeaseMs)
+end
