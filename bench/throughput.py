@@ -14,7 +14,7 @@ from bench.options import Options
 from bench.progress import Progress
 from bench.redis_server import Server
 from bench.table import Aim, Row, Table
-from bench.unbatched import UnbatchedStore
+from bench.unbatched import unbatched_store
 from sessions.ids import SessionId
 from sessions.model import Admission, AgentProcess, Newcomer, Reply, UserPolicy
 from sessions.store import SessionStore
@@ -46,7 +46,7 @@ async def throughput_table(server: Server, options: Options, progress: Progress)
     async with server.client() as redis:
         stores: dict[str, Cycled] = {
             "store": SessionStore(redis, settings),
-            "plain": UnbatchedStore(redis, settings),
+            "plain": unbatched_store(redis, settings),
         }
         for number in range(options.rounds + 1):
             for clients in options.clients:

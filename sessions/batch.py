@@ -8,12 +8,13 @@ nobody, and under load a process gets several times as many through (`bench/stor
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
 #: More would keep Redis from everybody else for too long: a few ms.
 _MAX_CALLS = 32
@@ -40,8 +41,10 @@ class _Waiting(NamedTuple):
 class Batch:
     """Collects calls while others are under way. Belongs to one event loop at a time."""
 
-    def __init__(self, script: AsyncScript, store_key: str) -> None:
+    def __init__(self, redis: Client, script: str, store_key: str) -> None:
+        self._redis = redis
         self._script = script
+        self._sha = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self._store_key = store_key
         self._waiting: list[_Waiting] = []
         self._under_way = 0
@@ -99,13 +102,15 @@ class Batch:
             _hand_over(waiting.answer, answer)
 
     async def _travel(self, calls: Sequence[Call]) -> Sequence[str | Exception]:
-        # Where Redis has forgotten the script (`SCRIPT FLUSH`, a restart, a failover), the client
-        # library brings it and asks again.
         now_ms = calls[0].now_ms
-        answers: Sequence[str | Exception] = await self._script(
-            keys=[self._store_key, *(call.key for call in calls if call.key is not None)],
-            args=["" if now_ms is None else now_ms, *(call.ask for call in calls)],
-        )
+        keys = [self._store_key, *(call.key for call in calls if call.key is not None)]
+        words = [*keys, "" if now_ms is None else str(now_ms), *(call.ask for call in calls)]
+        answers: Sequence[str | Exception]
+        try:
+            answers = await self._redis.evalsha(self._sha, len(keys), *words)
+        except NoScriptError:
+            # Redis has forgotten it (`SCRIPT FLUSH`, a restart, a failover), or never had it.
+            answers = await self._redis.eval(self._script, len(keys), *words)
         return answers
 
 

@@ -33,6 +33,10 @@ from sessions.address import Address, Kind, Node, parse_address
 from sessions.batch import Client
 from sessions.settings import StoreSettings
 
+#: Verbs need two, but each read at the same time has one of its own; the library's 100 are soon
+#: used up by pages that are followed.
+_MAX_CONNECTIONS = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
@@ -154,6 +158,7 @@ def _options(address: Address, profile: _Profile) -> dict[str, Any]:
         "decode_responses": True,
         # A user with few rights may not tell Redis the version of the library.
         "driver_info": None,
+        "max_connections": _MAX_CONNECTIONS,
         "socket_timeout": profile.timeout_s,
         "socket_connect_timeout": profile.timeout_s,
         "retry": profile.retry(),

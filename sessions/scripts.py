@@ -77,7 +77,7 @@ class Scripts:
     """The verbs of the store, ready to run against one Redis."""
 
     def __init__(self, redis: Client, keys: Keys, settings: StoreSettings) -> None:
-        self._batch = Batch(redis.register_script(source(settings)), keys.store)
+        self._batch = Batch(redis, source(settings), keys.store)
 
     async def run(self, key: str | None, ask: Mapping[str, object], now_ms: int | None) -> Answer:
         """Run one verb and return its answer. Raises what its error reply stands for."""

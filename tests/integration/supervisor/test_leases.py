@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit import api
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from devstack.services.ports import random_ports
 from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
+from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
@@ -40,14 +40,14 @@ async def rooms(livekit_server: LiveKitServer) -> AsyncIterator[Rooms]:
 
 
 @pytest.fixture
-async def redis(redis_server: RedisServer) -> AsyncIterator[Redis]:
+async def redis(redis_server: RedisServer) -> AsyncIterator[Client]:
     client = connect(StoreSettings(redis_url=SecretStr(redis_server.url)), Temper.HASTY)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
-def store(redis: Redis) -> SessionStore:
+def store(redis: Client) -> SessionStore:
     settings = StoreSettings(redis_prefix=f"test-{secrets.token_hex(6)}")
     return SessionStore(redis, settings, now_ms=START_MS)
 
@@ -136,7 +136,7 @@ async def test_a_session_nobody_came_for_says_so(store: SessionStore, rooms: Roo
 
 @pytest.mark.parametrize("is_merciful", [True, False])
 async def test_after_an_outage_nobody_is_judged_until_a_lease_has_passed(
-    redis: Redis, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, *, is_merciful: bool
+    redis: Client, rooms: Rooms, monkeypatch: pytest.MonkeyPatch, *, is_merciful: bool
 ) -> None:
     """1. An agent is well. 2. Redis is away for longer than a lease. 3. It is back; the sweep
     comes before the agent's next heartbeat.

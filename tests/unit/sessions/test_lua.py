@@ -108,6 +108,13 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
     assert in_lua == in_python
 
 
+def test_the_redis_user_of_the_docs_may_do_what_the_scripts_do() -> None:
+    page = (FOLDER.parents[1] / "docs" / "redis.md").read_text(encoding="utf-8")
+    allowed = set(re.findall(r"\+([a-z]+)", page.split("<!-- acl -->")[1].split("```")[1]))
+    called = re.findall(r'redis\.call\("([A-Z]+)"', "\n".join(path.read_text() for path in SCRIPTS))
+    assert {command.lower() for command in called} <= allowed
+
+
 def test_the_states_of_the_scripts_are_those_of_the_table() -> None:
     text = (FOLDER / "include" / "session.lua").read_text()
     holding = set(re.findall(r"(\w+) = true", text.split("HOLDING = {")[1].split("}")[0]))
