@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
-from typing import Protocol
 
 from redis.asyncio import Redis
 
@@ -15,19 +14,10 @@ from bench.progress import Progress
 from bench.redis_server import Server
 from bench.table import Aim, Row, Table
 from bench.unbatched import unbatched_store
-from sessions.ids import SessionId
-from sessions.model import Admission, AgentProcess, Newcomer, Reply, UserPolicy
+from sessions.model import UserPolicy
 from sessions.store import SessionStore
 
 _AIM = Aim(limit=3_000, is_minimum=True)
-
-
-class Cycled(Protocol):
-    """What a cycle needs of a store."""
-
-    async def admit(self, newcomer: Newcomer, *, policy: UserPolicy) -> Admission: ...
-    async def claim(self, session_id: SessionId, epoch: int, agent: AgentProcess) -> Reply: ...
-    async def end(self, session_id: SessionId) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +34,7 @@ async def throughput_table(server: Server, options: Options, progress: Progress)
     settings = server.settings(max_sessions=100_000, **LASTING)
     rounds: dict[tuple[int, str], list[Round]] = {}
     async with server.client() as redis:
-        stores: dict[str, Cycled] = {
+        stores: dict[str, SessionStore] = {
             "store": SessionStore(redis, settings),
             "plain": unbatched_store(redis, settings),
         }
@@ -61,7 +51,7 @@ async def throughput_table(server: Server, options: Options, progress: Progress)
     return _table(options, {key: _median(found) for key, found in rounds.items()})
 
 
-async def _measure(redis: Redis, store: Cycled, clients: int, seconds: float) -> Round:
+async def _measure(redis: Redis, store: SessionStore, clients: int, seconds: float) -> Round:
     """Run cycles with so many clients at a time, on an empty store."""
     await redis.flushdb()
     redis_before, python_before = await _redis_cpu_s(redis), time.process_time()
@@ -74,7 +64,7 @@ async def _measure(redis: Redis, store: Cycled, clients: int, seconds: float) ->
     )
 
 
-async def _cycles(store: Cycled, clients: int, until: float) -> int:
+async def _cycles(store: SessionStore, clients: int, until: float) -> int:
     done = 0
 
     async def client() -> None:

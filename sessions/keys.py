@@ -45,7 +45,7 @@ class Keys:
     @property
     def store(self) -> str:
         """Hash: schema, ticket counter, mean session length, when Redis was away. No TTL:
-        it is the store itself, and has eight fields at most."""
+        it is the store itself, and has a handful of fields."""
         return self._key("store")
 
     def session(self, session_id: SessionId) -> str:

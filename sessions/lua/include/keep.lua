@@ -15,7 +15,7 @@ local function remember(s)
   local turns = redis.call("LRANGE", key("conversation:" .. s.id), -limits.memoryTurns, -1)
   for place = 1, #turns do
     local age, words = string.match(turns[place], "^(%d+) (.*)$")
-    turns[place] = s.created + age .. " " .. words
+    if age then turns[place] = s.created + age .. " " .. words end
   end
   if #turns > 0 then redis.call("RPUSH", memory, unpack(turns)) end
   redis.call("LTRIM", memory, -limits.memoryTurns, -1)

@@ -9,7 +9,7 @@ local ask, verbs = nil, {}
 
 local function key(name) return prefix .. name end
 
-local meta = redis.call("HMGET", KEYS[1], "schema", "pulse", "outage", "mercy", "meanHeld")
+local meta = redis.call("HMGET", KEYS[1], "schema", "pulse", "outage", "mercy", "meanHeld", "back")
 if meta[1] ~= limits.schema then
   if meta[1] or redis.call("EXISTS", key("slots")) == 1 then
     return redis.error_reply("SCHEMA " .. (meta[1] or "1"))
@@ -29,12 +29,13 @@ end
 local pulse, mercy, as_of = tonumber(meta[2]) or 0, tonumber(meta[4]) or 0, now
 local is_merciful = now < mercy and mercy - now <= limits.agentLeaseMs
 if pulse > 0 and now - pulse > limits.gapMs then
-  local outage = is_merciful and tonumber(meta[3]) or pulse
-  local most = outage + limits.mostMercyMs
-  if not is_merciful or now + limits.agentLeaseMs < most then
-    mercy, is_merciful = now + limits.agentLeaseMs, true
-    redis.call("HSET", KEYS[1], "outage", outage, "mercy", mercy)
-    meta[3] = outage
+  if not is_merciful then
+    meta[3], meta[6] = pulse, now
+    redis.call("HSET", KEYS[1], "outage", pulse, "back", now)
+  end
+  if now < meta[6] + limits.mostMercyMs then
+    is_merciful = true
+    redis.call("HSET", KEYS[1], "mercy", now + limits.agentLeaseMs)
   end
 end
 if is_merciful then as_of = math.min(now, tonumber(meta[3])) end
