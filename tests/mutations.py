@@ -191,7 +191,7 @@ def main() -> int:
         red = is_red(mutation)
         as_expected &= red is (mutation is not None)
         name, color = mutation.name if mutation else "(none)", "red" if red else "green"
-        line = f"{name:<30} {color:<6} {time.monotonic() - since:5.1f} s\n"
+        line = f"{name:<34} {color:<6} {time.monotonic() - since:5.1f} s\n"
         sys.stdout.write(line)
         sys.stdout.flush()
     return 0 if as_expected else 1

@@ -75,7 +75,7 @@ class Profile:
 
 
 PROFILES = {
-    "ci": Profile(examples=200, length=40, at_least=5_000),
+    "ci": Profile(examples=150, length=40, at_least=5_000),
     "quick": Profile(examples=80, length=40, at_least=2_500, phases=(Phase.generate,)),
     "long": Profile(examples=5_000, length=60, at_least=100_000, is_random=True),
 }
@@ -188,6 +188,19 @@ class StoreMachine(Watched):
     def arrive(self, crowd: int) -> MultipleResults[SessionId]:
         return multiple(*(self._arrive() for _ in range(crowd)))
 
+    @precondition(lambda self: self.model.slots)
+    @rule(target=ids, pick=PICKS, asked=REQUESTS, policy=st.sampled_from(UserPolicy))
+    def return_late(
+        self, pick: int, asked: Request, policy: UserPolicy
+    ) -> MultipleResults[SessionId]:
+        """An agent hangs until the slot has healed, others come, and then the user does again."""
+        late = self.model.sessions[self._holder(pick)]
+        self._hang(late.id)
+        self.advance(self.model.limits.start_lease + self.model.limits.grace)
+        others = [self._arrive() for _ in range(self.model.free_slots())]
+        again = replace(asked, user=late.user_id, policy=policy, key=None)
+        return multiple(*others, self._admit(self._new_id(), again))
+
     @precondition(lambda self: self.model.waiting)
     @rule(pick=PICKS)
     def ask_again(self, pick: int) -> None:
@@ -251,30 +264,40 @@ class StoreMachine(Watched):
         """An agent hangs, or one that hung goes on."""
         id_ = self._holder(pick)
         epoch = self.epoch_of(id_)
-        if is_back and self.has_claimed(id_, epoch):
+        if not is_back:
+            self._hang(id_)
+        elif self.has_claimed(id_, epoch):
             self.beating[id_] = epoch
-        elif not is_back and id_ in self.beating:
-            del self.beating[id_]
-            self.faithful.discard((id_, epoch))
 
     @precondition(lambda self: self.beating)
-    @rule(pick=PICKS, looks=st.integers(0, 2), apart_ms=st.sampled_from([500, 1_000]))
-    def hang_and_be_written_off(self, pick: int, looks: int, apart_ms: int) -> None:
-        """An agent hangs until its lease has lapsed; somebody writes it off, maybe too soon."""
+    @rule(
+        pick=PICKS,
+        looks=st.integers(0, 2),
+        apart_ms=st.sampled_from([500, 1_000]),
+        is_late=st.booleans(),
+    )
+    def hang_and_be_written_off(self, pick: int, looks: int, apart_ms: int, is_late: bool) -> None:
+        """An agent hangs until its lease has lapsed; somebody writes it off, maybe too soon.
+
+        Or it was only late, and hangs again: nobody has looked at that yet.
+        """
         id_ = sorted(self.beating)[pick % len(self.beating)]
-        self.faithful.discard((id_, self.beating.pop(id_)))
+        epoch = self.beating[id_]
+        self._hang(id_)
         self.advance(self.model.limits.lease)
         for _ in range(looks):
             self.call(call("suspects"))
             self.advance(apart_ms)
+        if is_late:
+            self.call(call("renew", id_, epoch))
+            self.advance(self.model.limits.lease)
         self.call(call("lose", id_, "silent"))
 
     @rule(worker=st.sampled_from(["worker-0", "worker-1"]))
     def kill_worker(self, worker: str) -> None:
         for id_, session in self.model.sessions.items():
             if session.worker_id == worker:
-                self.beating.pop(id_, None)
-                self.faithful.discard((id_, session.epoch))
+                self._hang(id_)
 
     # The end.
 
@@ -365,6 +388,11 @@ class StoreMachine(Watched):
     def _holder(self, pick: int) -> SessionId:
         """Return one of those that hold a slot."""
         return sorted(self.model.slots)[pick % len(self.model.slots)]
+
+    def _hang(self, id_: SessionId) -> None:
+        """The agent of a session, if there is one, beats no more."""
+        if epoch := self.beating.pop(id_, None):
+            self.faithful.discard((id_, epoch))
 
     def _new_id(self) -> SessionId:
         return SessionId(f"{next(self._numbers):032x}")
