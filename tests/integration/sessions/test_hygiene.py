@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -172,6 +173,21 @@ async def test_odd_words_are_kept_as_well_as_they_can_be(store: SessionStore, te
     await store.fail(session.id, text)
     await store.mark_closed(session.id)
     assert len((await store.get(session.id)).error or "") <= 500
+
+
+async def test_random_words_come_back_as_they_were(store: SessionStore) -> None:
+    alphabet = [*map(chr, range(160)), "é", "\u2028", "\ufffe", "😀", '\\"', "}}", "{{", "\\u0000"]
+    dice, session = random.Random(4711), newcomer()  # noqa: S311 - repeatable, no secret
+    await store.admit(session)
+    await store.claim(session.id, 1, agent())
+    texts = ["".join(dice.choices(alphabet, k=dice.randint(0, 60))) for _ in range(150)]
+    for number, text in enumerate(texts):
+        await store.conversations.append(
+            session.id, 1, turn_id=str(number), role="assistant", text=text
+        )
+    await store.journal.log(session.id, [LogLine(level="info", text=text) for text in texts])
+    assert [turn.text for turn in await store.conversations.of(session.id)] == texts
+    assert [line.text for line in await store.journal.logs(session.id)] == texts
 
 
 async def test_a_user_id_is_kept_once(
