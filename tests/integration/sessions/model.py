@@ -76,6 +76,8 @@ class Model(Books):
         other = self._live_of(newcomer.user_id, policy)
         has_slot, place = self._room_for(newcomer.user_id, other, may_wait=may_wait)
         if other is not None:
+            if other in self.revived:
+                self.revived.add(newcomer.id)
             self._release(other, State.ENDED, "replaced")
             admitted = tuple(id_ for id_ in admitted if id_ != other)
         self._enter(newcomer, idempotency)
