@@ -30,6 +30,8 @@ _LENGTH_WEIGHT = 0.1
 _ADMITTED_AT_ONCE = 16
 #: Lapsed tickets in front of them are dropped meanwhile.
 _LOOKED_AT_ONCE = 100
+#: Shown to the user of a session that came back too late.
+_SLOT_LOST = "The agent was silent for too long, and its place was given away. Please start again."
 #: How exactly the store knows when it was last written to.
 _PULSE_MS = 100
 #: How often the TTL of what all sessions share is renewed.
@@ -172,6 +174,7 @@ class StoreSettings(BaseSettings):
             "gapMs": milliseconds(self.agent_lease_s * _GAP_PER_LEASE),
             "mostMercyMs": milliseconds(self.agent_lease_s * _MOST_LEASES_OF_MERCY),
             "suspicionMs": milliseconds(self.suspicion_s),
+            "slotLost": _SLOT_LOST,
             "slotGraceMs": milliseconds(self.slot_grace_s),
             "redispatchLimit": self.redispatch_limit,
             "redispatchWindowMs": milliseconds(self.redispatch_window_s),

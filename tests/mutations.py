@@ -106,6 +106,12 @@ FURTHER = (
         "other and holds_slot(other) or waiting == 0",
         "other and HOLDING[other.status] or waiting == 0",
     ),
+    Mutation(
+        "a slot given away is taken back",
+        "include/slots.lua",
+        "return not holds_slot(s) and free_slots() <= 0 end",
+        "return false end",
+    ),
     Mutation("an end frees no slot", "include/release.lua", '{ "slots", ', "{ "),
     Mutation(
         "what is over changes",

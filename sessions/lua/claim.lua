@@ -7,7 +7,8 @@ local s, failure = holding()
 if failure then return failure end
 if s.job and s.job ~= ask.jobId then return redis.error_reply("CLAIMED " .. s.job) end
 
-hold_slot_until(s, now + limits.agentLeaseMs)
+failure = keep_slot_until(s, now + limits.agentLeaseMs)
+if failure then return failure end
 if s.job then return about(s, false) end
 redis.call("HSET", s.key, "workerId", ask.workerId, "agentPid", ask.agentPid, "jobId", ask.jobId,
   "prewarmed", ask.prewarmed, "claimedAt", now)

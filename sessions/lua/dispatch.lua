@@ -8,7 +8,8 @@ if failure then return failure end
 local due = redis.call("ZSCORE", key("dispatches"), s.id)
 if not due or tonumber(due) > now then return about(s, false) end
 
+failure = keep_slot_until(s, now + limits.startLeaseMs)
+if failure then return failure end
 redis.call("ZADD", key("dispatches"), now + (ask.claimMs or limits.claimMs), s.id)
 redis.call("HSET", s.key, "dispatchedAt", now)
-hold_slot_until(s, now + limits.startLeaseMs)
 return about(s, true)

@@ -1,5 +1,5 @@
 -- lose: write off the agent sent last. Another is due, under the next epoch, so that the lost one
--- can do nothing any more should it come back; after too many, the session fails.
+-- can do nothing any more should it come back. After too many, or with its slot gone, the session fails.
 -- KEYS store, session
 -- ARGV {id, epoch?, reason, isCertain, delayMs}; unless it is certain, a claimed session
 --   must have been a suspect for a while, and one that nobody claimed must be overdue
@@ -25,7 +25,7 @@ local recent = {}
 for at in string.gmatch(known[1] or "", "%d+") do
   if tonumber(at) > now - limits.redispatchWindowMs then recent[#recent + 1] = at end
 end
-if #recent >= limits.redispatchLimit then
+if #recent >= limits.redispatchLimit or has_lost_slot(s) then
   release(s, "failed", ask.reason)
   return about(s, true, { losses = #recent + 1, admitted = (admit_waiting()) })
 end

@@ -4,7 +4,8 @@
 -- Errors: NOSESSION, OVER <status>, FENCED <epoch>, UNCLAIMED <status>.
 local s, failure = live(true)
 if failure then return failure end
-hold_slot_until(s, now + limits.agentLeaseMs)
+failure = keep_slot_until(s, now + limits.agentLeaseMs)
+if failure then return failure end
 keep_listed(s)
 if ask.fields then redis.call("HSET", s.key, unpack(ask.fields)) end
 return about(s, true)

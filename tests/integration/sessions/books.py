@@ -34,6 +34,7 @@ from sessions.states import LIVE, OVER, State
 from tests.integration.sessions.observe import Picture
 
 PULSE_MS = 100
+SLOT_LOST = "The agent was silent for too long, and its place was given away. Please start again."
 #: Outages that follow each other are one, for so many leases.
 MERCY_LEASES = 10
 #: So many of the last sessions of a user are looked at.
@@ -84,8 +85,6 @@ class Books:
         self.as_of_ms = now_ms
         self.sessions: dict[SessionId, Session] = {}
         self.events: dict[SessionId, list[Event]] = {}
-        #: Whose slot had healed, and was taken, when they came back: over capacity.
-        self.revived: set[SessionId] = set()
         self.slots: dict[SessionId, int] = {}
         self._suspects: dict[SessionId, int] = {}
         self._tickets: dict[SessionId, int] = {}
@@ -136,8 +135,6 @@ class Books:
         self.as_of_ms = min(now, self._outage) if is_merciful else now
         if now - self._pulse >= PULSE_MS:
             self._pulse = now
-        if self.free_slots() >= 0:
-            self.revived.clear()
 
     def _known(self, session_id: SessionId) -> Session:
         if session_id not in self.sessions:
@@ -246,11 +243,19 @@ class Books:
         self._hold(session_id, self.limits.start_lease)
 
     def _hold(self, session_id: SessionId, for_ms: int) -> None:
-        healed_at = self.as_of_ms - self.limits.grace
-        if self.slots.get(session_id, math.inf) <= healed_at and self.free_slots() <= 0:
-            self.revived.add(session_id)
         self.slots[session_id] = self.now_ms + for_ms
         self._suspects.pop(session_id, None)
+
+    def _has_lost_slot(self, session_id: SessionId) -> bool:
+        """Say whether a slot has healed and been given away."""
+        healed_at = self.as_of_ms - self.limits.grace
+        return self.slots[session_id] <= healed_at and self.free_slots() <= 0
+
+    def _keep_slot(self, session_id: SessionId, for_ms: int) -> None:
+        if self._has_lost_slot(session_id):
+            self._release(session_id, State.FAILED, SLOT_LOST)
+            raise SessionOver(State.ENDING)
+        self._hold(session_id, for_ms)
 
     def _admit_waiting(self) -> tuple[SessionId, ...]:
         admitted = []

@@ -76,8 +76,6 @@ class Model(Books):
         other = self._live_of(newcomer.user_id, policy)
         has_slot, place = self._room_for(newcomer.user_id, other, may_wait=may_wait)
         if other is not None:
-            if other in self.revived:
-                self.revived.add(newcomer.id)
             self._release(other, State.ENDED, "replaced")
             admitted = tuple(id_ for id_ in admitted if id_ != other)
         self._enter(newcomer, idempotency)
@@ -94,9 +92,9 @@ class Model(Books):
         self._holding(session_id, None)
         if self._dispatches.get(session_id, math.inf) > self.now_ms:
             return self._reply(session_id, changed=False)
+        self._keep_slot(session_id, self.limits.start_lease)
         self._dispatches[session_id] = self.now_ms + self.limits.claim
         self._set(session_id, dispatched_at_ms=self.now_ms)
-        self._hold(session_id, self.limits.start_lease)
         return self._reply(session_id)
 
     def claim(self, session_id: SessionId, epoch: int, agent: AgentProcess) -> Reply:
@@ -104,7 +102,7 @@ class Model(Books):
         job = self._holding(session_id, epoch).job_id
         if job not in {None, agent.job_id}:
             raise AgentAlreadyThere(job)
-        self._hold(session_id, self.limits.lease)
+        self._keep_slot(session_id, self.limits.lease)
         if job is not None:
             return self._reply(session_id, changed=False)
         self._set(
@@ -123,7 +121,7 @@ class Model(Books):
     def renew(self, session_id: SessionId, epoch: int, vitals: Vitals | None = None) -> Reply:
         self._open()
         self._live(session_id, epoch, must_claim=True)
-        self._hold(session_id, self.limits.lease)
+        self._keep_slot(session_id, self.limits.lease)
         if vitals is not None:
             self._set(session_id, agent_state=vitals.agent_state, pss_bytes=vitals.pss_bytes)
         return self._reply(session_id)
@@ -209,7 +207,7 @@ class Model(Books):
             return self._loss(session_id, changed=False)
         since = self.now_ms - self.limits.window
         recent = tuple(at for at in session.losses_ms if at > since)
-        if len(recent) >= self.limits.losses:
+        if len(recent) >= self.limits.losses or self._has_lost_slot(session_id):
             self._release(session_id, State.FAILED, reason)
             return self._loss(session_id, losses=len(recent) + 1, admitted=self._admit_waiting())
         recent += (self.now_ms,)

@@ -379,3 +379,34 @@ async def test_only_lapsed_leases_are_failed_not_places_in_line(make_store: Make
     await store.admit(newcomer())
     await store.admit(waiting, may_wait=True)
     assert not (await store.fail(waiting.id, "lapsed", only_if_lapsed=True)).changed
+
+
+async def test_who_comes_back_after_its_slot_was_given_away_does_not_oversell(
+    make_store: MakeStore,
+) -> None:
+    """1. An agent is silent until its slot has healed, and no supervisor runs. 2. Somebody else is
+    given the slot. 3. The agent comes back.
+
+    Result: its session fails, with words for the user; there is one session for one slot.
+    """
+    store, late = make_store(max_sessions=1, now_ms=START_MS), newcomer()
+    await store.admit(late)
+    await store.claim(late.id, 1, agent())
+    await pass_time(store, 38_000)
+    await store.admit(newcomer(user="eve"))
+    with pytest.raises(SessionOver):
+        await store.renew(late.id, 1)
+    assert (await store.occupancy()).taken == 1
+    failed = await store.get(late.id)
+    assert failed.status is State.ENDING
+    assert "given away" in (failed.error or "")
+
+
+async def test_who_comes_back_to_a_free_slot_goes_on(make_store: MakeStore) -> None:
+    store, late = make_store(max_sessions=1, now_ms=START_MS), newcomer()
+    await store.admit(late)
+    await store.claim(late.id, 1, agent())
+    await pass_time(store, 38_000)
+    await store.renew(late.id, 1)
+    with pytest.raises(AtCapacity):
+        await store.admit(newcomer(user="eve"))
