@@ -56,7 +56,9 @@ REQUIRED = (
         '    return nil, redis.error_reply("FENCED " .. s.epoch)\n'
         "  end\n",
     ),
-    Mutation("no lease renewal", "renew.lua", "hold_slot_until(s, now + limits.agentLeaseMs)\n"),
+    Mutation(
+        "no lease renewal", "renew.lua", "failure = keep_slot_until(s, now + limits.agentLeaseMs)\n"
+    ),
     Mutation(
         "a freed slot admits nobody",
         "finish.lua",

@@ -181,7 +181,8 @@ class Watched(RuleBasedStateMachine):
 
     @invariant()
     def every_session_is_in_the_index_of_its_state(self) -> None:
-        """I2, I3."""
+        """I2, I3; and who has no agent is on the list of those that are due one (I5: which loop
+        acts on it in time is not the store's)."""
         with self._looking() as now:
             for state, ids in now.indexes.items():
                 assert ids == {id_ for id_, it in now.sessions.items() if it.status is state}
@@ -252,6 +253,14 @@ class Watched(RuleBasedStateMachine):
         for before, after in pairwise(events):
             assert after.status in TRANSITIONS[before.status]
 
+    def _check_ends(self, now: Picture) -> None:
+        """I8. Every session that was let in is over, and one that failed says why."""
+        assert set(now.sessions) == set(self.model.sessions)
+        for session in now.sessions.values():
+            assert session.status in TERMINAL
+            assert session.ended_at_ms is not None
+            assert bool(session.error) is (session.status is State.FAILED)
+
     async def check_what_is_left(self) -> None:
         ids = list(self.model.sessions)
         now = await look(self.world.redis, self.keys, ids)
@@ -259,6 +268,7 @@ class Watched(RuleBasedStateMachine):
         for waiting in (now.slots, now.tickets, now.dispatches, now.suspects):
             assert waiting == {}
         assert not any(now.indexes[state] for state in {*LIVE, State.ENDING})
+        self._check_ends(now)
         # Any verb, once a minute, sees to the TTL of what all share.
         self.store.now_ms = self.model.now_ms + 60_000
         await call("mark_closed", NOBODY).of_store(self.store)

@@ -16,7 +16,7 @@ from sessions.errors import (
     StaleEpoch,
     UserBusy,
 )
-from sessions.ids import SessionId
+from sessions.ids import SessionId, UserId, WorkerId
 from sessions.model import (
     Admission,
     AgentProcess,
@@ -242,6 +242,15 @@ class Model(Books):
         for session_id in expired:
             self._release(session_id, State.EXPIRED)
         return Progress(admitted=self._admit_waiting(), expired=tuple(expired))
+
+    @property
+    def fleet(self) -> Self:
+        """The store has what it knows of workers in a part of its own."""
+        return self
+
+    def preferred_worker(self, user_id: UserId) -> WorkerId | None:
+        last = [self.sessions[id_].worker_id for id_ in self._of_user.get(user_id, [])[-5:]]
+        return next((worker for worker in reversed(last) if worker is not None), None)
 
     def due(self) -> list[SessionId]:
         return up_to(self._dispatches, self.now_ms)

@@ -215,6 +215,22 @@ class StoreMachine(Watched):
     def join(self, id_: SessionId) -> None:
         self.call(call("mark_joined", id_))
 
+    @rule(
+        target=ids,
+        user=st.sampled_from(["ada", "bob"]),
+        jobs=st.lists(st.sampled_from(["AJ_1", "AJ_2"]), min_size=1, max_size=2),
+    )
+    def visit(self, user: str, jobs: list[str]) -> MultipleResults[SessionId]:
+        """I10. A user comes, maybe twice; the worker of the last session is the preferred one."""
+        visits = [self._new_id() for _ in jobs]
+        for id_, job in zip(visits, jobs, strict=True):
+            self.call(call("admit", newcomer(id_, user)))
+            if id_ in self.model.slots:
+                self.call(call("claim", id_, 1, agent(job)))
+                self.call(call("end", id_))
+        self.call(call("fleet.preferred_worker", UserId(user)))
+        return multiple(*visits)
+
     # Agents.
 
     @precondition(lambda self: self.model.slots)

@@ -42,6 +42,19 @@ async def test_a_second_outage_within_the_mercy_prolongs_it(make_store: MakeStor
     assert not await _judged(store)
 
 
+async def test_a_second_outage_gives_no_slot_away(make_store: MakeStore) -> None:
+    """1. Redis is away for an hour. 2. It answers one call, and is gone again for a while.
+
+    Result: leases are judged as of before the first outage, not of the call between.
+    """
+    store, _ = await _talking(make_store)
+    store.now_ms = START_MS + 3_600_000
+    await store.queue.advance()
+    store.now_ms += LEASE_MS - 50
+    answer = await store.admit(newcomer(user=None), may_wait=True)
+    assert answer.position == 1
+
+
 async def test_the_mercy_has_an_end(make_store: MakeStore) -> None:
     """1. The agent is dead. 2. Writes are so rare that each looks like the end of an outage.
 
