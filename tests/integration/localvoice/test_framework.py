@@ -12,7 +12,7 @@ from livekit.agents import APIStatusError, function_tool, llm
 from livekit.plugins import openai
 
 from tests.integration.localvoice.server import Server
-from tests.integration.localvoice.sounds import RATE, Spoken, words
+from tests.integration.localvoice.sounds import RATE, Spoken, is_alike
 
 KEY = "unused"
 
@@ -41,7 +41,7 @@ async def test_stt_recognises(server: Server, spoken: Spoken) -> None:
         event = await stt.recognize(frame)
         await _close(stt)
 
-        assert words(event.alternatives[0].text) == words("What is seven plus five?")
+        assert is_alike(event.alternatives[0].text, "What is seven plus five?")
         assert event.alternatives[0].language == "en"
 
 
