@@ -26,9 +26,6 @@ _EVENT = "e:"
 #: A line is stored with one letter for its level.
 _LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error", "c": "critical"}
 _LETTERS = {level: letter for letter, level in _LEVELS.items()}
-#: A line is stored with one letter for its level.
-_LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error", "c": "critical"}
-_LETTERS = {level: letter for letter, level in _LEVELS.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
