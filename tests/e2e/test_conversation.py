@@ -9,22 +9,25 @@ import pytest
 from devstack.talk.caller import NoAnswer
 from tests.e2e.calls import ANSWER_S, call
 from tests.support.servers import RunningStack
-from tests.support.speech import speak, transcribe, words
+from tests.support.speech import is_alike, speak, transcribe, words
 
 pytestmark = pytest.mark.timeout(300)
+
+GREETING = "Hello! How can I help you?"
 
 
 async def test_seven_questions_in_one_call(stack: RunningStack) -> None:
     async with call(stack) as user:
-        heard = words(await transcribe(stack.localvoice_url, user.greeting.sound))
-        assert "hello" in heard
+        greeting = await transcribe(stack.localvoice_url, user.greeting.sound)
+        # Half of it is enough: it is said once, and nobody can ask for it again.
+        assert is_alike(greeting, GREETING, 0.5), greeting
         assert "12" in await user.ask("What is seven plus five?", "12")
         letters = "".join(await user.ask("Please spell the word cat.", "c", "a", "t"))
         assert "cat" in letters or "seaty" in letters
         await user.ask("My name is Peter.", "peter")
         assert "peter" in await user.ask("What is my name?", "peter")
-        counted = await user.ask("Count to five.", "1", "5")
-        assert [word for word in counted if word.isdigit()] == ["1", "2", "3", "4", "5"]
+        counted = await user.ask("Count to five.", "1", "2", "3", "4", "5")
+        assert "12345" in "".join(word for word in counted if word.isdigit())
         assert "utc" in "".join(await user.ask("What time is it?", "utc"))
         assert "demo" in await user.ask("Bananas grow on the moon.", "demo")
         view = await user.look()
@@ -50,14 +53,14 @@ async def test_a_user_can_interrupt_the_agent(stack: RunningStack) -> None:
         await user.caller.say(interruption)
         answer = await user.caller.wait_answer(ANSWER_S)
         heard = words(await transcribe(stack.localvoice_url, answer.sound))
-        assert "4" in heard
+        assert {"4", "for"} & set(heard), heard
         said = " ".join(line.text for line in user.caller.lines if line.speaker == "agent")
         assert "40" not in words(said)
 
 
 async def test_goodbye_ends_the_session_and_closes_the_room(stack: RunningStack) -> None:
     async with call(stack) as user:
-        assert "goodbye" in "".join(await user.ask("Goodbye."))
+        assert "bye" in "".join(await user.ask("Goodbye."))
         assert await user.caller.wait_ended(ANSWER_S) == "ROOM_DELETED"
         assert (await user.until_status("ended"))["message"] == "The session is over."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
 import wave
@@ -12,6 +13,7 @@ from devstack.talk.audio import Sound
 
 _DEADLINE_S = 60.0
 _RATE = 24_000  # of the `pcm` response format
+_ALIKE = 0.8
 
 _NUMBERS = {
     "zero": 0,
@@ -68,6 +70,16 @@ def words(text: str) -> list[str]:
     """Return the words of a text in lower case, small numbers as digits."""
     plain = re.findall(r"[a-z0-9']+", text.lower())
     return [str(_NUMBERS.get(word, word)) for word in plain]
+
+
+def is_alike(heard: str, said: str, least: float = _ALIKE) -> bool:
+    """Whether a transcript is the sentence but for about one word in five.
+
+    For what shall not depend on every word of the smallest Whisper: after a lossy codec, or with a
+    prompt, it now and then hears "What a seven plus five?". Sound read at a wrong rate, or cut in
+    half, is not alike.
+    """
+    return difflib.SequenceMatcher(None, words(heard), words(said)).ratio() >= least
 
 
 def _wav(sound: Sound) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import io
 import re
 import wave
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 Pcm = NDArray[np.int16]
 RATE = 24_000
 _ATTEMPTS = 5
-_ALIKE = 0.8
 
 _DIGITS = {
     "0": "zero", "1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six",
@@ -121,13 +119,3 @@ def hum(seconds: float, frequency: float) -> Pcm:
 def words(text: str) -> list[str]:
     """Lower-case words with digits spelled out, for comparing transcripts."""
     return [_DIGITS.get(word, word) for word in re.findall(r"[a-z]+|\d+", text.lower())]
-
-
-def is_alike(heard: str, said: str) -> bool:
-    """Whether a transcript is the sentence but for about one word in five.
-
-    For what shall not depend on every word of the smallest Whisper: after a lossy codec, or with a
-    prompt, it now and then hears "What a seven plus five?". Sound read at a wrong rate, or cut in
-    half, is not alike.
-    """
-    return difflib.SequenceMatcher(None, words(heard), words(said)).ratio() >= _ALIKE

@@ -8,7 +8,8 @@ import openai
 import pytest
 
 from tests.integration.localvoice import sounds
-from tests.integration.localvoice.sounds import Pcm, Spoken, is_alike, wav, words
+from tests.integration.localvoice.sounds import Pcm, Spoken, wav, words
+from tests.support.speech import is_alike
 
 QUESTION = "What is seven plus five?"
 
