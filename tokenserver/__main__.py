@@ -21,7 +21,7 @@ def main() -> int:
     """Return 0 after an orderly end, 2 when a setting is wrong or missing."""
     argparse.ArgumentParser(
         prog="python -m tokenserver",
-        description="Voicefleet's HTTP API. Configured by environment variables; see the README.",
+        description="Voicefleet's HTTP API. Configured by the environment; see docs/settings.md.",
     ).parse_args()
     try:
         settings = TokenserverSettings()

@@ -1,28 +1,24 @@
-"""Settings of the token server; every variable is listed in the README."""
+"""Settings of the token server; every variable is listed in docs/settings.md."""
 
 from __future__ import annotations
 
 from typing import Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
+from tokenserver.access.settings import AccessSettings
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
 
 
-class TokenserverSettings(StoreSettings, RoomSettings):
+class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
     """Everything the token server reads from its environment."""
 
     tokenserver_host: str = Field("127.0.0.1", description="Address to listen on.")
     tokenserver_port: int = Field(8080, ge=0, le=65_535, description="Port to listen on.")
-    admin_api_key: SecretStr | None = Field(
-        None,
-        min_length=16,
-        description="Bearer key that sees and stops every session; unset means nobody does.",
-    )
     token_ttl_s: int = Field(
         120, ge=5, le=3600, description="How long a token may be used to join; talks last longer."
     )

@@ -20,7 +20,7 @@ def main() -> int:
     """Run the worker and return its exit status."""
     argparse.ArgumentParser(
         prog="python -m worker",
-        description="A worker of Voicefleet. Configured by environment variables; see the README.",
+        description="A worker of Voicefleet. Configured by the environment; see docs/settings.md.",
     ).parse_args()
     try:
         settings = WorkerSettings()

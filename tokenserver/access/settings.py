@@ -1,0 +1,115 @@
+"""Who may call the API, how callers prove who they are, and how often they may call."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: Only what a public key verifies: with a shared secret, whoever checks could also sign.
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "Ed25519"]
+
+#: An address that secrets or keys travel to: encrypted, or on this machine.
+_SAFE_URL = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])([:/]|$))"
+
+
+class AuthMode(StrEnum):
+    """Who may start sessions."""
+
+    OPEN = "open"  # anyone, within the limits
+    JWT = "jwt"  # users of an identity provider, who send its token
+
+
+class AccessSettings(BaseSettings):
+    """Settings of authentication and rate limits, read from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    auth_mode: AuthMode = Field(
+        AuthMode.OPEN,
+        description="Who may start sessions: `open` anyone within the limits, `jwt` who sends a "
+        "token of your identity provider.",
+    )
+    auth_issuer: str | None = Field(
+        None, max_length=512, description="Issuer (`iss`) that user tokens must name."
+    )
+    auth_audience: str | None = Field(
+        None, max_length=512, description="Audience (`aud`) that user tokens must name."
+    )
+    auth_jwks_url: str | None = Field(
+        None,
+        pattern=_SAFE_URL,
+        max_length=2048,
+        description="Where the identity provider publishes its keys (JWKS, RFC 7517); https.",
+    )
+    auth_algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
+        ["RS256", "ES256"], description="Signature algorithms of user tokens, as a JSON list."
+    )
+    auth_leeway_s: int = Field(
+        60, ge=0, le=300, description="How far clocks may differ when a user token is checked."
+    )
+    auth_keys_ttl_s: int = Field(
+        600, ge=10, le=86_400, description="How long the provider's keys are used unasked."
+    )
+    auth_keys_stale_s: int = Field(
+        86_400,
+        ge=0,
+        le=604_800,
+        description="How much longer they are used while the provider does not answer.",
+    )
+    auth_keys_cooldown_s: float = Field(
+        30.0, ge=1, le=3600, description="The provider is asked once in this time at most."
+    )
+    auth_keys_timeout_s: float = Field(
+        2.0, gt=0, le=10, description="How long the provider may take to answer."
+    )
+    admin_api_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Bearer key that sees and stops every session; unset means nobody does.",
+    )
+    admin_api_key_previous: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="The admin key before it, which counts too while you replace it.",
+    )
+    trusted_proxy_hops: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many proxies of yours stand in front: a caller's address is the n-th from "
+        "the right in `X-Forwarded-For`; 0: nobody's header is believed.",
+    )
+    start_limit_per_minute: int = Field(
+        10, ge=1, le=100_000, description="How many sessions one address may start a minute."
+    )
+    token_limit_per_minute: int = Field(
+        60, ge=1, le=100_000, description="How many tokens one address may fetch a minute."
+    )
+    read_limit_per_minute: int = Field(
+        600, ge=1, le=1_000_000, description="How many other calls one address may make a minute."
+    )
+    admin_limit_per_minute: int = Field(
+        6000,
+        ge=1,
+        le=1_000_000,
+        description="How many calls an admin key may make a minute.",
+    )
+
+    @model_validator(mode="after")
+    def _check_jwt(self) -> Self:
+        if self.auth_mode is AuthMode.JWT:
+            for name in ("auth_issuer", "auth_audience", "auth_jwks_url"):
+                if getattr(self, name) is None:
+                    raise ValueError(f"AUTH_MODE=jwt needs {name.upper()}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_admin_keys(self) -> Self:
+        if self.admin_api_key is None and self.admin_api_key_previous is not None:
+            raise ValueError("ADMIN_API_KEY_PREVIOUS needs ADMIN_API_KEY")
+        return self
