@@ -5,16 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-import uvicorn
 from pydantic import ValidationError
 
 from sessions.settings import explain
 from telemetry.logs import configure_logging
 from tokenserver.app import create_app
+from tokenserver.serve import Server
 from tokenserver.settings import TokenserverSettings
-
-#: Requests under way when the process is told to stop may take this long.
-_GRACE_S = 5
 
 
 def main() -> int:
@@ -29,18 +26,7 @@ def main() -> int:
         sys.stderr.write(explain("The token server", error))
         return 2
     configure_logging("tokenserver", settings.log_level)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.tokenserver_host,
-        port=settings.tokenserver_port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=_GRACE_S,
-        # Nobody's X-Forwarded-For is believed; a proxy in front changes nothing yet.
-        proxy_headers=False,
-    )
+    Server(create_app(settings), settings).run()
     return 0
 
 

@@ -1,85 +1,90 @@
-"""The application on one screen: routes, middleware, errors, lifespan."""
+"""The application on one screen: operations, middleware, errors, lifespan."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 
-from rooms.client import open_rooms
-from sessions.connection import Temper, connect
-from sessions.store import SessionStore
-from supervisor.leases import LeaseSweeper
-from supervisor.loop import run_every
-from tokenserver.endpoints import get_session, start_session, stop_session
-from tokenserver.errors import HANDLED, answer_error
-from tokenserver.health import health, healthz, readyz
-from tokenserver.middleware import AccessLog
+from telemetry.metrics import ApiMetrics
+from tokenserver.access.limits import Rule
+from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER, USER_OR_OWNER
+from tokenserver.contract.openapi import document as document_of
+from tokenserver.endpoints import (
+    admin,
+    document,
+    events,
+    health,
+    metrics,
+    records,
+    sessions,
+    tokens,
+    webhooks,
+)
+from tokenserver.http.errors import HANDLED, answer_error
+from tokenserver.http.guard import route
+from tokenserver.http.middleware import AccessLog, CarefulHeaders, PlainPaths
+from tokenserver.http.operation import Operation, Unlimited
+from tokenserver.lifespan import lifespan_of
 from tokenserver.settings import TokenserverSettings
-from tokenserver.state import AppState
-from tokenserver.tokens import create_token
-from tokenserver.webhooks import receive_webhook
 
-ROUTES = [
-    Route("/api/session/start", start_session, methods=["POST"]),
-    Route("/api/session/stop", stop_session, methods=["POST"]),
-    Route("/api/session/{session_id}", get_session, methods=["GET"]),
-    Route("/api/token", create_token, methods=["POST"]),
-    Route("/api/health", health, methods=["GET"]),
-    Route("/healthz", healthz, methods=["GET"]),
-    Route("/readyz", readyz, methods=["GET"]),
-    Route("/livekit/webhook", receive_webhook, methods=["POST"]),
-]
+_PROBE = Unlimited(reason="A probe costs nothing: what it asks for is asked once a second at most.")
+_SIGNED = Unlimited(reason="Nothing is done before LiveKit's signature has been checked.")
+
+OPERATIONS = (
+    Operation("POST", "/api/session/start", sessions.start_session, USER, Rule.STARTS),
+    Operation("POST", "/api/session/stop", sessions.stop_session, OWNER, Rule.READS),
+    Operation("GET", "/api/session/{session_id}", sessions.get_session, OWNER, Rule.READS),
+    Operation("GET", "/api/session/{session_id}/events", events.follow_session, OWNER, Rule.READS),
+    Operation("GET", "/api/session/{session_id}/logs", records.get_logs, OWNER, Rule.READS),
+    Operation(
+        "GET", "/api/session/{session_id}/transcript", records.get_transcript, OWNER, Rule.READS
+    ),
+    Operation(
+        "POST", "/api/session/{session_id}/stop", sessions.stop_any_session, ADMIN, Rule.READS
+    ),
+    Operation("POST", "/api/token", tokens.create_token, USER_OR_OWNER, Rule.TOKENS),
+    Operation("GET", "/api/sessions", admin.list_sessions, ADMIN, Rule.READS),
+    Operation("GET", "/api/fleet", admin.get_fleet, ADMIN, Rule.READS),
+    Operation("POST", "/api/pool/resize", admin.resize_pool, ADMIN, Rule.READS),
+    Operation("POST", "/api/workers/{worker_id}/drain", admin.drain_worker, ADMIN, Rule.READS),
+    Operation("GET", "/api/health", health.health, ANYONE, Rule.READS),
+    Operation("GET", "/healthz", health.healthz, ANYONE, _PROBE),
+    Operation("GET", "/readyz", health.readyz, ANYONE, _PROBE),
+    Operation("GET", "/metrics", metrics.get_metrics, ADMIN, Rule.READS),
+    Operation("POST", "/livekit/webhook", webhooks.receive_webhook, LIVEKIT, _SIGNED),
+    Operation("GET", "/api/openapi.json", document.get_document, ANYONE, Rule.READS),
+    Operation("GET", "/api/docs", document.get_page, ANYONE, Rule.READS),
+)
 
 
 def create_app(settings: TokenserverSettings) -> Starlette:
     """Return the token server as an ASGI application."""
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[AppState]:
-        async with AsyncExitStack() as stack:
-            redis = connect(settings, Temper.HASTY)
-            stack.push_async_callback(redis.aclose)
-            rooms = await stack.enter_async_context(open_rooms(settings))
-            store = SessionStore(redis, settings)
-            sweeper = LeaseSweeper(store, rooms)
-            await stack.enter_async_context(
-                _running(run_every(settings.sweep_interval_s, "leases", sweeper.sweep_once))
-            )
-            yield {"settings": settings, "store": store, "rooms": rooms}
-
+    metrics_ = ApiMetrics()
     app = Starlette(
-        routes=ROUTES,
+        routes=[route(operation) for operation in OPERATIONS],
         middleware=[
-            Middleware(AccessLog),
+            Middleware(AccessLog, metrics_),
+            Middleware(CarefulHeaders),
+            Middleware(PlainPaths),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+                allow_headers=[
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "Last-Event-ID",
+                    "X-Request-ID",
+                ],
+                expose_headers=["Retry-After", "X-Request-ID"],
                 max_age=600,
             ),
         ],
         exception_handlers=dict.fromkeys(HANDLED, answer_error),
-        lifespan=lifespan,
+        lifespan=lifespan_of(settings, metrics_, document_of(OPERATIONS)),
     )
     # A path with a slash too many is unknown, not moved.
     app.router.redirect_slashes = False
     return app
-
-
-@asynccontextmanager
-async def _running(loop: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run a loop beside the application, and end it with the application."""
-    task = asyncio.create_task(loop)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
 from tokenserver.access.settings import AccessSettings
+from tokenserver.access.strength import weak_secrets
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
@@ -24,6 +25,33 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
     )
     cors_origins: list[str] = Field(
         [], description="Other origins whose pages may call the API, as a JSON list."
+    )
+    environment: Literal["development", "production"] = Field(
+        "development",
+        description="`production` refuses to start with secrets that are short or well known, and "
+        "with `*` among the origins.",
+    )
+    connections_limit: int = Field(
+        4096, ge=16, le=100_000, description="How many connections are served; others get 503."
+    )
+    watchers_limit: int = Field(
+        1000, ge=1, le=50_000, description="How many long polls and event streams may be open."
+    )
+    watchers_per_address: int = Field(
+        50, ge=1, le=50_000, description="How many of them one address may have."
+    )
+    shutdown_delay_s: float = Field(
+        3.0,
+        ge=0,
+        le=60,
+        description="How long `/readyz` says 503 before the server stops taking calls; longer than "
+        "your balancer needs to notice.",
+    )
+    redis_breaker_failures: int = Field(
+        5, ge=1, le=100, description="After so many failures in a row Redis is left alone a while."
+    )
+    redis_breaker_open_s: float = Field(
+        1.0, ge=0.1, le=60, description="How long that is, before one call tries again."
     )
     sweep_interval_s: float = Field(
         2.0, gt=0, le=60, description="How often lapsed leases are looked for."
@@ -41,4 +69,15 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
             raise ValueError(
                 f"AGENT_LEASE_S must be {_SWEEPS_PER_LEASE} times SWEEP_INTERVAL_S or more"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_production(self) -> Self:
+        if self.environment == "production":
+            problems = [
+                *weak_secrets(self),
+                *(["CORS_ORIGINS has *"] if "*" in self.cors_origins else []),
+            ]
+            if problems:
+                raise ValueError(f"not fit for production: {'; '.join(problems)}")
         return self

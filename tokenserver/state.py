@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
-from starlette.requests import Request
+from supervisor.changes import ChangeFeed
 
 from rooms.client import Rooms
 from sessions.store import SessionStore
+from telemetry.metrics import ApiMetrics
+from tokenserver.access.limits import RateLimits
+from tokenserver.access.user_tokens import UserTokens
+from tokenserver.circuit import RedisCircuit
+from tokenserver.neighbours import Neighbours
 from tokenserver.settings import TokenserverSettings
+from tokenserver.watchers import Watchers
 
 
 class AppState(TypedDict):
@@ -17,6 +23,11 @@ class AppState(TypedDict):
     settings: TokenserverSettings
     store: SessionStore
     rooms: Rooms
-
-
-ApiRequest = Request[AppState]
+    feed: ChangeFeed
+    limits: RateLimits
+    user_tokens: UserTokens
+    redis: RedisCircuit
+    watchers: Watchers
+    neighbours: Neighbours
+    metrics: ApiMetrics
+    document: dict[str, Any]

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sessions.model import UserPolicy
+
 #: Only what a public key verifies: with a shared secret, whoever checks could also sign.
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "Ed25519"]
 
@@ -66,6 +68,11 @@ class AccessSettings(BaseSettings):
     )
     auth_keys_timeout_s: float = Field(
         2.0, gt=0, le=10, description="How long the provider may take to answer."
+    )
+    user_policy: UserPolicy = Field(
+        UserPolicy.RESUME,
+        description="What a start means for a user, known by token, who has a live session: "
+        "`resume` it, `replace` it, `reject` the new one, `allow` both.",
     )
     admin_api_key: SecretStr | None = Field(
         None,

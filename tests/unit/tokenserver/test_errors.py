@@ -8,7 +8,7 @@ import pytest
 
 from rooms.errors import LiveKitRefused, LiveKitUnavailable
 from sessions.errors import NotAdmitted, RateLimited, SessionError
-from tokenserver.errors import api_error
+from tokenserver.http.errors import api_error
 
 SESSION_ERRORS = [
     kind

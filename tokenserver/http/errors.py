@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from rooms.errors import LiveKitRefused, LiveKitUnavailable
 from sessions import errors as sessions
+from tokenserver.access.user_tokens import InvalidUserToken, KeysUnavailable
 
 logger = logging.getLogger("tokenserver")
 
@@ -120,6 +121,18 @@ _MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
         sessions.StoreUnavailable.code,
         "The session store does not answer. Please try again shortly.",
         2,
+    ),
+    InvalidUserToken: (
+        HTTPStatus.UNAUTHORIZED,
+        "unauthorized",
+        "Your token is not accepted. Sign in again.",
+        None,
+    ),
+    KeysUnavailable: (
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "keys_unavailable",
+        "Your token cannot be checked now: the identity provider does not answer.",
+        5,
     ),
     LiveKitUnavailable: (
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,0 +1,64 @@
+"""Every metric, its labels and its meaning, in one table. Prometheus' naming conventions.
+
+No user, session or room is ever a label: their number has no bound, and they are nobody's business.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+#: Edges on what is promised: a start within 50 ms, an answer within a second.
+_REQUEST_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class ApiMetrics:
+    """What a token server counts. Each application has its own, so that two can live together."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "voicefleet_http_requests_total",
+            "Requests that were answered, by method, route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.durations = Histogram(
+            "voicefleet_http_request_duration_seconds",
+            "How long answers took, but for streams and long polls.",
+            ("route",),
+            buckets=_REQUEST_EDGES_S,
+            registry=self.registry,
+        )
+        self.rate_limited = Counter(
+            "voicefleet_http_rate_limited_total",
+            "Requests that were refused because their caller sends too many.",
+            ("route",),
+            registry=self.registry,
+        )
+        self.starts = Counter(
+            "voicefleet_session_starts_total",
+            "Sessions asked for, by what came of it.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.webhooks = Counter(
+            "voicefleet_webhooks_total",
+            "Webhooks of LiveKit, by what came of them.",
+            ("result",),
+            registry=self.registry,
+        )
+        self.watchers = Gauge(
+            "voicefleet_watchers",
+            "Long polls and event streams that are open.",
+            registry=self.registry,
+        )
+        self.breakers = Gauge(
+            "voicefleet_breaker_open",
+            "1 while the circuit to a neighbour is open, 0.5 while it is tried out, else 0.",
+            ("dependency",),
+            registry=self.registry,
+        )
+        for outcome in ("started", "queued", "resumed", "repeated"):
+            self.starts.labels(outcome)
+        for result in ("applied", "repeated", "foreign_room", "unknown_session", "refused"):
+            self.webhooks.labels(result)

@@ -1,0 +1,59 @@
+"""The circuit breaker of Redis. While it is away, calls are refused at once instead of waiting.
+
+An open circuit is tried out by a loop, never by a caller: a long poll that was let through for that
+would keep all others out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from rooms.breaker import Breaker, BreakerOpen, BreakerState
+
+from sessions.errors import StoreUnavailable
+from sessions.store import SessionStore
+from tokenserver.settings import TokenserverSettings
+
+_LOOK_EVERY_S = 0.2
+
+
+class StoreSpared(BreakerOpen, StoreUnavailable):
+    """Raised at once while the circuit is open; ``retry_after_s`` says when to retry."""
+
+
+class RedisCircuit:
+    """Guards the calls to the store, for one event loop."""
+
+    def __init__(self, store: SessionStore, settings: TokenserverSettings) -> None:
+        self._store = store
+        self._breaker = Breaker(
+            "redis",
+            failures=settings.redis_breaker_failures,
+            open_s=settings.redis_breaker_open_s,
+            failing=(StoreUnavailable,),
+            refusal=StoreSpared,
+        )
+
+    @property
+    def state(self) -> BreakerState:
+        """Whether calls are let through."""
+        return self._breaker.state
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Surround a call that needs the store. Raises StoreSpared."""
+        if self.state is not BreakerState.CLOSED:
+            raise StoreSpared("redis", self._breaker.retry_after_s)
+        with self._breaker.guard():
+            yield
+
+    async def run(self) -> None:
+        """Try out the circuit while it is open, until cancelled."""
+        while True:
+            await asyncio.sleep(max(_LOOK_EVERY_S, self._breaker.retry_after_s))
+            if self.state is BreakerState.CLOSED:
+                continue
+            with suppress(StoreUnavailable), self._breaker.guard():
+                await self._store.ping()

@@ -1,0 +1,205 @@
+"""The OpenAPI 3.1 document, made of the operations themselves: it cannot differ from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from rooms.errors import LiveKitRefused, LiveKitUnavailable
+from sessions.errors import SessionNotFound, StoreUnavailable, WrongSchema
+from telemetry.version import VERSION
+from tokenserver.access.rules import ANYONE, LIVEKIT, OWNER, USER_OR_OWNER
+from tokenserver.contract.answers import Refusal
+from tokenserver.http.errors import api_error
+from tokenserver.http.operation import Content, Operation, Unlimited
+
+_REF = "#/components/schemas/{model}"
+
+_PATH_PARAMETERS = {
+    "session_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    "worker_id": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+}
+
+_PROOFS = {
+    "adminKey": {"type": "http", "scheme": "bearer", "description": "An admin key."},
+    "userToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A user's token of your identity provider; with AUTH_MODE=jwt.",
+    },
+    "sessionSecret": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The `sessionSecret` that start returned.",
+    },
+    "livekitSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "Authorization",
+        "description": "LiveKit's signature of the body (LiveKit docs, Webhooks).",
+    },
+}
+
+
+def document(operations: Sequence[Operation]) -> dict[str, Any]:
+    """Return the document that describes these operations."""
+    models = sorted(set(_models(operations)), key=lambda model: model.__name__)
+    _, schemas = models_json_schema(
+        [(model, "validation") for model in models], ref_template=_REF, by_alias=True
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Voicefleet",
+            "version": VERSION,
+            "description": "One call puts a user in a room with a talking agent.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {"schemas": schemas.get("$defs", {}), "securitySchemes": _PROOFS},
+    }
+
+
+def _models(operations: Iterable[Operation]) -> Iterable[type[BaseModel]]:
+    yield Refusal
+    for operation in operations:
+        contract = operation.handler.contract
+        if contract.body is not None:
+            yield contract.body
+        yield from (content for content in contract.answers.values() if isinstance(content, type))
+
+
+def _described(operation: Operation) -> dict[str, Any]:
+    contract = operation.handler.contract
+    described: dict[str, Any] = {
+        "operationId": operation.handler.run.__name__,
+        "summary": contract.summary,
+        "description": contract.description,
+        "security": _security(operation),
+        "responses": {
+            **{
+                str(int(status)): _answer(status, content)
+                for status, content in contract.answers.items()
+            },
+            **_refusals(operation),
+        },
+    }
+    if parameters := [
+        *_in_path(operation),
+        *_in(contract.query, "query"),
+        *_in(contract.headers, "header"),
+    ]:
+        described["parameters"] = parameters
+    if contract.body is not None:
+        described["requestBody"] = {
+            "required": any(field.is_required() for field in contract.body.model_fields.values()),
+            "content": {"application/json": {"schema": _reference(contract.body)}},
+        }
+    return described
+
+
+def _security(operation: Operation) -> list[dict[str, list[str]]]:
+    """Return the proofs of which one is asked for; an empty one means that none is needed."""
+    proofs: list[dict[str, list[str]]] = [{proof: []} for proof in operation.access.proofs]
+    return proofs if operation.access.is_strict else [*proofs, {}]
+
+
+def _answer(status: HTTPStatus, content: Content) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": status.phrase}
+    if isinstance(content, str):
+        if content:
+            answer["content"] = {content: {"schema": {"type": "string"}}}
+    else:
+        answer["content"] = {"application/json": {"schema": _reference(content)}}
+    return answer
+
+
+def _refusals(operation: Operation) -> dict[str, Any]:
+    """Return what can be answered instead, status by status, with the codes that each may have."""
+    codes: dict[HTTPStatus, set[str]] = {}
+    for kind in _errors(operation):
+        error = api_error(kind())
+        codes.setdefault(error.status, set()).add(error.code)
+    for status, code in _codes_of_the_way_in(operation):
+        codes.setdefault(status, set()).add(code)
+    return {
+        str(int(status)): {
+            "description": f"{status.phrase}: {', '.join(f'`{code}`' for code in sorted(known))}",
+            "content": {"application/json": {"schema": _reference(Refusal)}},
+        }
+        for status, known in sorted(codes.items())
+        if status not in operation.handler.contract.answers
+    }
+
+
+def _errors(operation: Operation) -> Iterable[type[Exception]]:
+    contract = operation.handler.contract
+    yield from contract.errors
+    if contract.needs_store:
+        yield from (StoreUnavailable, WrongSchema)
+    if contract.needs_livekit:
+        yield from (LiveKitUnavailable, LiveKitRefused)
+    if operation.access in (OWNER, USER_OR_OWNER) or "{session_id}" in operation.path:
+        yield SessionNotFound
+
+
+def _codes_of_the_way_in(operation: Operation) -> Iterable[tuple[HTTPStatus, str]]:
+    contract = operation.handler.contract
+    if operation.access is not ANYONE:
+        yield HTTPStatus.UNAUTHORIZED, "unauthorized"
+    if "userToken" in operation.access.proofs:
+        yield HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable"
+        yield HTTPStatus.FORBIDDEN, "wrong_user"
+    if contract.body is not None or operation.access is LIVEKIT:
+        yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"
+        yield HTTPStatus.REQUEST_TIMEOUT, "body_too_slow"
+    if contract.body is not None:
+        yield HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+    if contract.body is not None or contract.query is not None or contract.headers is not None:
+        yield HTTPStatus.BAD_REQUEST, "bad_request"
+    if not isinstance(operation.limit, Unlimited):
+        yield HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"
+
+
+def _in_path(operation: Operation) -> Iterable[Mapping[str, Any]]:
+    for name in re.findall(r"\{(\w+)\}", operation.path):
+        yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]}
+
+
+def _in(model: type[BaseModel] | None, place: str) -> Iterable[Mapping[str, Any]]:
+    """Return a model's fields as parameters. None of them is required, and none may be null."""
+    if model is None:
+        return
+    for name, schema in model.model_json_schema(by_alias=True, ref_template=_REF)[
+        "properties"
+    ].items():
+        described = {
+            key: value for key, value in schema.items() if key not in ("title", "description")
+        }
+        choices = [choice for choice in described.get("anyOf", ()) if choice != {"type": "null"}]
+        if len(choices) == 1:
+            described = choices[0]
+        elif choices:
+            described = {"anyOf": choices}
+        described.pop("default", None)
+        yield {
+            "name": name,
+            "in": place,
+            "required": False,
+            "description": schema.get("description", ""),
+            "schema": described,
+        }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=model.__name__)}

@@ -1,0 +1,215 @@
+"""Requests. Unknown fields of our own calls are refused, so that a typo is noticed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    RootModel,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from sessions.states import State
+
+_SessionIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+_Cursor = Annotated[str, StringConstraints(pattern=r"^[a-z]+~[0-9:a-f]{0,64}$")]
+_Secret = Annotated[str, StringConstraints(max_length=128)]
+
+#: LiveKit itself allows more; an attribute is a label, not a document.
+_MAX_METADATA_CHARS = 4096
+_MAX_ATTRIBUTES = 16
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class StartRequest(_Request):
+    """Body of `POST /api/session/start`; may be absent."""
+
+    user_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = Field(
+        None,
+        description="Who it is for. With AUTH_MODE=jwt the token says so, and this must be the "
+        "same; otherwise it is a label that proves nothing.",
+    )
+    queue: bool = Field(True, description="Whether to wait in line when every slot is taken.")
+    remember: bool = Field(
+        False,
+        description="Whether the conversation is remembered for the user's next session; for users "
+        "who are known by their token.",
+    )
+
+
+class StartHeaders(BaseModel):
+    """Headers of `POST /api/session/start`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    idempotency_key: Annotated[str, Field(pattern=r"^[!-~]{16,128}$")] | None = Field(
+        None,
+        alias="idempotency-key",
+        description="Something unique, such as a UUID: the same request with the same key starts "
+        "one session, however often it is sent.",
+    )
+
+
+class EventHeaders(BaseModel):
+    """Headers of `GET /api/session/{id}/events`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    last_event_id: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
+        None,
+        alias="last-event-id",
+        description="The id of the last event you got; a browser sends it by itself.",
+    )
+
+
+class StopRequest(_Request):
+    """Body of `POST /api/session/stop`. The secret may come here too: a page that is being
+    closed can send a beacon, and beacons carry no headers."""
+
+    session_id: _SessionIdText
+    session_secret: _Secret | None = None
+
+
+class RejoinRequest(_Request):
+    """Body of `POST /api/token` for a session that was started over this API."""
+
+    session_id: _SessionIdText
+    session_secret: _Secret | None = None
+
+
+def _either(snake: str) -> AliasChoices:
+    return AliasChoices(snake, to_camel(snake))
+
+
+class AgentRequest(BaseModel):
+    """One entry of `room_config.agents`: which agent, and nothing that would reach another."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agent_name: str = Field("", max_length=64, validation_alias=_either("agent_name"))
+    metadata: str = Field("", max_length=_MAX_METADATA_CHARS)
+
+
+class RoomConfigRequest(BaseModel):
+    """The part of LiveKit's RoomConfiguration a client may ask for: one agent. No recording."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    agents: Annotated[list[AgentRequest], Field(max_length=1)] = []
+
+
+class StandardTokenRequest(BaseModel):
+    """LiveKit's standard token request, as `TokenSource.endpoint` sends it.
+
+    The room and the identity are made by us whatever is asked for: a room is for one session, and
+    a chosen identity could put another participant out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    room_name: str = Field("", max_length=256, validation_alias=_either("room_name"))
+    participant_identity: str = Field(
+        "", max_length=256, validation_alias=_either("participant_identity")
+    )
+    participant_name: str = Field("", max_length=128, validation_alias=_either("participant_name"))
+    participant_metadata: str = Field(
+        "", max_length=_MAX_METADATA_CHARS, validation_alias=_either("participant_metadata")
+    )
+    participant_attributes: dict[
+        Annotated[str, StringConstraints(min_length=1, max_length=64)],
+        Annotated[str, StringConstraints(max_length=256)],
+    ] = Field({}, max_length=_MAX_ATTRIBUTES, validation_alias=_either("participant_attributes"))
+    room_config: RoomConfigRequest | None = Field(None, validation_alias=_either("room_config"))
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if self.room_name.startswith("vf-"):
+            raise ValueError("room_name: names that start with vf- are made by us")
+        if self.participant_identity.lower().startswith(("agent-", "user-", "lk")):
+            raise ValueError("participant_identity: identities are made by us")
+        return self
+
+    @model_validator(mode="after")
+    def _check_attributes(self) -> Self:
+        if any(name.startswith("lk.") for name in self.participant_attributes):
+            raise ValueError("participant_attributes: names that start with lk. are LiveKit's own")
+        return self
+
+    @property
+    def agent_name(self) -> str:
+        """The agent asked for, or "" for whichever there is."""
+        agents = self.room_config.agents if self.room_config else []
+        return agents[0].agent_name if agents else ""
+
+
+def _form(value: object) -> Literal["rejoin", "standard"]:
+    is_rejoin = isinstance(value, dict) and ("sessionId" in value or "session_id" in value)
+    return "rejoin" if is_rejoin else "standard"
+
+
+class TokenRequest(
+    RootModel[
+        Annotated[
+            Annotated[RejoinRequest, Tag("rejoin")]
+            | Annotated[StandardTokenRequest, Tag("standard")],
+            Discriminator(_form),
+        ]
+    ]
+):
+    """Body of `POST /api/token`; one that names a session asks to rejoin it."""
+
+
+class LookQuery(_Request):
+    """Query of `GET /api/session/{id}`."""
+
+    wait: Annotated[float, Field(ge=0, le=30)] = Field(
+        0, description="Seconds to wait for a change, at most; 0: answer at once."
+    )
+    since: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="The revision you know: with a later one there is no wait."
+    )
+
+
+class LogsQuery(_Request):
+    """Query of `GET /api/session/{id}/logs`."""
+
+    last: Annotated[int, Field(ge=1, le=200)] = Field(200, description="How many lines at most.")
+
+
+class SessionsQuery(_Request):
+    """Query of `GET /api/sessions`."""
+
+    state: State | Literal["live", "over", "all"] = Field(
+        "live", description="A state, or `live`, `over`, `all`."
+    )
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = None
+    worker: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    after: _Cursor | None = Field(None, description="`next` of the page before.")
+
+
+class ResizeRequest(_Request):
+    """Body of `POST /api/pool/resize`."""
+
+    size: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        description="How many warm processes the fleet shall have."
+    )
+
+
+class DrainRequest(_Request):
+    """Body of `POST /api/workers/{id}/drain`; may be absent."""
+
+    draining: bool = Field(True, description="False lets it take sessions again.")

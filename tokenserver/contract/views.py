@@ -1,0 +1,107 @@
+"""Sessions and the fleet, as answers."""
+
+from __future__ import annotations
+
+from sessions.fleet import Worker
+from sessions.model import Place, Session
+from sessions.states import HOLDING, State
+from sessions.views import FleetSummary
+from tokenserver.contract.answers import ErrorBody, QueuePlace, SessionRecord, SessionView
+from tokenserver.contract.fleet import FleetView, Percentiles, PoolView, WorkerView
+
+MESSAGES = {
+    State.QUEUED: "All agents are busy; you are in line.",
+    State.STARTING: "An agent is on its way.",
+    State.READY: "The agent is in the room and waits for you.",
+    State.ACTIVE: "You are talking.",
+    State.RECOVERING: "The agent was lost; another is on its way.",
+    State.ENDING: "The session is being closed.",
+    State.ENDED: "The session is over.",
+    State.FAILED: "The session has failed.",
+    State.EXPIRED: "The wait was given up.",
+}
+
+
+def session_view(
+    session: Session,
+    place: Place | None = None,
+    *,
+    server_url: str | None = None,
+    participant_token: str | None = None,
+) -> SessionView:
+    """Return what its owner may know of a session."""
+    error = ErrorBody(code="session_failed", message=session.error) if session.error else None
+    return SessionView(
+        session_id=session.id,
+        status=session.status,
+        message=session.error or MESSAGES[session.status],
+        revision=session.revision,
+        room_name=session.room,
+        created_at=session.created_at_ms,
+        ready_at=session.ready_at_ms,
+        joined_at=session.joined_at_ms,
+        ended_at=session.ended_at_ms,
+        startup_time=None if session.startup_ms is None else session.startup_ms / 1000,
+        prewarmed=session.prewarmed,
+        agent_state=session.agent_state,
+        queue=QueuePlace.of(place) if session.status is State.QUEUED else None,
+        server_url=server_url,
+        participant_token=participant_token,
+        error=error,
+    )
+
+
+def session_record(session: Session) -> SessionRecord:
+    """Return what an admin may know of a session."""
+    return SessionRecord(
+        **session_view(session).model_dump(),
+        user_id=session.user_id,
+        worker_id=session.worker_id,
+        agent_pid=session.agent_pid,
+        epoch=session.epoch,
+        losses=len(session.losses_ms),
+    )
+
+
+def may_join(session: Session) -> bool:
+    """Say whether the owner needs a token now: there is a slot, and nobody in the room yet."""
+    return session.status in HOLDING and session.joined_at_ms is None
+
+
+def pool_view(summary: FleetSummary) -> PoolView:
+    """Return the warm processes of the fleet."""
+    return PoolView(
+        target=summary.pool.target,
+        actual=summary.idle,
+        total_spawned=summary.pool.total_spawned,
+        total_assigned=summary.pool.total_assigned,
+        total_cold=summary.pool.total_cold,
+    )
+
+
+def fleet_view(summary: FleetSummary) -> FleetView:
+    """Return everything at a glance."""
+    return FleetView(
+        sessions=summary.sessions,
+        capacity=summary.capacity,
+        workers=[worker_view(worker) for worker in summary.workers],
+        pool=pool_view(summary),
+        latency=Percentiles(
+            **{f"p{percent}": value for percent, value in summary.startup_ms.items()}
+        ),
+    )
+
+
+def worker_view(worker: Worker) -> WorkerView:
+    """Return one worker."""
+    return WorkerView(
+        id=worker.id,
+        capacity=worker.capacity,
+        active=worker.active,
+        idle=worker.idle,
+        load=worker.load,
+        draining=worker.is_draining,
+        host=worker.host,
+        version=worker.version,
+        seen_at=worker.seen_at_ms,
+    )

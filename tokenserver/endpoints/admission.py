@@ -1,0 +1,78 @@
+"""Who asks for a session, and on what terms: which user, which policy, which secret."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from sessions.ids import UserId, new_identity, new_session_id
+from sessions.model import IdempotencyKey, Newcomer, UserPolicy
+from tokenserver.access.proofs import derived_session_secret, hash_secret, new_session_secret
+from tokenserver.access.settings import AuthMode
+from tokenserver.contract.requests import StartHeaders, StartRequest
+from tokenserver.http.call import Call
+from tokenserver.http.errors import ApiError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applicant:
+    """A session that is asked for."""
+
+    newcomer: Newcomer
+    policy: UserPolicy
+    secret: str = field(repr=False)
+    idempotency: IdempotencyKey | None
+
+
+def applicant(call: Call) -> Applicant:
+    """Return what a start asks for. Raises ApiError 403 for a user that is not the caller."""
+    asked = call.asked(StartRequest)
+    user_id, is_known = _user_of(call, asked)
+    key = _idempotency(call, user_id)
+    secret = new_session_secret() if key is None else _secret_of(call, key)
+    return Applicant(
+        newcomer=Newcomer(
+            id=new_session_id(),
+            user_id=user_id,
+            identity=new_identity(),
+            secret_hash=hash_secret(secret),
+            # Whoever may claim any name must not be told what was said under it.
+            is_remembered=asked.remember and is_known,
+        ),
+        policy=call.state["settings"].user_policy if is_known else UserPolicy.ALLOW,
+        secret=secret,
+        idempotency=key,
+    )
+
+
+def _user_of(call: Call, asked: StartRequest) -> tuple[UserId | None, bool]:
+    """Return the user, and whether that is proved; an admin is believed."""
+    named = None if asked.user_id is None else UserId(asked.user_id)
+    if call.caller.is_admin:
+        return named, named is not None
+    if call.state["settings"].auth_mode is AuthMode.OPEN:
+        return named, False
+    if named not in {None, call.caller.user_id}:
+        raise ApiError(
+            HTTPStatus.FORBIDDEN,
+            "wrong_user",
+            "userId is not the user of your token. Leave it out.",
+        )
+    return call.caller.user_id, True
+
+
+def _idempotency(call: Call, user_id: UserId | None) -> IdempotencyKey | None:
+    """Return the key that the caller sent, good among the calls of the same user only."""
+    key = call.asked(StartHeaders).idempotency_key
+    if key is None:
+        return None
+    scope = "admin" if call.caller.is_admin else f"user {call.caller.user_id or ''}"
+    body = call.asked(StartRequest).model_dump_json()
+    fingerprint = hashlib.sha256(f"{user_id}\n{body}".encode()).hexdigest()
+    return IdempotencyKey(key=key, scope=scope, fingerprint=fingerprint)
+
+
+def _secret_of(call: Call, key: IdempotencyKey) -> str:
+    signing = call.state["settings"].livekit_api_secret.get_secret_value()
+    return derived_session_secret(signing, key.scope, key.key, key.fingerprint)

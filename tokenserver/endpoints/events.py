@@ -1,0 +1,133 @@
+"""`GET /api/session/{id}/events`: a session as server-sent events (WHATWG HTML, section 9.2).
+
+Each event `session` is the session as `GET /api/session/{id}` shows it; its id is the revision.
+Who comes back with `Last-Event-ID` is told at once what is new. The stream ends with the session,
+and comes back with 204, which tells a browser not to ask again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from supervisor.changes import Subscription
+
+from sessions.errors import SessionNotFound, StoreUnavailable
+from sessions.states import TERMINAL
+from tokenserver.contract.answers import SessionView
+from tokenserver.contract.requests import EventHeaders
+from tokenserver.endpoints.sessions import look
+from tokenserver.http.call import Call
+from tokenserver.http.operation import handles
+
+EVENT_STREAM = "text/event-stream"
+
+#: After this a browser comes back to a stream that broke.
+_RETRY_MS = 1000
+#: A line now and then keeps proxies from taking the stream for dead; they often wait a minute.
+_KEEP_ALIVE_S = 15.0
+#: How often a place in line is looked at, and so kept.
+_LOOK_AT_LINE_S = 2.0
+#: A stream is ended after this and comes back: no connection is for ever.
+_MAX_STREAM_S = 3600.0
+
+
+@handles(
+    "Follow a session",
+    headers=EventHeaders,
+    answers={HTTPStatus.OK: EVENT_STREAM, HTTPStatus.NO_CONTENT: ""},
+)
+async def follow_session(call: Call) -> Response:
+    """Send the session with each change, as server-sent events. Following keeps a place in line."""
+    last = call.asked(EventHeaders).last_event_id
+    if call.session.status in TERMINAL and last is not None and last >= call.session.revision:
+        return Response(status_code=HTTPStatus.NO_CONTENT)
+    places = contextlib.AsyncExitStack()
+    # Held from here, so that a refusal is an answer of its own and not a broken stream.
+    await places.enter_async_context(call.state["watchers"].watch(call.caller.address))
+    try:
+        changes = await places.enter_async_context(call.state["feed"].subscribe(call.session.id))
+    except BaseException:
+        await places.aclose()
+        raise
+    return _Stream(
+        _events(call, changes, last),
+        places,
+        media_type=EVENT_STREAM,
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+class _Stream(StreamingResponse):
+    """Gives back what the stream held, however it ends."""
+
+    def __init__(
+        self,
+        content: AsyncIterator[str],
+        places: contextlib.AsyncExitStack,
+        *,
+        media_type: str,
+        headers: dict[str, str],
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._places:
+            await super().__call__(scope, receive, send)
+
+
+async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncIterator[str]:
+    """Yield the stream: the state now, unless it is known, and again whenever it differs."""
+    closing = call.state["watchers"].closing
+    yield f"retry: {_RETRY_MS}\n\n"
+    sent: SessionView | None = None
+    quiet_s = 0.0
+    ends_at = asyncio.get_running_loop().time() + _MAX_STREAM_S
+    while not closing.is_set() and asyncio.get_running_loop().time() < ends_at:
+        try:
+            view = await look(call)
+        except StoreUnavailable:
+            view = sent  # Redis is away; the stream stays
+        except SessionNotFound:
+            return
+        if view is not None and _is_news(view, sent, last):
+            yield _event(view)
+            sent, quiet_s = view, 0.0
+        if view is not None and view.status in TERMINAL:
+            return
+        patience_s = _LOOK_AT_LINE_S if view is not None and view.queue else _KEEP_ALIVE_S
+        if not await _first(changes.wait(patience_s), closing.wait()):
+            quiet_s += patience_s
+        if quiet_s >= _KEEP_ALIVE_S:
+            yield ": still here\n\n"
+            quiet_s = 0.0
+
+
+def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> bool:
+    if sent is None:
+        return last is None or view.revision > last or view.queue is not None
+    # A token is made anew with every look.
+    same = {"participant_token": None}
+    return view.model_copy(update=same) != sent.model_copy(update=same)
+
+
+def _event(view: SessionView) -> str:
+    return f"id: {view.revision}\nevent: session\ndata: {view.model_dump_json(by_alias=True)}\n\n"
+
+
+async def _first(changed: Coroutine[Any, Any, bool], closing: Coroutine[Any, Any, bool]) -> bool:
+    """Wait for either; return whether the session changed."""
+    tasks = [asyncio.ensure_future(changed), asyncio.ensure_future(closing)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].done() and tasks[0].result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,25 @@
+"""`GET /metrics`: the figures of this server, for Prometheus."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from rooms.breaker import BreakerState
+from starlette.responses import Response
+
+from tokenserver.http.call import Call
+from tokenserver.http.operation import handles
+
+_OPENNESS = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
+
+
+@handles("Scrape the metrics", answers={HTTPStatus.OK: "text/plain"}, needs_store=False)
+async def get_metrics(call: Call) -> Response:
+    """Return the figures of this server in Prometheus' text format."""
+    metrics, state = call.state["metrics"], call.state
+    metrics.watchers.set(state["watchers"].count)
+    breakers = {"redis": state["redis"], "livekit": state["rooms"].breaker}
+    for name, breaker in breakers.items():
+        metrics.breakers.labels(name).set(_OPENNESS[breaker.state])
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

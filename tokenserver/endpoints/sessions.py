@@ -1,0 +1,229 @@
+"""Sessions over HTTP: start one, look at it, stop it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from rooms.errors import RoomsError
+from rooms.tokens import Participant, mint_token
+from sessions.assignment import Assignment
+from sessions.errors import (
+    AtCapacity,
+    IdempotencyConflict,
+    QueueFull,
+    RateLimited,
+    SessionOver,
+    UserBusy,
+)
+from sessions.model import Admission, Outcome, Place, Session
+from sessions.states import State
+from tokenserver.access.proofs import is_secret_of
+from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
+from tokenserver.contract.requests import LookQuery, StartHeaders, StartRequest, StopRequest
+from tokenserver.contract.views import MESSAGES, may_join, session_view
+from tokenserver.endpoints.admission import Applicant, applicant
+from tokenserver.http.answers import answer
+from tokenserver.http.call import Call
+from tokenserver.http.operation import handles
+from tokenserver.state import AppState
+
+logger = logging.getLogger("tokenserver")
+
+_NOT_STARTED = "The media server did not open a room. Please try again."
+
+
+@handles(
+    "Start a session",
+    body=StartRequest,
+    headers=StartHeaders,
+    answers={HTTPStatus.CREATED: Started, HTTPStatus.ACCEPTED: Waiting},
+    errors=(AtCapacity, QueueFull, UserBusy, RateLimited, IdempotencyConflict, SessionOver),
+    needs_livekit=True,
+)
+async def start_session(call: Call) -> Response:
+    """Admit a session, open its room with an agent on its way, and hand out the token.
+
+    It does not wait for the agent: that comes while the client still connects. When every slot is
+    taken, the answer is 202 with a place in line; ask for the session, and once it is admitted the
+    answer has the token.
+    """
+    began = time.perf_counter()
+    # Asked first: with LiveKit away nothing is to be taken, and nothing to be given back.
+    call.state["rooms"].require()
+    applicant_ = applicant(call)
+    admission = await call.state["store"].admit(
+        applicant_.newcomer,
+        policy=applicant_.policy,
+        may_wait=call.asked(StartRequest).queue,
+        idempotency=applicant_.idempotency,
+    )
+    session = await _admitted_session(call.state, applicant_, admission)
+    if admission.status is State.STARTING and session.claimed_at_ms is None:
+        await _open_room(call.state, session)
+    latency_ms = round((time.perf_counter() - began) * 1000, 1)
+    logger.info(
+        "session started",
+        extra={
+            "session_id": session.id,
+            "outcome": admission.outcome,
+            "status": session.status,
+            "latency_ms": latency_ms,
+        },
+    )
+    if admission.status is State.QUEUED:
+        return answer(
+            _waiting(session, admission, applicant_.secret, latency_ms), HTTPStatus.ACCEPTED
+        )
+    return answer(_started(call.state, session, applicant_.secret, latency_ms), HTTPStatus.CREATED)
+
+
+@handles("Look at a session", query=LookQuery, answers={HTTPStatus.OK: SessionView})
+async def get_session(call: Call) -> Response:
+    """Show a session to its owner or an admin. Asking keeps a place in line.
+
+    With `wait`, the answer comes when something has changed, or after so many seconds. Once the
+    session has its slot, the answer to the owner has a token until the user has joined.
+    """
+    asked = call.asked(LookQuery)
+    if asked.wait > 0:
+        await _wait_for_change(call, asked)
+    return answer(await look(call))
+
+
+@handles("Stop a session", body=StopRequest, answers={HTTPStatus.OK: SessionView})
+async def stop_session(call: Call) -> Response:
+    """End a session, free its slot at once, and close its room. Stopping twice is fine."""
+    return await stop(call)
+
+
+@handles("Stop any session", answers={HTTPStatus.OK: SessionView})
+async def stop_any_session(call: Call) -> Response:
+    """End a session, as its owner could. Stopping twice is fine."""
+    return await stop(call)
+
+
+async def stop(call: Call) -> Response:
+    """End the session of a call and close its room."""
+    store, session = call.state["store"], call.session
+    ended = await store.end(session.id)
+    if ended.status is State.ENDING and await _close_room(call.state, session.room):
+        await store.mark_closed(session.id)
+    return answer(session_view(await store.get(session.id)))
+
+
+async def look(call: Call) -> SessionView:
+    """Return a session as it is now, to its owner with a token where one is needed.
+
+    Raises SessionNotFound.
+    """
+    store, session = call.state["store"], await call.state["store"].get(call.session.id)
+    place: Place | None = None
+    if session.status is State.QUEUED and not call.caller.is_admin:
+        place = await store.queue.touch(session.id)
+        if place.status is not State.QUEUED:
+            session = await store.get(session.id)
+    if call.caller.is_admin or not may_join(session):
+        return session_view(session, place)
+    settings = call.state["settings"]
+    return session_view(
+        session,
+        server_url=settings.public_url,
+        participant_token=join_token(call.state, session),
+    )
+
+
+def join_token(state: AppState, session: Session) -> str:
+    """Return a token for the user of a session."""
+    settings = state["settings"]
+    participant = Participant(room=session.room, identity=session.identity)
+    return mint_token(settings, participant, ttl_s=settings.token_ttl_s)
+
+
+async def _wait_for_change(call: Call, asked: LookQuery) -> None:
+    """Wait until the session has another revision than the one that is known."""
+    session = call.session
+    since = session.revision if asked.since is None else asked.since
+    if session.revision != since or session.is_over:
+        return
+    async with (
+        call.state["watchers"].watch(call.caller.address),
+        call.state["feed"].subscribe(session.id) as changes,
+    ):
+        # It may have changed between the first look and the subscription.
+        if (await call.state["store"].get(session.id)).revision == since:
+            await changes.wait(asked.wait)
+
+
+async def _admitted_session(state: AppState, who: Applicant, admission: Admission) -> Session:
+    """Return the session that a start came to: its own, or the one that was there.
+
+    Raises SessionOver for one that is over, IdempotencyConflict when its secret was changed since.
+    """
+    session = await state["store"].get(admission.session_id)
+    if admission.outcome is Outcome.NEW:
+        return session
+    if session.is_over:
+        raise SessionOver(session.status)
+    if not is_secret_of(session, who.secret):
+        raise IdempotencyConflict(session.id)
+    return session
+
+
+async def _open_room(state: AppState, session: Session) -> None:
+    """Open the room with its agent. Twice is once: in a room that is there, nothing happens."""
+    assignment = Assignment(
+        session_id=session.id,
+        user_id=session.user_id,
+        identity=session.identity,
+        epoch=session.epoch,
+    )
+    try:
+        await state["rooms"].open(session.room, assignment.to_metadata())
+    except RoomsError:
+        await state["store"].fail(session.id, _NOT_STARTED)
+        raise
+
+
+async def _close_room(state: AppState, room: str) -> bool:
+    try:
+        await state["rooms"].close(room)
+    except RoomsError as error:
+        # The session stays `ending`: the supervisor tries again.
+        logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
+        return False
+    return True
+
+
+def _started(state: AppState, session: Session, secret: str, latency_ms: float) -> Started:
+    return Started(
+        session_id=session.id,
+        status=session.status,
+        message=MESSAGES[session.status],
+        # Known once an agent has claimed the session; `GET /api/session/{id}` tells.
+        prewarmed=session.prewarmed,
+        session_secret=secret,
+        room_name=session.room,
+        server_url=state["settings"].public_url,
+        participant_token=join_token(state, session),
+        latency_ms=latency_ms,
+    )
+
+
+def _waiting(session: Session, place: Place, secret: str, latency_ms: float) -> Waiting:
+    queue = QueuePlace.of(place)
+    if queue is None:
+        raise LookupError("a session that waits has a place")
+    return Waiting(
+        session_id=session.id,
+        status=State.QUEUED,
+        message=MESSAGES[State.QUEUED],
+        session_secret=secret,
+        room_name=session.room,
+        latency_ms=latency_ms,
+        estimated_wait=queue.eta_seconds,
+        queue=queue,
+    )

@@ -1,0 +1,88 @@
+"""`POST /livekit/webhook`: what LiveKit tells us about rooms becomes the state of sessions.
+
+Deliveries may be repeated, late, or out of order; each step here is harmless when done twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from rooms.errors import BadWebhook
+from rooms.webhooks import MAX_WEBHOOK_BYTES, RoomEvent, read_webhook
+from sessions.errors import SessionNotFound, SessionOver
+from sessions.ids import SessionId, session_of_room
+from tokenserver.access.rules import unauthorized
+from tokenserver.contract.answers import WebhookApplied
+from tokenserver.http.answers import answer
+from tokenserver.http.bodies import read_bytes
+from tokenserver.http.call import Call
+from tokenserver.http.operation import handles
+from tokenserver.state import AppState
+
+logger = logging.getLogger("tokenserver")
+
+
+@handles("Take a webhook of LiveKit", answers={HTTPStatus.OK: WebhookApplied}, needs_livekit=True)
+async def receive_webhook(call: Call) -> Response:
+    """Check and apply one event, unless it was applied before. A 5xx makes LiveKit repeat it.
+
+    It counts as applied only afterwards: what fails half-way is done again, which does no harm.
+    """
+    event = await _checked_event(call)
+    store, webhooks = call.state["store"], call.state["metrics"].webhooks
+    session_id = session_of_room(event.room)
+    if session_id is None:
+        webhooks.labels("foreign_room").inc()
+        return answer(WebhookApplied(applied=False))
+    if await store.is_event_applied(event.id):
+        webhooks.labels("repeated").inc()
+        return answer(WebhookApplied(applied=False))
+    webhooks.labels(await _apply(call.state, event, session_id)).inc()
+    await store.mark_event_applied(event.id)
+    return answer(WebhookApplied(applied=True))
+
+
+async def _checked_event(call: Call) -> RoomEvent:
+    authorization = call.request.headers.get("authorization", "")
+    body = await read_bytes(call.request, MAX_WEBHOOK_BYTES)
+    try:
+        return read_webhook(call.state["settings"], body, authorization)
+    except BadWebhook as error:
+        logger.warning("refused a webhook", extra={"reason": str(error)})
+        call.state["metrics"].webhooks.labels("refused").inc()
+        raise unauthorized("This webhook is not signed by our server.") from None
+
+
+async def _apply(state: AppState, event: RoomEvent, session_id: SessionId) -> str:
+    """Do what an event asks for; return what it was, for the metrics."""
+    store = state["store"]
+    try:
+        match event.kind:
+            case "room_started":
+                await _close_if_over(state, session_id)
+            case "participant_joined" if event.is_user:
+                await store.mark_joined(session_id)
+            case "room_finished":
+                await store.mark_closed(session_id)
+    except SessionNotFound:
+        # A room of the standard token endpoint: its session begins when the agent claims it.
+        logger.info("a room without a session", extra={"room": event.room, "event": event.kind})
+        return "unknown_session"
+    except SessionOver:
+        await _close_again(state, event.room)
+    return "applied"
+
+
+async def _close_if_over(state: AppState, session_id: SessionId) -> None:
+    """A token that outlived its session can open the room again; it is closed at once."""
+    session = await state["store"].get(session_id)
+    if session.is_over:
+        await _close_again(state, session.room)
+
+
+async def _close_again(state: AppState, room: str) -> None:
+    await state["rooms"].close(room)
+    logger.info("closed a room that was opened again", extra={"room": room})

@@ -1,0 +1,126 @@
+"""The way in: every operation is counted, read, checked and only then run.
+
+In this order: what costs nothing first, and nothing is written before the caller may do it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, RootModel, ValidationError
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tokenserver.access.addresses import caller_address, limit_key
+from tokenserver.access.limits import Rule, Verdict, rate_headers
+from tokenserver.access.proofs import bearer, hash_secret, is_admin_key
+from tokenserver.http.bodies import read_json
+from tokenserver.http.call import ApiRequest, Call, Caller
+from tokenserver.http.errors import ApiError, answer_error
+from tokenserver.http.operation import Operation, Unlimited
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+#: More than this is no bearer token of anybody.
+_MAX_PROOF_CHARS = 8192
+
+
+def route(operation: Operation) -> Route:
+    """Return the route of an operation. HEAD is answered where GET is, unless it would not end."""
+    made = Route(operation.path, guarded(operation), methods=[operation.method])
+    if made.methods and "text/event-stream" in operation.handler.contract.answers.values():
+        made.methods.discard("HEAD")
+    return made
+
+
+def guarded(operation: Operation) -> Callable[[ApiRequest], Awaitable[Response]]:
+    """Return the endpoint of an operation."""
+
+    async def endpoint(request: ApiRequest) -> Response:
+        request.state["template"].append(operation.path)
+        verdict: Verdict | None = None
+        request.scope["operation"] = operation
+        try:
+            caller = _caller(request)
+            verdict = await _counted(operation, request, caller)
+            response = await _run(operation, request, caller)
+        except Exception as error:  # noqa: BLE001 - every refusal carries the headers, too
+            response = await answer_error(request, error)
+        if verdict is not None:
+            response.headers.update(rate_headers(verdict))
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    return endpoint
+
+
+async def _run(operation: Operation, request: ApiRequest, caller: Caller) -> Response:
+    contract = operation.handler.contract
+    call = Call(request=request, caller=caller)
+    if contract.query is not None:
+        call.query = checked(contract.query, _single(request))
+    if contract.headers is not None:
+        call.headers = checked(contract.headers, dict(request.headers))
+    if contract.body is not None:
+        body = checked(contract.body, await read_json(request))
+        call.body = body.root if isinstance(body, RootModel) else body
+    if not contract.needs_store:
+        await operation.access.check(call)
+        return await operation.handler.run(call)
+    with request.state["redis"].guard():
+        await operation.access.check(call)
+        return await operation.handler.run(call)
+
+
+def _caller(request: ApiRequest) -> Caller:
+    settings = request.state["settings"]
+    proof = bearer(request.headers.get("authorization", ""))
+    if len(proof) > _MAX_PROOF_CHARS:
+        proof = ""
+    return Caller(
+        address=caller_address(request.scope, settings.trusted_proxy_hops),
+        proof=proof,
+        is_admin=bool(proof) and is_admin_key(settings, proof),
+    )
+
+
+async def _counted(operation: Operation, request: ApiRequest, caller: Caller) -> Verdict | None:
+    """Count the call against its limit. Whoever has an admin key has a limit of its own."""
+    if isinstance(operation.limit, Unlimited):
+        return None
+    limits = request.state["limits"]
+    if caller.is_admin:
+        verdict = await limits.hit(Rule.ADMIN, hash_secret(caller.proof))
+    else:
+        verdict = await limits.hit(operation.limit, limit_key(caller.address))
+    if not verdict.is_allowed:
+        raise ApiError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "rate_limited",
+            "Too many requests from you. Please wait a moment.",
+            retry_after_s=verdict.reset_s,
+        )
+    return verdict
+
+
+def checked(kind: type[_Model], value: dict[str, Any]) -> _Model:
+    """Return the value as a model. Raises ApiError 400 that names the fields."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}".lstrip(": ")
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        message = "; ".join(problems[:5])[:1000]
+        raise ApiError(HTTPStatus.BAD_REQUEST, "bad_request", message) from None
+
+
+def _single(request: ApiRequest) -> dict[str, str]:
+    """Return the query, each name of which may come once."""
+    query = request.query_params
+    if len(query.multi_items()) != len(query):
+        raise ApiError(HTTPStatus.BAD_REQUEST, "bad_request", "A query parameter came twice.")
+    return dict(query)

@@ -1,0 +1,120 @@
+"""What surrounds every request: an id, a line in the log, headers that keep browsers careful."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from telemetry.metrics import ApiMetrics
+from tokenserver.http.operation import Operation
+
+logger = logging.getLogger("tokenserver.access")
+
+_REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
+#: Asked every few seconds by probes; a line each would drown the others.
+_UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
+#: Ours are shorter; what is longer is nobody's business but an attacker's.
+_MAX_PATH_CHARS = 200
+#: These last as long as there is nothing to say.
+_UNTIMED = frozenset({"/api/session/{session_id}/events", "/api/session/{session_id}"})
+#: Methods are a label: what is none of these counts as another.
+_METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
+
+
+class AccessLog:
+    """Takes over the caller's `X-Request-ID` if it is harmless; logs and counts each request."""
+
+    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        began, status = time.perf_counter(), 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            self._note(scope, request_id, status, time.perf_counter() - began)
+
+    def _note(self, scope: Scope, request_id: str, status: int, took_s: float) -> None:
+        operation = scope.get("operation")
+        route = operation.path if isinstance(operation, Operation) else "unknown"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.requests.labels(method, route, status).inc()
+        if route not in _UNTIMED:
+            self._metrics.durations.labels(route).observe(took_s)
+        if status == 429:
+            self._metrics.rate_limited.labels(route).inc()
+        if scope["path"] in _UNLOGGED and status < 500:
+            return
+        logger.info(
+            "request",
+            extra={
+                "request_id": request_id,
+                "method": method,
+                "route": route,
+                "path": scope["path"][:_MAX_PATH_CHARS],
+                "status": status,
+                "duration_ms": round(took_s * 1000, 1),
+            },
+        )
+
+
+class PlainPaths:
+    """Knows no path but those that are spelled plainly.
+
+    `%2F` becomes a slash before routes are looked up, and could name another route than a proxy in
+    front took it for. No path of ours needs an escape.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        raw = scope.get("raw_path") or b""
+        if scope["type"] == "http" and (b"%" in raw or b"//" in raw or b"\\" in raw):
+            scope = {**scope, "path": "/unknown", "raw_path": b"/unknown"}
+        await self._app(scope, receive, send)
+
+
+class CarefulHeaders:
+    """Answers are not sniffed, not framed, and tell no other site where they were linked from."""
+
+    #: OWASP REST Security Cheat Sheet, "Security headers"; a page sets a policy of its own.
+    _HEADERS = (
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("Cross-Origin-Resource-Policy", "same-site"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_carefully(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._HEADERS:
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, send_carefully if scope["type"] == "http" else send)

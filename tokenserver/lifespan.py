@@ -1,0 +1,81 @@
+"""What lives as long as the application: connections, loops, and who closes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from supervisor.changes import ChangeFeed
+
+from rooms.client import open_rooms
+from sessions.connection import Temper, connect
+from sessions.store import SessionStore
+from supervisor.leases import LeaseSweeper
+from supervisor.loop import run_every
+from telemetry.metrics import ApiMetrics
+from tokenserver.access.keys import KeySet
+from tokenserver.access.limits import RateLimits
+from tokenserver.access.user_tokens import UserTokens
+from tokenserver.circuit import RedisCircuit
+from tokenserver.neighbours import Neighbours
+from tokenserver.settings import TokenserverSettings
+from tokenserver.state import AppState
+from tokenserver.watchers import Watchers
+
+
+def lifespan_of(
+    settings: TokenserverSettings, metrics: ApiMetrics, document: dict[str, Any]
+) -> Callable[[Starlette], AbstractAsyncContextManager[AppState]]:
+    """Return the lifespan of an application with these settings."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[AppState]:
+        async with AsyncExitStack() as stack:
+            redis = connect(settings, Temper.HASTY)
+            stack.push_async_callback(redis.aclose)
+            rooms = await stack.enter_async_context(open_rooms(settings))
+            store = SessionStore(redis, settings)
+            keys = await stack.enter_async_context(KeySet.open(settings))
+            feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
+            loops = (
+                feed.run(),
+                circuit.run(),
+                run_every(
+                    settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once
+                ),
+            )
+            for loop in loops:
+                await stack.enter_async_context(_running(loop))
+            watchers = app.state.watchers = Watchers(
+                settings.watchers_limit, settings.watchers_per_address
+            )
+            yield {
+                "settings": settings,
+                "store": store,
+                "rooms": rooms,
+                "feed": feed,
+                "limits": RateLimits(redis, settings),
+                "user_tokens": UserTokens(settings, keys),
+                "redis": circuit,
+                "watchers": watchers,
+                "neighbours": Neighbours(store, rooms),
+                "metrics": metrics,
+                "document": document,
+            }
+
+    return lifespan
+
+
+@asynccontextmanager
+async def _running(loop: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run a loop beside the application, and end it with the application."""
+    task = asyncio.create_task(loop)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,104 @@
+"""The web server: it ends in good order, and is not kept busy by callers who say nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from tokenserver.settings import TokenserverSettings
+
+#: Requests under way when the process is told to stop may take this long.
+_GRACE_S = 5
+#: An honest client has sent its request line and headers by then.
+HEAD_DEADLINE_S = 10.0
+
+
+class PatientProtocol(H11Protocol):
+    """Closes connections on which no whole request head arrives in time.
+
+    Uvicorn waits for one for ever: callers who send a byte now and then could use up all
+    connections ("slow loris").
+    """
+
+    _overdue: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_answering():
+            self._expect_nothing()
+        elif self._overdue is None:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _expect_head(self) -> None:
+        self._overdue = self.loop.call_later(HEAD_DEADLINE_S, self._give_up)
+
+    def _expect_nothing(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+
+    def _give_up(self) -> None:
+        self._overdue = None
+        if not self._is_answering():
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Says that it is about to stop, lets balancers notice, then finishes what is under way.
+
+    A second signal does not wait.
+    """
+
+    def __init__(self, app: Starlette, settings: TokenserverSettings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.tokenserver_host,
+                port=settings.tokenserver_port,
+                http=PatientProtocol,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                limit_concurrency=settings.connections_limit,
+                timeout_graceful_shutdown=_GRACE_S,
+                # Addresses are read from headers by our own rule (access/addresses.py).
+                proxy_headers=False,
+            )
+        )
+        self._app = app
+        self._delay_s = settings.shutdown_delay_s
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: Any = None) -> None:  # noqa: ANN401 - uvicorn's own
+        """Serve until told to stop."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal. It arrives between any two steps of the program."""
+        watchers = getattr(self._app.state, "watchers", None)
+        if self._loop is None or watchers is None or watchers.closing.is_set():
+            super().handle_exit(sig, frame)
+            return
+        self._loop.call_soon_threadsafe(self._begin_to_stop, sig)
+
+    def _begin_to_stop(self, sig: int) -> None:
+        self._app.state.watchers.closing.set()
+        asyncio.get_running_loop().call_later(self._delay_s, super().handle_exit, sig, None)
