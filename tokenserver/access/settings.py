@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sessions.model import UserPolicy
 
-#: Only what a public key verifies: with a shared secret, whoever checks could also sign.
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "Ed25519"]
+#: Only what a public key verifies: with a shared secret, whoever checks could also sign. `EdDSA`
+#: is not among them: that name does not say which curve, and RFC 9864 replaced it by `Ed25519`.
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
+]
 
 #: An address that secrets or keys travel to: encrypted, or on this machine.
 _SAFE_URL = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])([:/]|$))"
@@ -37,16 +41,20 @@ class AccessSettings(BaseSettings):
         "token of your identity provider.",
     )
     auth_issuer: str | None = Field(
-        None, max_length=512, description="Issuer (`iss`) that user tokens must name."
+        None, min_length=1, max_length=512, description="Issuer (`iss`) that user tokens must name."
     )
     auth_audience: str | None = Field(
-        None, max_length=512, description="Audience (`aud`) that user tokens must name."
+        None,
+        min_length=1,
+        max_length=512,
+        description="Audience (`aud`) that user tokens must name.",
     )
     auth_jwks_url: str | None = Field(
         None,
         pattern=_SAFE_URL,
         max_length=2048,
-        description="Where the identity provider publishes its keys (JWKS, RFC 7517); https.",
+        description="Where the identity provider publishes its keys (JWKS, RFC 7517); https, or "
+        "http on this machine. Redirects are not followed.",
     )
     auth_algorithms: Annotated[list[Algorithm], Field(min_length=1)] = Field(
         ["RS256", "ES256"], description="Signature algorithms of user tokens, as a JSON list."
@@ -64,10 +72,14 @@ class AccessSettings(BaseSettings):
         description="How much longer they are used while the provider does not answer.",
     )
     auth_keys_cooldown_s: float = Field(
-        30.0, ge=1, le=3600, description="The provider is asked once in this time at most."
+        30.0,
+        ge=1,
+        le=3600,
+        description="How long the provider is left alone after it failed; and for tokens with an "
+        "unknown key it is asked once in this time at most.",
     )
     auth_keys_timeout_s: float = Field(
-        2.0, gt=0, le=10, description="How long the provider may take to answer."
+        1.5, gt=0, le=10, description="How long the provider may take to answer."
     )
     user_policy: UserPolicy = Field(
         UserPolicy.RESUME,
@@ -106,6 +118,17 @@ class AccessSettings(BaseSettings):
         le=1_000_000,
         description="How many calls an admin key may make a minute.",
     )
+
+    @field_validator("auth_jwks_url")
+    @classmethod
+    def _check_jwks_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if not parts.hostname or parts.port == 0 or parts.fragment:  # `port` may raise, too
+                raise ValueError("this is no address to fetch from")
+            if parts.username is not None or parts.password is not None:
+                raise ValueError("the keys are public; leave the password out")
+        return url
 
     @model_validator(mode="after")
     def _check_jwt(self) -> Self:
