@@ -1,31 +1,57 @@
-"""Rooms on the LiveKit server: open one with its agent, close one, ask whether it is there."""
+"""Rooms on the LiveKit server: open one with its agent, close one, ask who is in it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TypeVar
 
 import aiohttp
+from google.protobuf.message import DecodeError
 from livekit import api
+from livekit.protocol.models import ParticipantInfo
 
-from rooms.errors import LiveKitRefused, LiveKitUnavailable
+from rooms.breaker import Breaker, BreakerState
+from rooms.errors import LiveKitRefused, LiveKitSpared, LiveKitUnavailable
 from rooms.settings import RoomSettings
 
 #: A user and, for a moment, the same user reconnecting; agents are not counted.
 _MAX_USERS = 2
+#: A ping that finds somebody else trying out the server comes back after this.
+_TRY_INTERVAL_S = 0.1
+
+_Request = TypeVar("_Request")
+_Answer = TypeVar("_Answer")
 
 
 class Rooms:
     """The LiveKit server API, as far as we need it.
 
     Every method may raise LiveKitUnavailable or LiveKitRefused; none takes longer than
-    ``livekit_timeout_s``.
+    ``livekit_timeout_s``, and none takes any time while ``breaker`` is open. An open one is tried
+    out by a ping of our own, so that no user has to be the one who waits for a dead server.
     """
 
-    def __init__(self, client: api.LiveKitAPI, settings: RoomSettings) -> None:
+    def __init__(
+        self,
+        client: api.LiveKitAPI,
+        settings: RoomSettings,
+        on_change: Callable[[BreakerState], None] | None = None,
+    ) -> None:
         self._client = client
         self._settings = settings
+        self._on_change = on_change
+        self._pinging: asyncio.Task[None] | None = None
+        self._trying: asyncio.Task[None] | None = None
+        self.breaker = Breaker(
+            "livekit",
+            failures=settings.livekit_breaker_failures,
+            open_s=settings.livekit_breaker_open_s,
+            failing=(LiveKitUnavailable,),
+            refusal=LiveKitSpared,
+            on_change=self._note_change,
+        )
 
     async def open(self, room: str, agent_metadata: str) -> None:
         """Create a room and send for its agent, which may come before any user does."""
@@ -38,40 +64,122 @@ class Rooms:
                 api.RoomAgentDispatch(agent_name=self._settings.agent_name, metadata=agent_metadata)
             ],
         )
-        await self._call(self._client.room.create_room(request))
+        await self._call(self._client.room.create_room, request)
+
+    async def send_agent(self, room: str, agent_metadata: str) -> None:
+        """Send for an agent, into a room that is there already.
+
+        LiveKit counts nothing: two calls bring two agents. Where joining creates rooms
+        (``room.auto_create``) this does so too, without our limits; ask `agents` or
+        `set_metadata` first when the room may be gone.
+        """
+        request = api.CreateAgentDispatchRequest(
+            room=room, agent_name=self._settings.agent_name, metadata=agent_metadata
+        )
+        await self._call(self._client.agent_dispatch.create_dispatch, request)
+
+    async def set_metadata(self, room: str, metadata: str) -> bool:
+        """Replace the metadata that everybody in a room sees; False when it is not there."""
+        request = api.UpdateRoomMetadataRequest(room=room, metadata=metadata)
+        try:
+            await self._call(self._client.room.update_room_metadata, request)
+        except _NotThereError:
+            return False
+        return True
+
+    async def agents(self, room: str) -> list[str]:
+        """Return the identities of the agents in a room; none when it is not there."""
+        request = api.ListParticipantsRequest(room=room)
+        try:
+            answer = await self._call(self._client.room.list_participants, request)
+        except _NotThereError:
+            return []
+        return [
+            participant.identity
+            for participant in answer.participants
+            if participant.kind == ParticipantInfo.Kind.AGENT
+        ]
 
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""
         try:
-            await self._call(self._client.room.delete_room(api.DeleteRoomRequest(room=room)))
+            await self._call(self._client.room.delete_room, api.DeleteRoomRequest(room=room))
         except _NotThereError:
             return False
         return True
 
     async def ping(self) -> None:
-        """Raise unless the server answers and knows our key."""
-        await self._call(self._client.room.list_rooms(api.ListRoomsRequest(names=["no-such-room"])))
+        """Raise unless the server answers and knows our key.
 
-    async def _call(self, request: Awaitable[object]) -> None:
+        All who ask at the same time share one call. It goes on when they lose patience, so that
+        its outcome counts: health probes wait less long than a dead server takes.
+        """
+        if self._pinging is None or self._pinging.done():
+            self._pinging = asyncio.create_task(self._ask())
+            self._pinging.add_done_callback(_note_outcome)
+        pinging = self._pinging
+        await asyncio.wait({pinging})
+        pinging.result()
+
+    async def aclose(self) -> None:
+        """Give up what goes on in the background."""
+        for task in (self._trying, self._pinging):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
+
+    def _note_change(self, state: BreakerState) -> None:
+        if state is BreakerState.OPEN and (self._trying is None or self._trying.done()):
+            self._trying = asyncio.create_task(self._try_until_closed())
+        if self._on_change:
+            self._on_change(state)
+
+    async def _try_until_closed(self) -> None:
+        while self.breaker.state is not BreakerState.CLOSED:
+            await asyncio.sleep(max(_TRY_INTERVAL_S, self.breaker.retry_after_s))
+            with suppress(LiveKitUnavailable, LiveKitRefused):
+                await self.ping()
+
+    async def _ask(self) -> None:
+        await self._call(self._client.room.list_rooms, api.ListRoomsRequest(names=["no-such-room"]))
+
+    async def _call(
+        self, method: Callable[[_Request], Awaitable[_Answer]], request: _Request
+    ) -> _Answer:
         # livekit-api overrides the session's own time-out with none at all.
-        with _translated_errors():
+        with self.breaker.guard(), _translated_errors():
             async with asyncio.timeout(self._settings.livekit_timeout_s):
-                await request
+                return await method(request)
 
 
 @asynccontextmanager
-async def open_rooms(settings: RoomSettings) -> AsyncIterator[Rooms]:
-    """Yield a client of the LiveKit server API; close its connections at the end."""
+async def open_rooms(
+    settings: RoomSettings, on_change: Callable[[BreakerState], None] | None = None
+) -> AsyncIterator[Rooms]:
+    """Yield a client of the LiveKit server API; close its connections at the end.
+
+    ``on_change`` hears of each change of its circuit breaker.
+    """
     async with api.LiveKitAPI(
         settings.livekit_url,
         settings.livekit_api_key,
         settings.livekit_api_secret.get_secret_value(),
     ) as client:
-        yield Rooms(client, settings)
+        rooms = Rooms(client, settings, on_change)
+        try:
+            yield rooms
+        finally:
+            await rooms.aclose()
 
 
 class _NotThereError(LiveKitRefused):
     """The room does not exist."""
+
+
+def _note_outcome(task: asyncio.Task[None]) -> None:
+    """Keep asyncio from reporting an exception that nobody waited for."""
+    if not task.cancelled():
+        task.exception()
 
 
 @contextmanager
@@ -80,6 +188,8 @@ def _translated_errors() -> Iterator[None]:
         yield
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise LiveKitUnavailable(f"LiveKit did not answer ({type(error).__name__})") from error
+    except DecodeError as error:
+        raise LiveKitUnavailable("what answered is not LiveKit") from error
     except api.ServerError as error:
         if error.code == api.ServerErrorCode.NOT_FOUND:
             raise _NotThereError(error.message) from error

@@ -2,11 +2,14 @@
 
 RoomsError
 ├── LiveKitUnavailable  the server did not answer, or not in time; the call may have happened
+│   └── LiveKitSpared       it was not even asked, because it has not answered for a while
 ├── LiveKitRefused      it answered no: our key is wrong, or the request is
 └── BadWebhook          not signed by our LiveKit server
 """
 
 from __future__ import annotations
+
+from rooms.breaker import BreakerOpen
 
 
 class RoomsError(Exception):
@@ -15,6 +18,10 @@ class RoomsError(Exception):
 
 class LiveKitUnavailable(RoomsError):
     """Raised when the LiveKit server did not answer, or not in time."""
+
+
+class LiveKitSpared(BreakerOpen, LiveKitUnavailable):
+    """Raised at once while the circuit breaker is open; ``retry_after_s`` says when to retry."""
 
 
 class LiveKitRefused(RoomsError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,8 +29,29 @@ class RoomSettings(BaseSettings):
     livekit_api_secret: SecretStr = Field(
         min_length=32, description="Secret of that key; 32 characters or more."
     )
+    livekit_previous_api_key: str | None = Field(
+        None,
+        min_length=1,
+        description="The key before it, whose webhooks count too while you replace it.",
+    )
+    livekit_previous_api_secret: SecretStr | None = Field(
+        None, min_length=32, description="Secret of that earlier key."
+    )
     livekit_timeout_s: float = Field(
         3.0, gt=0, le=30, description="Deadline of one call to the LiveKit server API."
+    )
+    livekit_breaker_failures: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="After so many failed calls in a row LiveKit is not called for a while: calls "
+        "are refused at once.",
+    )
+    livekit_breaker_open_s: float = Field(
+        5.0,
+        gt=0,
+        le=300,
+        description="How long that lasts, and up to a fifth more; then one call tries it out.",
     )
     agent_name: str = Field(
         "voicefleet",
@@ -46,3 +69,11 @@ class RoomSettings(BaseSettings):
     def public_url(self) -> str:
         """What browsers connect to."""
         return self.livekit_public_url or self.livekit_url
+
+    @model_validator(mode="after")
+    def _check_previous_key(self) -> Self:
+        if (self.livekit_previous_api_key is None) != (self.livekit_previous_api_secret is None):
+            raise ValueError(
+                "LIVEKIT_PREVIOUS_API_KEY and LIVEKIT_PREVIOUS_API_SECRET need each other"
+            )
+        return self
