@@ -84,6 +84,11 @@ class Breaker:
             return max(0.0, self._try_at - self._clock())
         return 0.0
 
+    def require(self) -> None:
+        """Raise the refusal unless all calls are let through; for what begins with other work."""
+        if self._state is not BreakerState.CLOSED:
+            raise self._refusal(self.name, self.retry_after_s)
+
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Surround one call. Raises the refusal instead of entering when calls are refused."""

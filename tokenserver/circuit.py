@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from rooms.breaker import Breaker, BreakerOpen, BreakerState
-
 from sessions.errors import StoreUnavailable
 from sessions.store import SessionStore
 from tokenserver.settings import TokenserverSettings
@@ -44,8 +43,7 @@ class RedisCircuit:
     @contextmanager
     def guard(self) -> Iterator[None]:
         """Surround a call that needs the store. Raises StoreSpared."""
-        if self.state is not BreakerState.CLOSED:
-            raise StoreSpared("redis", self._breaker.retry_after_s)
+        self._breaker.require()
         with self._breaker.guard():
             yield
 

@@ -16,7 +16,7 @@ from sessions.store import SessionStore
 from supervisor.leases import LeaseSweeper
 from supervisor.loop import run_every
 from telemetry.metrics import ApiMetrics
-from tokenserver.access.keys import KeySet
+from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
 from tokenserver.circuit import RedisCircuit
@@ -38,7 +38,7 @@ def lifespan_of(
             stack.push_async_callback(redis.aclose)
             rooms = await stack.enter_async_context(open_rooms(settings))
             store = SessionStore(redis, settings)
-            keys = await stack.enter_async_context(KeySet.open(settings))
+            keys = await stack.enter_async_context(open_keys(settings))
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
             loops = (
                 feed.run(),

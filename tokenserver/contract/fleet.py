@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from rooms.breaker import BreakerState
 
+from rooms.breaker import BreakerState
 from sessions.states import State
 from tokenserver.contract.answers import Answer
 

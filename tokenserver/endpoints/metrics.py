@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from rooms.breaker import BreakerState
 from starlette.responses import Response
 
+from rooms.breaker import BreakerState
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
 

@@ -53,7 +53,7 @@ async def start_session(call: Call) -> Response:
     """
     began = time.perf_counter()
     # Asked first: with LiveKit away nothing is to be taken, and nothing to be given back.
-    call.state["rooms"].require()
+    call.state["rooms"].breaker.require()
     applicant_ = applicant(call)
     admission = await call.state["store"].admit(
         applicant_.newcomer,

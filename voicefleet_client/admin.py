@@ -1,0 +1,67 @@
+"""For operators: every session, the fleet, the pool, the workers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+
+from voicefleet_client.transport import Transport
+
+
+class Admin:
+    """A fleet's API, with an admin key. Every method may raise ApiError, Unreachable."""
+
+    def __init__(
+        self, base_url: str, *, admin_key: str, http: httpx2.AsyncClient | None = None
+    ) -> None:
+        self._transport = Transport(base_url, bearer=admin_key, http=http)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._transport.aclose()
+
+    async def sessions(
+        self, state: str = "live", *, user: str | None = None, worker: str | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield sessions, page by page. `state` is a state, or live, over, all."""
+        after: str | None = None
+        while True:
+            asked = {"state": state, "user": user, "worker": worker, "after": after}
+            query = {name: value for name, value in asked.items() if value is not None}
+            page = await self._transport.call("GET", "/api/sessions", query=query)
+            for session in page["sessions"]:
+                yield session
+            after = page["next"]
+            if after is None:
+                return
+
+    async def stop(self, session_id: str) -> dict[str, Any]:
+        """End any session."""
+        return await self._transport.call("POST", f"/api/session/{session_id}/stop")
+
+    async def fleet(self) -> dict[str, Any]:
+        """Return everything at a glance."""
+        return await self._transport.call("GET", "/api/fleet")
+
+    async def resize_pool(self, size: int) -> dict[str, Any]:
+        """Set how many warm processes the fleet shall have; return the pool."""
+        answer = await self._transport.call("POST", "/api/pool/resize", body={"size": size})
+        pool: dict[str, Any] = answer["pool"]
+        return pool
+
+    async def drain(self, worker_id: str, *, draining: bool = True) -> bool:
+        """Order a worker to take no more sessions, or some again; say whether that is new."""
+        answer = await self._transport.call(
+            "POST", f"/api/workers/{worker_id}/drain", body={"draining": draining}
+        )
+        return bool(answer["changed"])
