@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sessions.ids import SessionId, UserId
+from sessions.model import UserPolicy
 
 
 class Assignment(BaseModel):
@@ -28,6 +29,7 @@ class Assignment(BaseModel):
     secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.
     admit_on_start: bool = False
+    policy: UserPolicy = UserPolicy.ALLOW
 
     def to_metadata(self) -> str:
         """Return the assignment as the metadata of a dispatch."""

@@ -88,6 +88,8 @@ class Newcomer:
     secret_hash: str = field(default="", repr=False)
     #: Whether the user wants the conversation to be remembered.
     is_remembered: bool = False
+    #: False where anybody could have named the user: then no limit for each user applies.
+    is_verified: bool = True
 
     @property
     def room(self) -> str:

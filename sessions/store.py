@@ -95,6 +95,7 @@ class SessionStore:
             fields=fields,
             secretHash=secret_hash,
             user=user,
+            isUnverified=None if newcomer.is_verified else True,
             policy=policy,
             mayWait=may_wait,
             idempotency=known,

@@ -1,6 +1,6 @@
 -- admit: give a new session a slot, or a place in the queue.
 -- KEYS store, session
--- ARGV {id, fields: [name, value …], secretHash, user?, policy?, mayWait,
+-- ARGV {id, fields: [name, value …], secretHash, user?, isUnverified?, policy?, mayWait,
 --   idempotency?: {key, fingerprint}}
 -- Returns {outcome, id, changed, status, epoch, position?, etaMs?, admitted?, replaced?}; outcome
 --   is new, known (asked for before: nothing changes) or resumed (the user's live session).

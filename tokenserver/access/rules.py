@@ -74,7 +74,7 @@ async def _check_user_or_owner(call: Call) -> None:
 
 def _named_session(call: Call) -> SessionId:
     text = call.request.path_params.get("session_id") or getattr(call.body, "session_id", "")
-    session_id = parse_session_id(text)
+    session_id = parse_session_id(str(text))
     if session_id is None:
         raise SessionNotFound
     return session_id

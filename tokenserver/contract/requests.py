@@ -21,6 +21,10 @@ from sessions.states import State
 
 _SessionIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 _Cursor = Annotated[str, StringConstraints(pattern=r"^[a-z]+~[0-9:a-f]{0,64}$")]
+#: What the names of users begin with where anybody may claim them. No proved one does.
+UNVERIFIED = "unverified:"
+#: Leaves room for what we put in front of a name that is only claimed.
+_USER_ID = r"^[A-Za-z0-9_.@:+-]{1,100}$"
 _Secret = Annotated[str, StringConstraints(max_length=128)]
 
 #: LiveKit itself allows more; an attribute is a label, not a document.
@@ -37,7 +41,7 @@ class _Request(BaseModel):
 class StartRequest(_Request):
     """Body of `POST /api/session/start`; may be absent."""
 
-    user_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = Field(
+    user_id: Annotated[str, Field(pattern=_USER_ID)] | None = Field(
         None,
         description="Who it is for. With AUTH_MODE=jwt the token says so, and this must be the "
         "same; otherwise it is a label that proves nothing.",
@@ -48,6 +52,12 @@ class StartRequest(_Request):
         description="Whether the conversation is remembered for the user's next session; for users "
         "who are known by their token.",
     )
+
+    @model_validator(mode="after")
+    def _check_user_id(self) -> Self:
+        if self.user_id is not None and self.user_id.startswith(UNVERIFIED):
+            raise ValueError(f"userId: names that start with {UNVERIFIED} are made by us")
+        return self
 
 
 class StartHeaders(BaseModel):
@@ -195,7 +205,9 @@ class SessionsQuery(_Request):
     state: State | Literal["live", "over", "all"] = Field(
         "live", description="A state, or `live`, `over`, `all`."
     )
-    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = None
+    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = Field(
+        None, description="A user id; `unverified:` stands before one that nobody proved."
+    )
     worker: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     after: _Cursor | None = Field(None, description="`next` of the page before.")

@@ -10,7 +10,7 @@ from sessions.ids import UserId, new_identity, new_session_id
 from sessions.model import IdempotencyKey, Newcomer, UserPolicy
 from tokenserver.access.proofs import derived_session_secret, hash_secret, new_session_secret
 from tokenserver.access.settings import AuthMode
-from tokenserver.contract.requests import StartHeaders, StartRequest
+from tokenserver.contract.requests import UNVERIFIED, StartHeaders, StartRequest
 from tokenserver.http.call import Call
 from tokenserver.http.errors import ApiError
 
@@ -39,6 +39,7 @@ def applicant(call: Call) -> Applicant:
             secret_hash=hash_secret(secret),
             # Whoever may claim any name must not be told what was said under it.
             is_remembered=asked.remember and is_known,
+            is_verified=is_known or user_id is None,
         ),
         policy=call.state["settings"].user_policy if is_known else UserPolicy.ALLOW,
         secret=secret,
@@ -52,7 +53,8 @@ def _user_of(call: Call, asked: StartRequest) -> tuple[UserId | None, bool]:
     if call.caller.is_admin:
         return named, named is not None
     if call.state["settings"].auth_mode is AuthMode.OPEN:
-        return named, False
+        # Another name than the same user's where it is proved: it opens nothing of theirs.
+        return None if named is None else UserId(UNVERIFIED + named), False
     if named not in {None, call.caller.user_id}:
         raise ApiError(
             HTTPStatus.FORBIDDEN,

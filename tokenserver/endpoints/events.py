@@ -85,28 +85,34 @@ class _Stream(StreamingResponse):
 async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncIterator[str]:
     """Yield the stream: the state now, unless it is known, and again whenever it differs."""
     closing = call.state["watchers"].closing
-    yield f"retry: {_RETRY_MS}\n\n"
+    now = asyncio.get_running_loop().time
+    ends_at, quiet_since = now() + _MAX_STREAM_S, now()
     sent: SessionView | None = None
-    quiet_s = 0.0
-    ends_at = asyncio.get_running_loop().time() + _MAX_STREAM_S
-    while not closing.is_set() and asyncio.get_running_loop().time() < ends_at:
+    yield f"retry: {_RETRY_MS}\n\n"
+    while not closing.is_set() and now() < ends_at:
         try:
-            view = await look(call)
-        except StoreUnavailable:
-            view = sent  # Redis is away; the stream stays
+            view = await _look_patiently(call, sent)
         except SessionNotFound:
             return
         if view is not None and _is_news(view, sent, last):
             yield _event(view)
-            sent, quiet_s = view, 0.0
+            sent, quiet_since = view, now()
         if view is not None and view.status in TERMINAL:
             return
-        patience_s = _LOOK_AT_LINE_S if view is not None and view.queue else _KEEP_ALIVE_S
-        if not await _first(changes.wait(patience_s), closing.wait()):
-            quiet_s += patience_s
-        if quiet_s >= _KEEP_ALIVE_S:
+        if now() - quiet_since >= _KEEP_ALIVE_S:
             yield ": still here\n\n"
-            quiet_s = 0.0
+            quiet_since = now()
+        is_in_line = view is not None and view.queue is not None
+        patience_s = _LOOK_AT_LINE_S if is_in_line else _KEEP_ALIVE_S
+        await _first(changes.wait(patience_s), closing.wait())
+
+
+async def _look_patiently(call: Call, sent: SessionView | None) -> SessionView | None:
+    """Return the session, or what is known of it while Redis is away: the stream stays."""
+    try:
+        return await look(call)
+    except StoreUnavailable:
+        return sent
 
 
 def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> bool:
@@ -121,12 +127,11 @@ def _event(view: SessionView) -> str:
     return f"id: {view.revision}\nevent: session\ndata: {view.model_dump_json(by_alias=True)}\n\n"
 
 
-async def _first(changed: Coroutine[Any, Any, bool], closing: Coroutine[Any, Any, bool]) -> bool:
-    """Wait for either; return whether the session changed."""
-    tasks = [asyncio.ensure_future(changed), asyncio.ensure_future(closing)]
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait for one of them."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return tasks[0].done() and tasks[0].result()
     finally:
         for task in tasks:
             task.cancel()

@@ -19,7 +19,6 @@ async def get_metrics(call: Call) -> Response:
     """Return the figures of this server in Prometheus' text format."""
     metrics, state = call.state["metrics"], call.state
     metrics.watchers.set(state["watchers"].count)
-    breakers = {"redis": state["redis"], "livekit": state["rooms"].breaker}
-    for name, breaker in breakers.items():
-        metrics.breakers.labels(name).set(_OPENNESS[breaker.state])
+    metrics.breakers.labels("redis").set(_OPENNESS[state["redis"].state])
+    metrics.breakers.labels("livekit").set(_OPENNESS[state["rooms"].breaker.state])
     return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -12,7 +12,8 @@ from starlette.responses import JSONResponse, Response
 
 from rooms.errors import LiveKitRefused, LiveKitUnavailable
 from sessions import errors as sessions
-from tokenserver.access.user_tokens import InvalidUserToken, KeysUnavailable
+from tokenserver.access.keys import KeysUnavailable
+from tokenserver.access.user_tokens import InvalidUserToken
 
 logger = logging.getLogger("tokenserver")
 

@@ -39,7 +39,6 @@ def guarded(operation: Operation) -> Callable[[ApiRequest], Awaitable[Response]]
     """Return the endpoint of an operation."""
 
     async def endpoint(request: ApiRequest) -> Response:
-        request.state["template"].append(operation.path)
         verdict: Verdict | None = None
         request.scope["operation"] = operation
         try:

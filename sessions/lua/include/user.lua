@@ -1,12 +1,13 @@
 -- user.lua: what is known of the user who asks for a session. Needs queue.lua.
--- ask.user is the SHA-1 of the user's id: keys name nobody, and no id can name another key.
+-- ask.user is the SHA-1 of the user's id: keys name nobody, and no id can name another key. With
+-- ask.isUnverified anybody may have sent it: no limit hangs on it, which would be another's.
 
 -- The generic cell rate algorithm (ITU-T I.371): one time for each user, when all starts are paid
 -- back. Return how many ms the user has to wait before starting another session, or nil, and the
 -- time with one more start.
 local function must_wait()
   local limit = limits.userStartsPerMinute
-  if not ask.user or limit == 0 then return nil, nil end
+  if not ask.user or ask.isUnverified or limit == 0 then return nil, nil end
   local last = tonumber(redis.call("GET", key("rate:" .. ask.user)) or 0)
   local paid_at = math.max(last, now) + 60000 / limit
   if paid_at - now > 60000 then return math.ceil(paid_at - now - 60000), nil end
@@ -29,7 +30,7 @@ local function cannot_wait(place)
   if place then return nil end
   local waiting = redis.call("ZCOUNT", key("tickets"), "(" .. as_of, "+inf")
   if waiting >= limits.queueLimit then return redis.error_reply("QUEUEFULL " .. waiting) end
-  if not ask.user then return nil end
+  if not ask.user or ask.isUnverified then return nil end
   local places = 0
   for _, id in ipairs(redis.call("ZRANGE", key("user:" .. ask.user), -20, -1)) do
     if redis.call("HGET", session_key(id), "status") == "queued" then places = places + 1 end

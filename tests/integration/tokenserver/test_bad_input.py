@@ -14,12 +14,15 @@ BODIES = [
     b'"text"',
     b"NaN",
     b"\xff\xfe",
-    b"[" * 50_000,
-    b'{"userId": ' + b"[" * 30_000,
+    b"[" * 10_000,
+    b'{"userId": ' + b"[" * 10_000,
     b'{"userId": "a b"}',
     b'{"userId": 7}',
     b'{"userId": "\\ud800"}',
     b'{"userId": "\\u0000"}',
+    b'{"userId": "ada", "userId": "eve"}',
+    b'{"remember": NaN}',
+    b'{"a": ' * 20 + b"1" + b"}" * 20,
     b'{"userId": "' + b"x" * 200 + b'"}',
 ]
 
@@ -27,7 +30,7 @@ BODIES = [
 @pytest.mark.parametrize("path", ["/api/session/start", "/api/session/stop", "/api/token"])
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: repr(body[:16]))
 async def test_bad_bodies_are_a_400(http: httpx2.AsyncClient, path: str, body: bytes) -> None:
-    answer = await http.post(path, content=body)
+    answer = await http.post(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400, answer.text
     assert answer.json()["success"] is False
     assert answer.json()["error"]["code"] == "bad_request"
