@@ -70,6 +70,7 @@ def test_without_livekit_no_session_is_left_behind(without_livekit: httpx2.Clien
     assert health.json()["sessions"]["starting"] == 0
     assert without_livekit.get("/readyz").json() == {
         "ready": False,
+        "stopping": False,
         "redis": "ok",
         "livekit": "unavailable",
     }

@@ -120,7 +120,10 @@ async def test_a_closing_page_can_stop_with_the_secret_in_the_body(
 async def test_over_capacity_the_answer_is_429_and_a_freed_slot_is_given_again(
     http: httpx2.AsyncClient, clean_slots: Started
 ) -> None:
-    answers = await asyncio.gather(*(http.post("/api/session/start") for _ in range(CAPACITY + 5)))
+    asked = {"queue": False}
+    answers = await asyncio.gather(
+        *(http.post("/api/session/start", json=asked) for _ in range(CAPACITY + 5))
+    )
     clean_slots.extend(answer.json() for answer in answers if answer.status_code == 201)
     assert len(clean_slots) == CAPACITY
     refused = [answer for answer in answers if answer.status_code != 201]
@@ -147,7 +150,7 @@ async def test_without_the_secret_a_session_cannot_be_seen_or_stopped(
         "/api/token", json={"sessionId": session["sessionId"]}, headers=bearer(secret)
     )
     assert token.status_code == expected
-    assert (await http.get(f"{path}?sessionSecret={session['sessionSecret']}")).status_code == 401
+    assert (await http.get(f"{path}?sessionSecret={session['sessionSecret']}")).status_code == 400
     assert await status_of(http, session) == "starting"
 
 

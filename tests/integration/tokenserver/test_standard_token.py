@@ -19,7 +19,7 @@ SDK_BODIES: list[dict[str, Any]] = [
     {
         "room_name": "r1",
         "participant_name": "Ada",
-        "participant_identity": "agent-me",
+        "participant_identity": "me",
         "participant_metadata": "{}",
         "participant_attributes": {"plan": "pro"},
         "room_config": {"agents": [{"agent_name": "voicefleet", "metadata": "m"}]},
@@ -38,6 +38,9 @@ REFUSED: list[dict[str, Any]] = [
     {"participant_name": "x" * 129},
     {"participant_name": "\ud800"},
     {"grants": {"roomAdmin": True}},
+    {"participant_identity": "agent-me"},
+    {"participant_identity": "user-0123456789ab"},
+    {"room_name": "vf-0123456789abcdef0123456789abcdef"},
 ]
 
 
