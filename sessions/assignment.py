@@ -29,6 +29,7 @@ class Assignment(BaseModel):
     secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.
     admit_on_start: bool = False
+    #: What becomes of the user's live session then; with `admit_on_start` only.
     policy: UserPolicy = UserPolicy.ALLOW
 
     def to_metadata(self) -> str:

@@ -8,13 +8,15 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any
 
 from starlette.applications import Starlette
-from supervisor.changes import ChangeFeed
 
 from rooms.client import open_rooms
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
+from supervisor.changes import ChangeFeed
+from supervisor.dispatches import Dispatcher
 from supervisor.leases import LeaseSweeper
 from supervisor.loop import run_every
+from supervisor.waiting_rooms import WaitingRooms
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
@@ -24,6 +26,9 @@ from tokenserver.neighbours import Neighbours
 from tokenserver.settings import TokenserverSettings
 from tokenserver.state import AppState
 from tokenserver.watchers import Watchers
+
+#: How old a place in line may be that a room shows.
+_TELL_EVERY_S = 1.5
 
 
 def lifespan_of(
@@ -43,6 +48,8 @@ def lifespan_of(
             loops = (
                 feed.run(),
                 circuit.run(),
+                Dispatcher(store, rooms).run(feed),
+                run_every(_TELL_EVERY_S, "waiting rooms", WaitingRooms(store, rooms).tell_once),
                 run_every(
                     settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once
                 ),
@@ -57,7 +64,7 @@ def lifespan_of(
                 "store": store,
                 "rooms": rooms,
                 "feed": feed,
-                "limits": RateLimits(redis, settings),
+                "limits": RateLimits(redis, settings, settings.redis_prefix),
                 "user_tokens": UserTokens(settings, keys),
                 "redis": circuit,
                 "watchers": watchers,

@@ -90,8 +90,19 @@ class Lease:
                 identity=self._assignment.identity,
                 secret_hash=self._assignment.secret_hash,
             )
-            await self._persistently(lambda: self._store.admit(newcomer))
+            await self._persistently(lambda: self._admit(newcomer))
         await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
+
+    async def _admit(self, newcomer: Newcomer) -> None:
+        """Take a slot, or a place in line, which the user keeps by being in the room.
+
+        In line, the claim is refused, and another agent is sent once there is a slot.
+        """
+        policy = self._assignment.policy
+        admission = await self._store.admit(newcomer, policy=policy, may_wait=True)
+        if admission.status is State.QUEUED:
+            # It was this user's joining that opened the room.
+            await self._store.mark_joined(self._id)
 
     async def _renew(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         while True:

@@ -15,10 +15,10 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
-from supervisor.changes import Subscription
 
 from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.states import TERMINAL
+from supervisor.changes import Subscription
 from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import EventHeaders
 from tokenserver.endpoints.sessions import look
