@@ -13,11 +13,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.typing import AsyncRedisClient
 from redis.exceptions import RedisError
 
 from sessions.batch import Client
@@ -141,5 +143,6 @@ class _OurRedis(RedisStorage):
         bridge = self.bridge
         if not isinstance(bridge, RedispyBridge):
             raise TypeError("limits took another client library")
-        bridge.storage = self._redis
-        bridge.connection_getter = lambda _: self._redis
+        client = cast(AsyncRedisClient, self._redis)  # said by a protocol of its own
+        bridge.storage = client
+        bridge.connection_getter = lambda _: client
