@@ -159,6 +159,35 @@ async def test_a_new_key_is_found_by_asking_again(provider: IdentityProvider, cl
         assert await kid_of(keys, "rsa-1") is None  # taken back by the provider
 
 
+async def test_who_comes_for_a_new_key_together_shares_one_answer(
+    provider: IdentityProvider, clock: Clock
+) -> None:
+    provider.publish(rsa_key())
+    async with opened(provider, clock) as keys:
+        await keys.find("rsa-1", "RS256")
+        provider.publish(rsa_key("rsa-2"))
+        clock.now_s += COOLDOWN_S
+        found = await asyncio.gather(*(kid_of(keys, "rsa-2") for _ in range(20)))
+    assert found == ["rsa-2"] * 20
+    assert provider.requests == 2
+
+
+async def test_a_slow_answer_is_not_asked_for_twice(
+    provider: IdentityProvider, clock: Clock
+) -> None:
+    """Attack 4: also where answers take longer than the cooldown."""
+    provider.publish(rsa_key())
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        clock.now_s += COOLDOWN_S
+        return await provider.answer_keys(request)
+
+    provider.answer = slow
+    async with opened(provider, clock) as keys:
+        assert await kid_of(keys, "invented") is None
+    assert provider.requests == 1
+
+
 async def test_keys_are_renewed_before_their_time_is_up_and_nobody_waits(
     provider: IdentityProvider, clock: Clock
 ) -> None:
@@ -169,6 +198,7 @@ async def test_keys_are_renewed_before_their_time_is_up_and_nobody_waits(
         clock.now_s += TTL_S * 0.9
         assert await kid_of(keys, "rsa-1") == "rsa-1"
         await until_settled(keys)
+        assert provider.requests == 2
         assert await kid_of(keys, "rsa-2") == "rsa-2"
     assert provider.requests == 2
 
@@ -350,9 +380,10 @@ async def test_a_compressed_answer_is_not_unpacked(
     provider: IdentityProvider, clock: Clock
 ) -> None:
     provider.publish(rsa_key())
+    accepted: list[str] = []
 
     async def compressed(request: web.Request) -> web.StreamResponse:
-        assert request.headers["Accept-Encoding"] == "identity"
+        accepted.append(request.headers["Accept-Encoding"])
         body = gzip.compress(json.dumps(provider.document).encode())
         return web.Response(body=body, headers={"Content-Encoding": "gzip"})
 
@@ -360,6 +391,7 @@ async def test_a_compressed_answer_is_not_unpacked(
     async with opened(provider, clock) as keys:
         with pytest.raises(KeysUnavailable):
             await keys.find("rsa-1", "RS256")
+    assert accepted == ["identity"]
 
 
 async def test_an_empty_answer_does_not_take_the_old_keys_away(

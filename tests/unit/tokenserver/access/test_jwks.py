@@ -45,6 +45,7 @@ def test_keys_of_all_three_kinds_are_read() -> None:
         public(EC, use="enc"),
         public(EC, use="tls"),
         public(EC, key_ops=["deriveKey"]),
+        public(EC, use=["sig"], key_ops=["verify"]),
         public(EC, kty="ML-DSA"),
         public(EC, kty=["EC"]),
         public(EC, kty="RSA"),
