@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 import warnings
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,11 +21,10 @@ _KINDS: dict[str, type[RSAKey | ECKey | OKPKey]] = {"RSA": RSAKey, "EC": ECKey, 
 _UNREADABLE = (
     JoseError,
     SecurityWarning,  # an RSA key of less than 2048 bits
-    UnsupportedAlgorithm,
+    UnsupportedAlgorithm,  # a curve that the OpenSSL of this machine lacks
     ValueError,
     TypeError,
     KeyError,
-    struct.error,
 )
 
 

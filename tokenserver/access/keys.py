@@ -92,7 +92,7 @@ class KeySet:
         age_s = self._clock() - self._keys_at_s
         if age_s < self._settings.auth_keys_ttl_s * _EARLY:
             return False
-        if self._question is None and self._pause_left_s() > 0:
+        if self._pause_left_s() > 0:
             return False
         is_usable = self._is_usable()
         if is_usable and (self._is_failing or age_s < self._settings.auth_keys_ttl_s):
