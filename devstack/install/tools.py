@@ -1,6 +1,6 @@
-"""Where the server programs and the tests' browser are: named by a setting, on PATH, or in our cache.
+"""Where servers and the tests' browser are: named by a setting, on PATH, or in our cache.
 
-Nothing is installed here: `livekit_build`, `redis_install` and `chromium` do that when there is none.
+Nothing is installed here: `livekit_build`, `redis_install` and `chromium` do that.
 """
 
 from __future__ import annotations

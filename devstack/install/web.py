@@ -48,7 +48,7 @@ def _install(node: Node, web: Path, env: Mapping[str, str], terminal: Terminal) 
         )
     except StepFailed as error:
         raise ToolMissing(
-            "what web/package-lock.json lists could not be installed: mostly a proxy or no network.",
+            "web/package-lock.json could not be installed: mostly a proxy or no network.",
             log_tail=error.log_tail,
         ) from None
     (web / "node_modules" / STAMP).write_text(stamp + "\n", encoding="utf-8")

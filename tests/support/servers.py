@@ -88,9 +88,9 @@ class RunningStack:
 
 def program(tool: Tool) -> Path:
     """Return a server program, or skip (fail in CI) when there is none."""
-    if found := find_tool(tool, load_environment()):
-        return found
-    lacking(f"no {tool.program} here: run `make setup`, or set {tool.setting}")
+    if (found := find_tool(tool, load_environment())) is None:
+        lacking(f"no {tool.program} here: run `make setup`, or set {tool.setting}")
+    return found
 
 
 def lacking(message: str) -> NoReturn:

@@ -127,7 +127,6 @@ async def visit(
     chromium: Path, page_url: str, microphone: Path, **query: str
 ) -> AsyncIterator[Visit]:
     """Open a page in a browser of its own. `microphone` is what the user says, over and over."""
-    assert microphone.is_file()  # without it the browser's microphone is silent, and says nothing
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium,

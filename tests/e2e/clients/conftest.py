@@ -30,5 +30,6 @@ async def question(stack: RunningStack, tmp_path: Path) -> Path:
     spoken = (await speak(stack.localvoice_url, QUESTION)).at_rate(_RATE)
     before, after = (np.zeros(int(s * _RATE), np.int16) for s in (_BEFORE_S, _AFTER_S))
     path = tmp_path / "question.wav"
+    # Without this file the browser's microphone would be silent, and nobody would say so.
     Sound(np.concatenate([before, spoken.samples, after]), _RATE).write(path)
     return path

@@ -21,6 +21,9 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("talking_page")]
 #: What a word or two amount to in getStats(); a silent track stays far below.
 SPOKEN_ENERGY = 1e-3
 
+#: The keys of session records, each of which ends in an id.
+RECORDS = "{vf}:session:" + 32 * "[0-9a-f]"
+
 
 class Occupation:
     """How many slots are taken and rooms are open, on a stack that nobody else uses meanwhile."""
@@ -41,7 +44,7 @@ class Occupation:
 
     async def recorded(self) -> int:
         """Return how many sessions there are and were; their records stay for an hour."""
-        return len([key async for key in self._redis.scan_iter("{vf}:session:*", count=1000)])
+        return len([key async for key in self._redis.scan_iter(RECORDS, count=1000)])
 
     async def until(self, slots: int, rooms: int) -> None:
         """Wait until it is so."""
@@ -57,9 +60,7 @@ class Occupation:
 async def occupation(stack: RunningStack) -> AsyncIterator[Occupation]:
     async with (
         httpx2.AsyncClient(base_url=stack.api_url, timeout=30) as http,
-        api.LiveKitAPI(
-            stack.livekit_url, stack.livekit_api_key, stack.livekit_api_secret
-        ) as rooms,
+        api.LiveKitAPI(stack.livekit_url, stack.livekit_api_key, stack.livekit_api_secret) as rooms,
         Redis.from_url(stack.redis_url, decode_responses=True) as redis,
     ):
         counted = Occupation(stack, http, rooms, redis)

@@ -162,7 +162,7 @@ async def test_both_spellings_mean_the_same(http: httpx2.AsyncClient) -> None:
         {"max_participants": 9},
         {"metadata": "m"},
     ],
-    ids=lambda config: "+".join(config),
+    ids="+".join,
 )
 async def test_a_room_is_not_the_clients_to_configure(
     http: httpx2.AsyncClient, spelling: str, config: dict[str, Any]
