@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from devstack import tasks
 from devstack.errors import DevstackError
-from devstack.install.tools import LIVEKIT, REDIS
+from devstack.install.chromium import ensure_chromium
+from devstack.install.tools import CHROMIUM, LIVEKIT, REDIS
+from devstack.install.web import ensure_web
 from devstack.locks import check_locks, write_locks
 from devstack.services.detachment import run_detached
 from devstack.services.inspection import show_status, stop_stack
@@ -108,6 +110,9 @@ def _setup(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal
     tools = ensure_tools(env, terminal)
     terminal.step("redis", "ready", note=str(tools.redis))
     terminal.step("livekit", "ready", note=str(tools.livekit))
+    terminal.step("web", "ready", note=str(ensure_web(env, terminal).program))
+    if chromium := ensure_chromium(env, terminal):
+        terminal.step("chromium", "ready", note=str(chromium))
     return 0
 
 
@@ -115,8 +120,8 @@ def _lint(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal)
     return tasks.run_stages(tasks.lint_stages(), process_environment(), terminal)
 
 
-def _types(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.type_stages(), process_environment(), terminal)
+def _types(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.type_stages(env), process_environment(), terminal)
 
 
 def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal: Terminal) -> int:
@@ -125,8 +130,11 @@ def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal
         return tasks.run_stages(tasks.tier_stages("unit", rest), process_environment(), terminal)
     tools = ensure_tools(env, terminal)
     found = {REDIS.setting: str(tools.redis), LIVEKIT.setting: str(tools.livekit)}
+    ensure_web(env, terminal)
+    if chromium := ensure_chromium(env, terminal):
+        found[CHROMIUM.setting] = str(chromium)
     is_all = arguments.command == "test"
-    stages = tasks.all_stages(rest) if is_all else tasks.tier_stages(arguments.command, rest)
+    stages = tasks.all_stages(env, rest) if is_all else tasks.tier_stages(arguments.command, rest)
     return tasks.run_stages(stages, process_environment() | found, terminal)
 
 

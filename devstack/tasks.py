@@ -8,7 +8,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from devstack.settings import REPO, VENV
+from devstack.install.node import find_node
+from devstack.install.web import WEB, is_web_current
+from devstack.settings import REPO, VENV, is_set
 from devstack.terminal import Terminal
 
 BIN = VENV / "bin"
@@ -40,9 +42,13 @@ def lint_stages() -> list[Stage]:
     return stages
 
 
-def type_stages() -> list[Stage]:
-    """Return the type check."""
-    return [Stage("types", _tool("mypy", "--no-error-summary"))]
+def type_stages(env: Mapping[str, str]) -> list[Stage]:
+    """Return the type checks; that of web/ needs its packages, which CI may not lack."""
+    stages = [Stage("types", _tool("mypy", "--no-error-summary"))]
+    if is_web_current() or is_set(env, "CI"):
+        tsc = str(WEB / "node_modules" / "typescript" / "bin" / "tsc")
+        stages.append(Stage("web types", (str(find_node(env).program), tsc, "-p", str(WEB))))
+    return stages
 
 
 def tier_stages(tier: str, arguments: Sequence[str] = ()) -> list[Stage]:
@@ -52,10 +58,10 @@ def tier_stages(tier: str, arguments: Sequence[str] = ()) -> list[Stage]:
     return [Stage(tier, argv, accepted, is_quiet=False)]
 
 
-def all_stages(arguments: Sequence[str] = ()) -> list[Stage]:
+def all_stages(env: Mapping[str, str], arguments: Sequence[str] = ()) -> list[Stage]:
     """Return everything that `make test` checks, the quick and telling things first."""
     tiers = [stage for tier in TIERS for stage in tier_stages(tier, arguments)]
-    return [*lint_stages(), *type_stages(), *tiers]
+    return [*lint_stages(), *type_stages(env), *tiers]
 
 
 def audit_stages() -> list[Stage]:

@@ -9,7 +9,12 @@ import pytest
 
 from tests.support.logs import log_tails
 
-pytest_plugins = ["tests.support.servers", "tests.support.stores"]
+pytest_plugins = [
+    "tests.support.pages",
+    "tests.support.servers",
+    "tests.support.stores",
+    "tests.support.web",
+]
 
 TESTS = Path(__file__).parent
 

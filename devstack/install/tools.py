@@ -1,6 +1,6 @@
-"""Where the two server programs are: named by a setting, on PATH, or in our cache.
+"""Where servers and the tests' browser are: named by a setting, on PATH, or in our cache.
 
-Nothing is installed here: `livekit_build` and `redis_install` do that when there is none.
+Nothing is installed here: `livekit_build`, `redis_install` and `chromium` do that.
 """
 
 from __future__ import annotations
@@ -19,17 +19,26 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A server program and the versions that will do."""
+    """A program and the versions that will do; `below` is None where later ones always will."""
 
     program: str
     setting: str
     at_least: Version
-    below: Version
+    below: Version | None
     cached_as: str
+    also_called: tuple[str, ...] = ()
 
     def accepts(self, version: Version | None) -> bool:
         """Say whether a version will do."""
-        return version is not None and self.at_least <= version < self.below
+        if version is None or version < self.at_least:
+            return False
+        return self.below is None or version < self.below
+
+    @property
+    def accepted(self) -> str:
+        """The versions that will do, in words."""
+        below = f" below {show_version(self.below)}" if self.below else ""
+        return f"{show_version(self.at_least)} or later{below}"
 
     def cached(self, env: Mapping[str, str]) -> Path:
         """Return the place in our cache, whether or not there is something."""
@@ -53,6 +62,15 @@ REDIS = Tool(
     below=(10,),
     cached_as="redis/redis-server",
 )
+# Older ones were not tried. On macOS the setting has to name the program inside the application.
+CHROMIUM = Tool(
+    program="chromium",
+    setting="CHROMIUM_BIN",
+    at_least=(120,),
+    below=None,
+    cached_as="chromium",
+    also_called=("chromium-browser", "google-chrome", "google-chrome-stable"),
+)
 
 
 def find_tool(tool: Tool, env: Mapping[str, str], say: Say = lambda _: None) -> Path | None:
@@ -63,13 +81,15 @@ def find_tool(tool: Tool, env: Mapping[str, str], say: Say = lambda _: None) -> 
     """
     if is_set(env, tool.setting):
         return _named_tool(tool, Path(env[tool.setting]).expanduser())
-    if found := shutil.which(tool.program, path=env.get("PATH")):
+    for name in (tool.program, *tool.also_called):
+        if (found := shutil.which(name, path=env.get("PATH"))) is None:
+            continue
         version = program_version(Path(found))
         if tool.accepts(version):
             return Path(found)
         say(
-            f"{found} is {show_version(version)}, not {show_version(tool.at_least)} or later "
-            f"below {show_version(tool.below)}: not used (set {tool.setting} to name another)"
+            f"{found} is {show_version(version)}, not {tool.accepted}: "
+            f"not used (set {tool.setting} to name another)"
         )
     cached = tool.cached(env)
     return cached if cached.exists() else None
@@ -82,6 +102,6 @@ def _named_tool(tool: Tool, path: Path) -> Path:
     if not tool.accepts(version):
         raise ToolMissing(
             f"{tool.setting}={path} is {show_version(version)}; Voicefleet needs {tool.program} "
-            f"{show_version(tool.at_least)} or later, below {show_version(tool.below)}."
+            f"{tool.accepted}."
         )
     return path.absolute()

@@ -10,10 +10,12 @@ The logs of a failed test's servers are shown with it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -31,6 +33,7 @@ from devstack.services.stack import Stack
 from devstack.settings import is_set, load_environment, process_environment
 from tests.support.logs import register_logs
 from tests.support.loops import BackgroundLoop
+from tests.support.pages import PageServer
 
 START_ATTEMPTS = 5
 NEUTRAL = frozenset(
@@ -85,11 +88,14 @@ class RunningStack:
 
 def program(tool: Tool) -> Path:
     """Return a server program, or skip (fail in CI) when there is none."""
-    env = load_environment()
-    if found := find_tool(tool, env):
-        return found
-    message = f"no {tool.program} here: run `make setup`, or set {tool.setting}"
-    if is_set(env, "CI"):
+    if (found := find_tool(tool, load_environment())) is None:
+        lacking(f"no {tool.program} here: run `make setup`, or set {tool.setting}")
+    return found
+
+
+def lacking(message: str) -> NoReturn:
+    """Skip a test for want of something; fail it in CI."""
+    if is_set(load_environment(), "CI"):
         pytest.fail(message)
     pytest.skip(message)
 
@@ -189,11 +195,19 @@ def holding_lock(run_dir: Path) -> Iterator[StackLock]:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """The whole stack. Like a user's, but none of your settings take part."""
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, page_server: PageServer
+) -> Iterator[RunningStack]:
+    """The whole stack. Like a user's, but none of your settings take part.
+
+    The pages of `page_server` may call its API.
+    """
     redis, livekit = program(REDIS), program(LIVEKIT)
     run_dir, keys = tmp_path_factory.mktemp("stack"), Keys.generate()
-    env = neutral_environment() | {"GREETING_CACHE_DIR": str(tmp_path_factory.mktemp("greetings"))}
+    env = neutral_environment() | {
+        "GREETING_CACHE_DIR": str(tmp_path_factory.mktemp("greetings")),
+        "CORS_ORIGINS": json.dumps([page_server.origin]),
+    }
 
     def configure(ports: Ports) -> StackConfig:
         return StackConfig(run_dir=run_dir, ports=ports, keys=keys, env=env)

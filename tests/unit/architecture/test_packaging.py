@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -43,3 +44,15 @@ def test_locks_pin_everything_and_name_no_registry() -> None:
         assert len(pins) == len(re.findall(r"^[a-zA-Z]", text, re.M)), lock.name
         assert "index-url" not in text
         assert "://" not in text, lock.name
+
+
+def test_the_npm_lock_pins_everything_and_says_not_where_from() -> None:
+    package = json.loads((ROOT / "web" / "package.json").read_text(encoding="utf-8"))
+    for name, version in (package["dependencies"] | package["devDependencies"]).items():
+        assert re.fullmatch(r"\d+\.\d+\.\d+", version), name
+    lock = json.loads((ROOT / "web" / "package-lock.json").read_text(encoding="utf-8"))
+    packages = {name: pin for name, pin in lock["packages"].items() if name}
+    assert len(packages) > len(package["dependencies"])
+    for name, pin in packages.items():
+        assert pin["integrity"].startswith("sha512-"), name
+        assert "resolved" not in pin, name

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from devstack import tasks
 from devstack.cli import COMMANDS, build_parser
 from devstack.locks import LOCKS
 from devstack.settings import REPO
@@ -18,6 +19,7 @@ from devstack.tasks import (
     lint_stages,
     run_stages,
     tier_stages,
+    type_stages,
 )
 from devstack.terminal import Terminal
 
@@ -59,10 +61,20 @@ def test_a_selection_that_fits_no_test_at_all_fails(codes: tuple[int, ...], stat
 
 
 def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
-    names = [stage.name for stage in all_stages(["-k", "x"])]
+    stages = all_stages({"CI": "true"}, ["-k", "x"])
+    names = [stage.name for stage in stages]
     assert names[:4] == ["ruff", "format", "imports", "spelling"]
-    assert names[-4:] == ["types", "unit", "integration", "e2e"]
-    assert all_stages(["-k", "x"])[-1].argv[-2:] == ("-k", "x")
+    assert names[-5:] == ["types", "web types", "unit", "integration", "e2e"]
+    assert stages[-1].argv[-2:] == ("-k", "x")
+
+
+@pytest.mark.parametrize("is_current", [True, False])
+def test_types_of_web_are_left_out_only_outside_ci(
+    monkeypatch: pytest.MonkeyPatch, *, is_current: bool
+) -> None:
+    monkeypatch.setattr(tasks, "is_web_current", lambda: is_current)
+    assert ("web types" in {stage.name for stage in type_stages({})}) == is_current
+    assert "web types" in {stage.name for stage in type_stages({"CI": "true"})}
 
 
 def test_dockerfiles_are_linted_when_there_are_any() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from devstack.errors import ToolMissing
 from devstack.install import tools
+from devstack.install.chromium import ensure_chromium
 from devstack.install.livekit_build import MODULE, Go, describe_progress
-from devstack.install.tools import LIVEKIT, LIVEKIT_VERSION, REDIS, Tool, find_tool
+from devstack.install.tools import CHROMIUM, LIVEKIT, LIVEKIT_VERSION, REDIS, Tool, find_tool
 from devstack.install.uv import needed_version, uv_environment
 from devstack.install.versions import Version, parse_version, show_version
+from devstack.terminal import Terminal
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,8 @@ def test_which_versions_will_do() -> None:
     assert not LIVEKIT.accepts(None)
     assert REDIS.accepts((6, 2, 14))
     assert not REDIS.accepts((5, 0, 3))
+    assert CHROMIUM.accepts((999, 0))
+    assert not CHROMIUM.accepts((119, 9))
 
 
 def test_what_is_built_will_do() -> None:
@@ -94,6 +99,28 @@ def test_another_version_on_path_is_passed_over_and_said_so(home: Path) -> None:
     assert said == [
         f"{old} is 5.0, not 6.2 or later below 10: not used (set REDIS_SERVER_BIN to name another)"
     ]
+
+
+def test_chromium_has_more_than_one_name(home: Path) -> None:
+    put(CHROMIUM, home / "100.0")
+    chrome = home / "150.0" / "google-chrome"
+    chrome.parent.mkdir()
+    chrome.touch(mode=0o755)
+    env = {"PATH": f"{home / '100.0'}:{chrome.parent}"}
+    said: list[str] = []
+    assert find_tool(CHROMIUM, env, said.append) == chrome
+    assert said == [
+        f"{home / '100.0' / 'chromium'} is 100.0, not 120 or later: "
+        "not used (set CHROMIUM_BIN to name another)"
+    ]
+
+
+def test_without_a_browser_there_is_a_warning_that_says_what_to_do(home: Path) -> None:
+    stream = io.StringIO()
+    env = {"PATH": "/nowhere", "VOICEFLEET_CACHE": str(home)}
+    assert ensure_chromium(env, Terminal(env, stream)) is None
+    assert "apt install chromium" in stream.getvalue()
+    assert "CHROMIUM_BIN" in stream.getvalue()
 
 
 def test_build_progress() -> None:
