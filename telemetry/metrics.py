@@ -16,11 +16,12 @@ class ApiMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
+        self.requests = self._counter(
             "voicefleet_http_requests_total",
             "Requests that were answered, by method, route and status.",
-            ("method", "route", "status"),
-            registry=self.registry,
+            "method",
+            "route",
+            "status",
         )
         self.durations = Histogram(
             "voicefleet_http_request_duration_seconds",
@@ -29,36 +30,33 @@ class ApiMetrics:
             buckets=_REQUEST_EDGES_S,
             registry=self.registry,
         )
-        self.rate_limited = Counter(
+        self.rate_limited = self._counter(
             "voicefleet_http_rate_limited_total",
             "Requests that were refused because their caller sends too many.",
-            ("route",),
-            registry=self.registry,
+            "route",
         )
-        self.starts = Counter(
-            "voicefleet_session_starts_total",
-            "Sessions asked for, by what came of it.",
-            ("outcome",),
-            registry=self.registry,
+        self.starts = self._counter(
+            "voicefleet_session_starts_total", "Sessions asked for, by what came of it.", "outcome"
         )
-        self.webhooks = Counter(
-            "voicefleet_webhooks_total",
-            "Webhooks of LiveKit, by what came of them.",
-            ("result",),
-            registry=self.registry,
+        self.webhooks = self._counter(
+            "voicefleet_webhooks_total", "Webhooks of LiveKit, by what came of them.", "result"
         )
-        self.watchers = Gauge(
-            "voicefleet_watchers",
-            "Long polls and event streams that are open.",
-            registry=self.registry,
+        self.watchers = self._gauge(
+            "voicefleet_watchers", "Long polls and event streams that are open."
         )
-        self.breakers = Gauge(
+        self.breakers = self._gauge(
             "voicefleet_breaker_open",
             "1 while the circuit to a neighbour is open, 0.5 while it is tried out, else 0.",
-            ("dependency",),
-            registry=self.registry,
+            "dependency",
         )
+        # What has never happened is 0, not missing.
         for outcome in ("started", "queued", "resumed", "repeated"):
             self.starts.labels(outcome)
         for result in ("applied", "repeated", "foreign_room", "unknown_session", "refused"):
             self.webhooks.labels(result)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(name, meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(name, meaning, labels, registry=self.registry)

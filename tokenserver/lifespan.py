@@ -9,7 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from rooms.client import open_rooms
+from rooms.client import Rooms, open_rooms
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
@@ -42,23 +42,13 @@ def lifespan_of(
             redis = connect(settings, Temper.HASTY)
             stack.push_async_callback(redis.aclose)
             rooms = await stack.enter_async_context(open_rooms(settings))
-            store = SessionStore(redis, settings)
             keys = await stack.enter_async_context(open_keys(settings))
+            store = SessionStore(redis, settings)
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
-            loops = (
-                feed.run(),
-                circuit.run(),
-                Dispatcher(store, rooms).run(feed),
-                run_every(_TELL_EVERY_S, "waiting rooms", WaitingRooms(store, rooms).tell_once),
-                run_every(
-                    settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once
-                ),
-            )
-            for loop in loops:
+            for loop in (feed.run(), circuit.run(), *_supervision(settings, store, rooms, feed)):
                 await stack.enter_async_context(_running(loop))
-            watchers = app.state.watchers = Watchers(
-                settings.watchers_limit, settings.watchers_per_address
-            )
+            watchers = Watchers(settings.watchers_limit, settings.watchers_per_address)
+            app.state.watchers = watchers
             yield {
                 "settings": settings,
                 "store": store,
@@ -74,6 +64,17 @@ def lifespan_of(
             }
 
     return lifespan
+
+
+def _supervision(
+    settings: TokenserverSettings, store: SessionStore, rooms: Rooms, feed: ChangeFeed
+) -> tuple[Coroutine[None, None, None], ...]:
+    """Return the loops that keep sessions true to the world; each server runs them all."""
+    return (
+        Dispatcher(store, rooms).run(feed),
+        run_every(settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once),
+        run_every(_TELL_EVERY_S, "waiting rooms", WaitingRooms(store, rooms).tell_once),
+    )
 
 
 @asynccontextmanager

@@ -65,6 +65,8 @@ def tokenserver_service(config: StackConfig) -> Service:
         "TOKENSERVER_PORT": str(config.ports.tokenserver),
         "LIVEKIT_PUBLIC_URL": config.env.get("LIVEKIT_PUBLIC_URL") or config.livekit_url,
         "ADMIN_API_KEY": config.admin_key,
+        # No balancer stands in front that would have to notice.
+        "SHUTDOWN_DELAY_S": config.env.get("SHUTDOWN_DELAY_S") or "0",
     }
     return Service(
         command=_python_module("tokenserver", config, variables),

@@ -207,6 +207,8 @@ def stack(
     env = neutral_environment() | {
         "GREETING_CACHE_DIR": str(tmp_path_factory.mktemp("greetings")),
         "CORS_ORIGINS": json.dumps([page_server.origin]),
+        # All callers of the tests have one address.
+        **dict.fromkeys(("START_LIMIT_PER_MINUTE", "TOKEN_LIMIT_PER_MINUTE"), "1000"),
     }
 
     def configure(ports: Ports) -> StackConfig:

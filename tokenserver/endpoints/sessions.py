@@ -65,6 +65,7 @@ async def start_session(call: Call) -> Response:
     if admission.status is State.STARTING and session.claimed_at_ms is None:
         await _open_room(call.state, session)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
+    call.state["metrics"].starts.labels(_outcome(admission)).inc()
     logger.info(
         "session started",
         extra={
@@ -196,6 +197,13 @@ async def _close_room(state: AppState, room: str) -> bool:
         logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
         return False
     return True
+
+
+def _outcome(admission: Admission) -> str:
+    """Name what came of a start, for the metrics."""
+    if admission.outcome is Outcome.NEW:
+        return "queued" if admission.status is State.QUEUED else "started"
+    return "resumed" if admission.outcome is Outcome.RESUMED else "repeated"
 
 
 def _started(state: AppState, session: Session, secret: str, latency_ms: float) -> Started:
