@@ -52,7 +52,14 @@ class ApiMetrics:
         # What has never happened is 0, not missing.
         for outcome in ("started", "queued", "resumed", "repeated"):
             self.starts.labels(outcome)
-        for result in ("applied", "repeated", "foreign_room", "unknown_session", "refused"):
+        for result in (
+            "applied",
+            "repeated",
+            "foreign_room",
+            "of_no_matter",
+            "unknown_session",
+            "refused",
+        ):
             self.webhooks.labels(result)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
