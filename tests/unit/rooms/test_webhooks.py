@@ -100,7 +100,12 @@ def test_what_our_server_did_not_sign_is_refused(forge: Callable[[], str]) -> No
 
 def test_what_our_server_signed_is_read() -> None:
     event = read_webhook(settings(), BODY, sign(claims()))
-    assert (event.id, event.kind, event.room, event.is_user) == ("EV_1", "room_finished", "r", False)
+    assert (event.id, event.kind, event.room, event.is_user) == (
+        "EV_1",
+        "room_finished",
+        "r",
+        False,
+    )
 
 
 @pytest.mark.parametrize("late_s", [-30, 30])
