@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -181,16 +182,24 @@ async def test_a_room_that_is_not_there_is_an_answer(rig: Rig) -> None:
         assert rooms.breaker.state is CLOSED
 
 
-async def test_what_is_not_livekit_counts_as_a_failure(rig: Rig) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason"), [("200 OK", "not LiveKit"), ("503 Service Unavailable", "503")]
+)
+async def test_what_answers_in_livekits_place_counts_as_a_failure(
+    rig: Rig, status: str, reason: str
+) -> None:
+    """A load balancer without a server behind it, or somebody else's page."""
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>")
+        head = f"HTTP/1.1 {status}\r\nContent-Length: 6\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + b"<html>")
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     async with rig.rooms(livekit_url=url, livekit_breaker_failures=1) as rooms:
-        with pytest.raises(LiveKitUnavailable, match="not LiveKit"):
+        with pytest.raises(LiveKitUnavailable, match=reason):
             await rooms.agents("r")
         assert rooms.breaker.state is OPEN
     server.close()
@@ -207,6 +216,22 @@ async def test_pings_share_one_call_and_count_although_nobody_waits(rig: Rig) ->
                 await rooms.ping()
             assert rig.proxy.connections == nth
         assert rooms.breaker.state is OPEN
+
+
+async def test_a_ping_that_fails_unheard_is_no_error_in_the_log(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    await rig.proxy.switch(Fault.BLACK_HOLE)
+    async with rig.rooms(livekit_timeout_s=0.2, livekit_breaker_failures=1) as rooms:
+        await impatient_ping(rooms)
+
+        async def has_failed() -> bool:
+            return rooms.breaker.state is OPEN
+
+        await eventually(has_failed)
+    del rooms
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_closing_gives_up_what_nobody_waits_for(rig: Rig) -> None:
