@@ -112,7 +112,7 @@ class _Connection:
         if fault in {Fault.BLACK_HOLE, Fault.RESET, Fault.REFUSE, Fault.HALF_CLOSE}:
             self._is_lost = True
         if fault in {Fault.RESET, Fault.REFUSE}:
-            _reset(self._client)
+            reset(self._client)
         elif fault is Fault.HALF_CLOSE:
             with suppress(OSError):
                 self._client.write_eof()
@@ -195,7 +195,8 @@ def _bound_socket(port: int) -> socket.socket:
     return bound
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Close a connection the rude way, with RST."""
     with suppress(OSError):
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_0)
     writer.transport.abort()
