@@ -4,9 +4,9 @@
 //     const session = await fleet.start({ userId: "ada" });
 //     for await (const view of session.follow()) show(view);
 
-import { Unreachable, valueOf } from "./errors.js";
-import { eventsOf } from "./events.js";
-import { isOver, type LogLine, type QueuePlace, type SessionView, type Started, type Token, type Turn } from "./types.js";
+import { Unreachable, valueOf } from "./errors.ts";
+import { eventsOf } from "./events.ts";
+import { isOver, type LogLine, type QueuePlace, type SessionView, type Started, type Token, type Turn } from "./types.ts";
 
 export interface StartOptions {
   userId?: string;
@@ -33,11 +33,14 @@ const SILENCE_MS = 45_000;
 const PAUSE_MS = 1_000;
 
 export class Voicefleet {
+  private readonly baseUrl: string;
+  private readonly token: string | (() => string | Promise<string>) | undefined;
+
   /** `token` is a user's token of your identity provider, or a function that returns one. */
-  constructor(
-    private readonly baseUrl = "",
-    private readonly token?: string | (() => string | Promise<string>),
-  ) {}
+  constructor(baseUrl = "", token?: string | (() => string | Promise<string>)) {
+    this.baseUrl = baseUrl;
+    this.token = token;
+  }
 
   /** Starts a session, or gets in line for one. */
   async start(options: StartOptions = {}): Promise<Session> {
@@ -80,15 +83,21 @@ export class Voicefleet {
 }
 
 export class Session {
-  constructor(
-    private readonly fleet: Voicefleet,
-    readonly id: string,
-    /** Proves ownership; keep it to yourself. */
-    readonly secret: string,
-    /** What start said; `view` and `follow` say it as it is now. */
-    readonly token: Token | null,
-    readonly queue: QueuePlace | null,
-  ) {}
+  readonly id: string;
+  /** Proves ownership; keep it to yourself. */
+  readonly secret: string;
+  /** What start said; `view` and `follow` say it as it is now. */
+  readonly token: Token | null;
+  readonly queue: QueuePlace | null;
+  private readonly fleet: Voicefleet;
+
+  constructor(fleet: Voicefleet, id: string, secret: string, token: Token | null, queue: QueuePlace | null) {
+    this.fleet = fleet;
+    this.id = id;
+    this.secret = secret;
+    this.token = token;
+    this.queue = queue;
+  }
 
   static of(fleet: Voicefleet, started: Started): Session {
     return new Session(fleet, started.sessionId, started.sessionSecret, tokenOf(started), started.queue ?? null);
@@ -176,9 +185,11 @@ class Silence {
   private timer = setTimeout(() => this.controller.abort(), SILENCE_MS);
   private hasBegun = false;
 
+  private readonly outer: AbortSignal | undefined;
   readonly signal: AbortSignal;
 
-  constructor(private readonly outer: AbortSignal | undefined) {
+  constructor(outer: AbortSignal | undefined) {
+    this.outer = outer;
     const inner = this.controller.signal;
     this.signal = outer === undefined ? inner : AbortSignal.any([outer, inner]);
   }

@@ -2,16 +2,17 @@
 
 export class ApiError extends Error {
   override readonly name = "ApiError";
+  readonly status: number;
+  /** For programs: at_capacity, rate_limited, unauthorized, session_not_found, … */
+  readonly code: string;
+  /** Seconds after which trying again may help. */
+  readonly retryAfter: number | null;
 
-  constructor(
-    message: string,
-    readonly status: number,
-    /** For programs: at_capacity, rate_limited, unauthorized, session_not_found, … */
-    readonly code: string,
-    /** Seconds after which trying again may help. */
-    readonly retryAfter: number | null,
-  ) {
+  constructor(message: string, status: number, code: string, retryAfter: number | null) {
     super(message);
+    this.status = status;
+    this.code = code;
+    this.retryAfter = retryAfter;
   }
 }
 
