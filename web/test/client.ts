@@ -16,9 +16,10 @@ const first = sessions[0];
 const last = sessions.at(-1);
 if (first === undefined || last === undefined) throw new Error("COUNT must be 1 or more");
 
-const statuses: string[] = [];
+const views = last.follow();
+const statuses: string[] = [(await views.next()).value?.status ?? "nothing"];
 const followed = (async () => {
-  for await (const view of last.follow()) if (statuses.at(-1) !== view.status) statuses.push(view.status);
+  for await (const view of views) if (statuses.at(-1) !== view.status) statuses.push(view.status);
 })();
 const waited = last.queue;
 if (last !== first) await first.stop();
