@@ -19,7 +19,6 @@ limit within a period, but spread over it: at once, never more than the limit.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from math import ceil, floor
 
@@ -27,12 +26,12 @@ from limits import RateLimitItem
 from limits.aio.storage import MemoryStorage
 from limits.aio.storage.redis.bridge import RedisBridge
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from redis.exceptions import NoScriptError
 
-from sessions.batch import Client
+from sessions.batch import Batch, Call, Client
 
-#: The library's script that counts a call, and the one that looks; as one, they take one way to
-#: Redis, and nobody comes in between. As functions, each has KEYS and ARGV of its own.
+#: The library's script that counts a call, and the one that looks, for some calls at once: they
+#: take one way to Redis, and nobody comes in between. As functions, each has KEYS and ARGV of its
+#: own. KEYS[1] and ARGV[1] are what `Batch` puts there; then there is one of each for a call.
 _SCRIPT = f"""\
 local function acquire(KEYS, ARGV)
 {RedisBridge.SCRIPT_ACQUIRE_SLIDING_WINDOW.decode()}
@@ -40,11 +39,18 @@ end
 local function look(KEYS, ARGV)
 {RedisBridge.SCRIPT_SLIDING_WINDOW.decode()}
 end
-local is_allowed = acquire(KEYS, ARGV)
-local window = look(KEYS, {{ARGV[2]}})
-return {{is_allowed and 1 or 0, window[1], window[3], window[4]}}
+local answers = {{}}
+for place = 2, #KEYS do
+  local keys = {{KEYS[place] .. "/-1", KEYS[place]}}
+  local limit, period = string.match(ARGV[place], "(%d+) (%d+)")
+  local is_allowed = acquire(keys, {{limit, period, 1}})
+  local window = look(keys, {{period}})
+  answers[place - 1] = string.format(
+    "%d %d %d %d", is_allowed and 1 or 0, window[1] or 0, window[3] or 0, window[4]
+  )
+end
+return answers
 """
-_SHA = hashlib.sha1(_SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
 #: About 300 bytes each. More are forgotten, the oldest first: whoever can call from so many
 #: addresses does not need more calls from one.
@@ -82,28 +88,27 @@ class Window:
 class SharedWindows:
     """Windows in Redis, the same for all replicas. Their keys live two periods at most.
 
-    Uses a client of ours, of whatever kind of Redis, where the library would open its own.
+    Uses a client of ours, of whatever kind of Redis, where the library would open its own. Calls
+    that are made at the same time travel together (sessions/batch.py): a thousand at once would
+    open a thousand connections, and the last ones would time out as if Redis were away.
     """
 
     def __init__(self, redis: Client, prefix: str) -> None:
-        self._redis = redis
-        # One hash tag for both keys of a window, as for all others of ours (sessions/keys.py).
-        self._prefix = f"{{{prefix}}}:limits:"
+        # One hash tag for all keys, as for all others of ours (sessions/keys.py).
+        self._prefix = f"{{{prefix}}}:limits"
+        self._batch = Batch(redis, _SCRIPT, self._prefix)
 
     async def hit(self, item: RateLimitItem, who: str) -> Window:
         """Count a call of somebody, if it is allowed. Raises what the client library does."""
-        current_key = self._prefix + item.key_for(who)
-        words = (f"{current_key}/-1", current_key, item.amount, item.get_expiry(), 1)
-        try:
-            answer = await self._redis.evalsha(_SHA, 2, *words)
-        except NoScriptError:
-            answer = await self._redis.eval(_SCRIPT, 2, *words)
-        is_allowed, previous, current, current_ttl_ms = answer
+        period_s = item.get_expiry()
+        call = Call(f"{self._prefix}:{item.key_for(who)}", f"{item.amount} {period_s}", None)
+        answer = await self._batch.run(call)
+        is_allowed, previous, current, current_ttl_ms = map(int, answer.split())
         return Window(
             is_allowed=bool(is_allowed),
-            previous=int(previous or 0),
-            current=int(current or 0),
-            ends_in_s=max(0.0, current_ttl_ms / 1000 - item.get_expiry()),
+            previous=previous,
+            current=current,
+            ends_in_s=max(0.0, current_ttl_ms / 1000 - period_s),
         )
 
 
