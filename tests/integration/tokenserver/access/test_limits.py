@@ -7,6 +7,7 @@ import hashlib
 from collections import Counter
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from tests.integration.tokenserver.access.conftest import TEN, MakeLimits
@@ -62,6 +63,16 @@ async def test_a_thousand_addresses_of_one_customer(limits: RateLimits) -> None:
         limits.hit(Rule.STARTS, limit_key(f"2001:db8:1:2::{place:x}")) for place in range(1000)
     )
     assert len(allowed(await asyncio.gather(*calls))) == TEN
+
+
+async def test_a_thousand_at_once_open_few_connections(limits: RateLimits, redis: Redis) -> None:
+    """Attack 25: so many connections take so long that the last callers would time out. They would
+    be counted apart, as if Redis were away, and get the limit twice.
+    """
+    before = len(await redis.client_list())
+    assert len(allowed(await many(1000, limits))) == TEN
+    assert len(await redis.client_list()) <= before + 4
+    assert limits.is_shared
 
 
 async def test_two_replicas_share_their_counts(
@@ -134,6 +145,17 @@ async def test_a_call_is_one_way_to_redis(
     # What the script itself calls is counted, too; it does not travel.
     assert spent.pop("evalsha") == 7
     assert not {"eval", "script|load", "script|exists", "multi", "ping"} & set(spent)
+
+
+async def test_whoever_does_not_know_our_secret_cannot_name_a_callers_keys(
+    make_limits: MakeLimits, settings: TokenserverSettings, redis: Redis
+) -> None:
+    """IPv4 addresses can all be tried in seconds, where the hash has no key."""
+    other = settings.model_copy(update={"livekit_api_secret": SecretStr("s" * 32)})
+    for known in (settings, other):
+        await make_limits(known).hit(Rule.STARTS, ADDRESS)
+    found = [key async for key in redis.scan_iter(f"{{{settings.redis_prefix}}}:limits:*")]
+    assert len(found) == 2
 
 
 async def calls(redis: Redis) -> Counter[str]:
