@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from tests.integration.tokenserver.access.conftest import TEN, MakeLimits
 from tests.support.wait import eventually
 from tokenserver.access.addresses import limit_key
-from tokenserver.access.limits import RateLimits, Rule, Verdict, rate_headers
+from tokenserver.access.limits import SETTINGS, RateLimits, Rule, Verdict, rate_headers
 from tokenserver.settings import TokenserverSettings
 
 ADDRESS = "198.51.100.9"
@@ -83,13 +83,16 @@ async def test_two_replicas_share_their_counts(
     assert len(allowed([*verdicts[0], *verdicts[1]])) == TEN
 
 
-async def test_rules_and_callers_are_counted_apart(limits: RateLimits) -> None:
-    await many(TEN + 1, limits)
+async def test_rules_and_callers_are_counted_apart(
+    make_limits: MakeLimits, settings: TokenserverSettings
+) -> None:
+    """Even when their limits are the same."""
+    limits = make_limits(settings.model_copy(update=dict.fromkeys(SETTINGS.values(), TEN)))
+    await many(TEN, limits)
     assert not (await limits.hit(Rule.STARTS, ADDRESS)).is_allowed
     for rule in (Rule.TOKENS, Rule.READS, Rule.ADMIN):
         verdict = await limits.hit(rule, ADDRESS)
-        assert verdict.is_allowed
-        assert verdict.remaining == verdict.limit - 1
+        assert (verdict.is_allowed, verdict.limit, verdict.remaining) == (True, TEN, TEN - 1)
     assert (await limits.hit(Rule.STARTS, "198.51.100.10")).is_allowed
 
 
