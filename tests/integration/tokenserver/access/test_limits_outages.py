@@ -18,6 +18,8 @@ from tokenserver.access.limits import RateLimits, Rule
 ADDRESS = "198.51.100.9"
 #: Far more than the hasty client takes to give up, far less than one such wait per call.
 NO_HANG_S = 10.0
+#: In memory, windows end when the clock says so: rarely in the middle of a test.
+PERIOD_S = 3600
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def limits(server: Server, make_limits: MakeLimits, make_settings: MakeSettings) -> RateLimits:
-    return make_limits(make_settings(server.url), cooldown_s=0.2)
+    return make_limits(make_settings(server.url), period_s=PERIOD_S, cooldown_s=0.2)
 
 
 async def many(count: int, limits: RateLimits) -> int:
@@ -87,7 +89,7 @@ async def test_a_frozen_redis_is_not_waited_for_again_and_again(
 
     Result: only the first wait; one time-out for each of the others would take minutes.
     """
-    limits = make_limits(make_settings(server.url), cooldown_s=600)
+    limits = make_limits(make_settings(server.url), period_s=PERIOD_S, cooldown_s=600)
     assert await shares(limits)
     with server.frozen():
         async with asyncio.timeout(NO_HANG_S):
@@ -154,7 +156,7 @@ async def test_a_redis_that_was_never_there(
 ) -> None:
     service = "/voicefleet" if scheme == "redis+sentinel" else ""
     url = f"{scheme}://{LOOPBACK}:{free_port()}{service}"
-    limits = make_limits(make_settings(url), cooldown_s=600)
+    limits = make_limits(make_settings(url), period_s=PERIOD_S, cooldown_s=600)
     assert limits.is_shared
     async with asyncio.timeout(NO_HANG_S):
         assert await many(50, limits) == TEN
