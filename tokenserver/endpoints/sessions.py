@@ -169,7 +169,8 @@ async def _admitted_session(state: AppState, who: Applicant, admission: Admissio
         return session
     if session.is_over:
         raise SessionOver(session.status)
-    if not is_secret_of(session, who.secret):
+    # One that was resumed is the user's, whichever tab has the last secret.
+    if admission.outcome is Outcome.KNOWN and not is_secret_of(session, who.secret):
         raise IdempotencyConflict(session.id)
     return session
 

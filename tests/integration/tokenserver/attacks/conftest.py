@@ -25,7 +25,7 @@ from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
-from tests.integration.tokenserver.conftest import TokenServer, variables
+from tests.integration.tokenserver.conftest import ADMIN_KEY, TokenServer, bearer, variables
 from tests.support.identity_provider import (
     AUDIENCE,
     ISSUER,
@@ -151,8 +151,16 @@ def limited(
 
 @pytest.fixture
 async def strict_http(strict: TokenServer) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of `strict`. Whatever a test leaves there is stopped."""
     async with httpx2.AsyncClient(base_url=strict.url, timeout=30) as client:
         yield client
+        for state in ("queued", "live"):  # who waits first, so that they get no slot meanwhile
+            left = await client.get(
+                "/api/sessions", params={"state": state, "limit": 200}, headers=bearer(ADMIN_KEY)
+            )
+            for session in left.json()["sessions"]:
+                path = f"/api/session/{session['sessionId']}/stop"
+                await client.post(path, headers=bearer(ADMIN_KEY))
 
 
 @pytest.fixture

