@@ -90,7 +90,8 @@ async def test_a_body_that_never_ends_is_refused_before_it_ends(tokenserver: Tok
 
 
 @pytest.mark.parametrize(
-    "text", ["a}:slots", "*", "a b", "a:b}", "../x", "0" * 31, "0" * 33, "0" * 31 + "\n", "\u0660" * 32]
+    "text",
+    ["a}:slots", "*", "a b", "a:b}", "../x", "0" * 31, "0" * 33, "0" * 31 + "\n", "\u0660" * 32],
 )
 async def test_an_id_names_no_key_but_its_own(
     strict_http: httpx2.AsyncClient, strict_redis: Client, text: str
@@ -132,9 +133,7 @@ async def test_an_idempotency_key_names_no_key_but_its_own(
 ) -> None:
     """Attack 36: an `Idempotency-Key` with braces and stars. It is hashed: no key holds it."""
     evil = "a}:slots*[a-z]?{{{"
-    answer = await strict_http.post(
-        "/api/session/start", headers=ADMIN | {"Idempotency-Key": evil}
-    )
+    answer = await strict_http.post("/api/session/start", headers=ADMIN | {"Idempotency-Key": evil})
     assert answer.status_code == 201
     keys = [key async for key in strict_redis.scan_iter("*") if "strict" in key]
     assert keys
@@ -147,7 +146,7 @@ async def test_a_signed_body_of_any_depth_is_no_500(tokenserver: TokenServer) ->
     """Attack 29: a token whose own JSON is 10,000 deep, where a signature is expected. 401."""
     deep = json.dumps({"alg": "HS256"}).encode()
     token = ".".join(_base64url(part) for part in (deep, b"[" * 3_000, b"x"))
-    request = f"POST /livekit/webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    request = "POST /livekit/webhook HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     request += f"Authorization: {token[:4090]}\r\nContent-Length: 2\r\n\r\n{{}}"
     assert status_of(await spoken(tokenserver.url, request.encode())) == 401
 

@@ -24,7 +24,9 @@ OTHERS = [
 ALLOW_ORIGIN, ALLOW_CREDENTIALS = "access-control-allow-origin", "access-control-allow-credentials"
 
 
-def preflight(origin: str, *, method: str = "POST", headers: str = "authorization") -> dict[str, str]:
+def preflight(
+    origin: str, *, method: str = "POST", headers: str = "authorization"
+) -> dict[str, str]:
     return {
         "Origin": origin,
         "Access-Control-Request-Method": method,
@@ -91,9 +93,7 @@ async def test_every_origin_is_never_every_origin_with_credentials(
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/fleet", "/nowhere", "/api/docs"])
-async def test_answers_are_not_framed_nor_guessed_at(
-    http: httpx2.AsyncClient, path: str
-) -> None:
+async def test_answers_are_not_framed_nor_guessed_at(http: httpx2.AsyncClient, path: str) -> None:
     """Attack 31: a page frames ours, or takes an answer for a script. Headers forbid both."""
     answer = await http.get(path)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -70,7 +70,9 @@ async def test_who_sends_slowly_is_not_waited_for(tokenserver: TokenServer) -> N
     assert status_of(answers["after an answer"]) == 200
 
 
-async def test_who_waits_has_few_places(limited: TokenServer, limited_http: httpx2.AsyncClient) -> None:
+async def test_who_waits_has_few_places(
+    limited: TokenServer, limited_http: httpx2.AsyncClient
+) -> None:
     """Attack 35: more idle streams than there are places, in all and for one address.
 
     429 for the address, 503 for all others once every place is taken, both with `Retry-After`;

@@ -97,10 +97,7 @@ async def test_a_thousand_starts_of_one_address_are_ten(limited: TokenServer) ->
     """
     async with calling_from(limited, "127.0.25.1") as http:
         answers = await asyncio.gather(
-            *(
-                http.post("/api/session/start", json={"userId": f"user-{n}"})
-                for n in range(FLOOD)
-            )
+            *(http.post("/api/session/start", json={"userId": f"user-{n}"}) for n in range(FLOOD))
         )
         statuses = Counter(answer.status_code for answer in answers)
         assert statuses == {201: STARTS_PER_ADDRESS, 429: FLOOD - STARTS_PER_ADDRESS}

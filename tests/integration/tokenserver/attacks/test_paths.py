@@ -8,7 +8,8 @@ import pytest
 from tests.integration.tokenserver.attacks.people import ADMIN
 from tests.integration.tokenserver.attacks.wire import spoken, status_of
 from tests.integration.tokenserver.conftest import TokenServer, bearer
-from tests.integration.tokenserver.test_sessions_api import Started, start, status_of as state_of
+from tests.integration.tokenserver.test_sessions_api import Started, start
+from tests.integration.tokenserver.test_sessions_api import status_of as state_of
 from tokenserver.app import OPERATIONS
 
 ID = "0" * 32

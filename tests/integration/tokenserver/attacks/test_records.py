@@ -12,7 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from sessions.ids import SessionId
+from sessions.ids import SessionId, WorkerId
+from sessions.journal import LogLine
+from sessions.model import AgentProcess
 from sessions.store import SessionStore
 from tests.integration.tokenserver.attacks.people import ADMIN, as_user, new_user, stop_any
 from tests.integration.tokenserver.attacks.wire import spoken
@@ -20,9 +22,17 @@ from tests.integration.tokenserver.conftest import ADMIN_KEY, TokenServer, beare
 from tests.support.identity_provider import IdentityProvider
 from tests.support.wait import eventually
 
-EVIL = "eve\r\n{\"level\": \"INFO\"}\x1b[31m\u2028\x00\x07"
+EVIL = 'eve\r\n{"level": "INFO"}\x1b[31m\u2028\x00\x07'
 #: Control characters but for the end of a line.
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+async def _say(store: SessionStore, session_id: SessionId, words: str) -> None:
+    """Write down words as the agent of a session does."""
+    agent = AgentProcess(worker_id=WorkerId("w1"), pid=1, job_id="j", prewarmed=True)
+    await store.claim(session_id, 1, agent)
+    await store.journal.log(session_id, [LogLine("INFO", words)])
+    await store.conversations.append(session_id, 1, turn_id="t1", role="user", text=words)
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:
@@ -63,9 +73,7 @@ async def test_a_request_is_one_line_whatever_its_path(
         f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
         f"X-Request-ID: {request_id}\r\nUser-Agent: \x1b[31mevil\r\n\r\n"
     )
-    # A terminal escape in a header is no HTTP; without it, the same request is.
     await spoken(tokenserver.url, request.encode())
-    await spoken(tokenserver.url, request.replace("\x1b[31m", "").encode())
     line = await logged(tokenserver.log, request_id)
     assert len(line["path"]) <= 200
     assert "s" * 40 not in json.dumps(line)
@@ -93,11 +101,11 @@ async def test_names_do_not_reach_the_log(
     ["x" * 10_000, "x" * 65, "a b", "a;b", "\u00e4", "{}", "a\x1b[31m", "a\tb"],
     ids=["10 kB", "65", "space", "semicolon", "not ASCII", "braces", "escape", "tab"],
 )
-async def test_a_request_id_is_harmless_or_ours(
-    tokenserver: TokenServer, given: str
-) -> None:
+async def test_a_request_id_is_harmless_or_ours(tokenserver: TokenServer, given: str) -> None:
     """Attack 32: a request id that is too long or no plain word. We take one of our own."""
-    request = f"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: {given}\r\n\r\n"
+    request = (
+        f"GET /api/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Request-ID: {given}\r\n\r\n"
+    )
     answer = await spoken(tokenserver.url, request.encode("latin-1"))
     head = answer.partition(b"\r\n\r\n")[0]
     assert given.encode("latin-1") not in head
@@ -128,40 +136,41 @@ async def test_a_hundred_sessions_leave_nothing_private_behind(
         owner = bearer(session["sessionSecret"])
         session_id = session["sessionId"]
         path = f"/api/session/{session_id}"
-        await strict_store.journal.log(SessionId(session_id), "INFO", words)
-        token = (await strict_http.post("/api/token", json={"participant_name": words}, headers=headers)).json()
-        again = (
-            await strict_http.post("/api/token", json={"sessionId": session_id}, headers=owner)
-        ).json()
+        await _say(strict_store, SessionId(session_id), words)
+        named, rejoin = {"participant_name": words}, {"sessionId": session_id}
+        token = (await strict_http.post("/api/token", json=named, headers=headers)).json()
+        again = (await strict_http.post("/api/token", json=rejoin, headers=owner)).json()
         for call in ("", "?since=0&wait=1", "/logs", "/transcript"):
             answer = await strict_http.get(path + call, headers=owner)
             assert answer.status_code == 200, answer.text
-        assert words in (await strict_http.get(f"{path}/logs", headers=owner)).text
+            assert (words in answer.text) == (call in {"/logs", "/transcript"})
         await strict_http.get(path, headers=bearer(again["participantToken"]))
         await strict_http.get("/api/sessions", params={"user": user}, headers=ADMIN)
         await stop_any(strict_http, session_id)
         ids.append(session_id)
-        private.extend(
-            [user, user.partition("@")[0], words, session["sessionSecret"], headers["Authorization"]]
-        )
-        private.extend([session["participantToken"], token["participant_token"]])
-        private.extend([token["sessionSecret"], again["participantToken"], headers["X-Forwarded-For"]])
+        private.extend([user.partition("@")[0], words, headers["X-Forwarded-For"]])
+        private.append(headers["Authorization"].removeprefix("Bearer "))
+        for answer_ in (session, token, again):
+            private.append(answer_["participantToken"])
+        private.extend([session["sessionSecret"], token["sessionSecret"]])
 
-    turns = asyncio.Semaphore(10)
+    at_once = asyncio.Semaphore(10)
 
     async def live_in_turn(n: int) -> None:
-        async with turns:
+        async with at_once:
             await live(n)
 
-    await asyncio.gather(*(live_in_turn(n) for n in range(100)))
+    async with asyncio.TaskGroup() as group:
+        for n in range(100):
+            group.create_task(live_in_turn(n))
     log = strict.log.read_text()
     assert all(session_id in log for session_id in ids)
-    assert len(private) > 900
-    assert [text for text in private if text.removeprefix("Bearer ") in log] == []
+    assert len(private) > 800
+    assert [text for text in private if text in log] == []
     lines_of(strict.log)
     metrics = (await strict_http.get("/metrics", headers=ADMIN)).text
     labels = "\n".join(re.findall(r"\{(.*)\}", metrics))
     assert "/api/session/{session_id}" in labels
-    assert [text for text in private + ids if text.removeprefix("Bearer ") in metrics] == []
+    assert [text for text in private + ids if text in metrics] == []
     assert not re.search(r"[0-9a-f]{16}|vf-|@|10\.33\.", labels)
     assert len(metrics.splitlines()) < 1000

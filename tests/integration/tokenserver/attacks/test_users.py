@@ -74,7 +74,7 @@ async def test_without_a_token_nothing_is_started(
     ],
     ids=["expired", "not yet valid", "audience", "issuer"],
 )
-async def test_a_token_for_something_else_is_refused(  # noqa: PLR0917 - fixtures
+async def test_a_token_for_something_else_is_refused(
     strict: TokenServer,
     strict_http: httpx2.AsyncClient,
     provider: IdentityProvider,
@@ -229,7 +229,7 @@ async def test_a_user_is_no_admin(
     ("name", "off_by_s", "status"),
     [("exp", -30, 201), ("exp", -90, 401), ("nbf", 30, 201), ("nbf", 90, 401)],
 )
-async def test_clocks_of_users_may_differ_by_a_minute(  # noqa: PLR0917 - fixtures
+async def test_clocks_of_users_may_differ_by_a_minute(
     strict_http: httpx2.AsyncClient,
     provider: IdentityProvider,
     name: str,

@@ -18,8 +18,8 @@ import pytest
 from tests.integration.tokenserver.attacks.conftest import PREVIOUS_KEY, PREVIOUS_SECRET
 from tests.integration.tokenserver.attacks.people import ADMIN, start_as, view_of
 from tests.integration.tokenserver.conftest import bearer
-from tests.support.servers import LiveKitServer
 from tests.integration.tokenserver.test_sessions_api import Started, start, status_of
+from tests.support.servers import LiveKitServer
 
 
 def event(kind: str, room: str) -> bytes:
@@ -142,9 +142,7 @@ async def test_a_webhook_twice_at_once_is_one(
     session = await start(http, clean_slots)
     taken = (await http.get("/api/health")).json()["sessions"]["starting"]
     body = event("room_finished", session["roomName"])
-    answers = await asyncio.gather(
-        *(deliver_signed(http, livekit_server, body) for _ in range(10))
-    )
+    answers = await asyncio.gather(*(deliver_signed(http, livekit_server, body) for _ in range(10)))
     answers.append(await deliver_signed(http, livekit_server, body))
     assert {answer.status_code for answer in answers} == {200}
     assert answers[-1].json()["applied"] is False
