@@ -62,7 +62,7 @@ def beside(
     }
 
     def describe(ports: Ports) -> list[Service]:
-        env = process_environment() | variables(ports, Keys.generate()) | shared | settings
+        env = process_environment() | variables(ports, Keys.generate()) | shared | dict(settings)
         command = Command(
             name="tokenserver",
             argv=(sys.executable, "-m", "tokenserver"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import AsyncIterator
@@ -152,6 +153,4 @@ async def test_a_signed_body_of_any_depth_is_no_500(tokenserver: TokenServer) ->
 
 
 def _base64url(data: bytes) -> str:
-    import base64
-
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

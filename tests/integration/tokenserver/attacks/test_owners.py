@@ -110,8 +110,8 @@ async def test_only_the_admin_key_is_the_admin_key(
     http: httpx2.AsyncClient, method: str, path: str, key: str
 ) -> None:
     """Attack 14: a wrong admin key, the beginning of the right one, an empty one. 401."""
-    header = {"Authorization": f"Bearer {key}".strip().encode("latin-1")}
-    assert (await http.request(method, path, headers=header)).status_code == 401  # type: ignore[arg-type]
+    header = {b"Authorization": f"Bearer {key}".strip().encode("latin-1")}
+    assert (await http.request(method, path, headers=header)).status_code == 401
     assert (await http.request(method, path, headers=ADMIN)).status_code == 200
 
 

@@ -31,7 +31,7 @@ async def _say(store: SessionStore, session_id: SessionId, words: str) -> None:
     """Write down words as the agent of a session does."""
     agent = AgentProcess(worker_id=WorkerId("w1"), pid=1, job_id="j", prewarmed=True)
     await store.claim(session_id, 1, agent)
-    await store.journal.log(session_id, [LogLine("INFO", words)])
+    await store.journal.log(session_id, [LogLine(level="INFO", text=words)])
     await store.conversations.append(session_id, 1, turn_id="t1", role="user", text=words)
 
 
@@ -150,8 +150,7 @@ async def test_a_hundred_sessions_leave_nothing_private_behind(
         ids.append(session_id)
         private.extend([user.partition("@")[0], words, headers["X-Forwarded-For"]])
         private.append(headers["Authorization"].removeprefix("Bearer "))
-        for answer_ in (session, token, again):
-            private.append(answer_["participantToken"])
+        private.extend(made["participantToken"] for made in (session, token, again))
         private.extend([session["sessionSecret"], token["sessionSecret"]])
 
     at_once = asyncio.Semaphore(10)

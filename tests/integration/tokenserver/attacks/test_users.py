@@ -95,7 +95,7 @@ async def test_a_token_for_something_else_is_refused(
 async def _is_logged(log: Path, claim: str) -> bool:
     return any(
         json.loads(line)["reason"].endswith(f": {claim}")
-        for line in log.read_text().splitlines()
+        for line in (await asyncio.to_thread(log.read_text)).splitlines()
         if "refused a user token" in line
     )
 
