@@ -168,7 +168,8 @@ async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
     session = await state["store"].get(admission.session_id)
     if session.is_over:
         raise SessionOver(session.status)
-    if not is_secret_of(session, who.secret):
+    # One that was resumed is the user's, whichever tab has the last secret.
+    if admission.outcome is Outcome.KNOWN and not is_secret_of(session, who.secret):
         raise IdempotencyConflict(session.id)
     return Seat.of_session(session)
 
