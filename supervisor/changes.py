@@ -13,12 +13,15 @@ from contextlib import asynccontextmanager
 
 from sessions.errors import StoreUnavailable
 from sessions.ids import SessionId
+from sessions.journal import Change
 from sessions.states import State
 from sessions.store import SessionStore
 
 logger = logging.getLogger("supervisor")
 
 _PAUSE_S = 0.5
+_GATHER_S = 0.02
+_NEEDS_AGENT = frozenset({State.STARTING, State.RECOVERING})
 
 
 class Subscription:
@@ -48,7 +51,7 @@ class ChangeFeed:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._by_session: dict[SessionId, set[Subscription]] = {}
-        #: Woken when a session was admitted, and nobody may have sent its agent yet.
+        #: Woken when a session may need an agent that nobody has sent yet.
         self.admissions = Subscription()
 
     @asynccontextmanager
@@ -74,20 +77,24 @@ class ChangeFeed:
                     self._wake_all()
                 for change in await self._store.journal.follow(cursor):
                     cursor = change.cursor
-                    self._wake(change.session_id, change.status)
+                    self._wake(change)
+                # Changes come in bursts; reading each by itself would cost more than the wait.
+                await asyncio.sleep(_GATHER_S)
             except StoreUnavailable as error:
                 if cursor is not None:
                     logger.warning("changes are not heard of", extra={"reason": str(error)})
                 cursor = None
                 await asyncio.sleep(_PAUSE_S)
 
-    def _wake(self, session_id: SessionId, status: State) -> None:
-        for subscription in self._by_session.get(session_id, ()):
+    def _wake(self, change: Change) -> None:
+        for subscription in self._by_session.get(change.session_id, ()):
             subscription.wake()
-        if status is State.STARTING:
+        # Whoever starts a session at its first step also sends its agent.
+        if change.status in _NEEDS_AGENT and change.revision > 1:
             self.admissions.wake()
 
     def _wake_all(self) -> None:
-        for session_id in self._by_session:
-            self._wake(session_id, State.STARTING)
+        for subscriptions in self._by_session.values():
+            for subscription in subscriptions:
+                subscription.wake()
         self.admissions.wake()
