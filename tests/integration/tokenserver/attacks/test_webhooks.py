@@ -178,7 +178,7 @@ async def test_a_webhook_of_an_unknown_room_is_counted(
 ) -> None:
     """Attack 20: events of rooms that are not ours, or of no session. 200, counted, no more."""
     if (kind, result) == ("unheard", "unknown_session"):
-        result = "of_no_matter"  # nothing is to be done, for any session
+        result = "of_no_matter"  # whoever's it is
     before = await counted(http, result)
     answer = await deliver_signed(http, livekit_server, event(kind, room))
     assert answer.status_code == 200, answer.text
