@@ -38,7 +38,13 @@ class _Request(BaseModel):
     )
 
 
-class StartRequest(_Request):
+class _Body(_Request):
+    """JSON has types of its own: "no" is not false, and "5" is no number. A query has only texts."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class StartRequest(_Body):
     """Body of `POST /api/session/start`; may be absent."""
 
     user_id: Annotated[str, Field(pattern=_USER_ID)] | None = Field(
@@ -85,7 +91,7 @@ class EventHeaders(BaseModel):
     )
 
 
-class StopRequest(_Request):
+class StopRequest(_Body):
     """Body of `POST /api/session/stop`. The secret may come here too: a page that is being
     closed can send a beacon, and beacons carry no headers."""
 
@@ -93,7 +99,7 @@ class StopRequest(_Request):
     session_secret: _Secret | None = None
 
 
-class RejoinRequest(_Request):
+class RejoinRequest(_Body):
     """Body of `POST /api/token` for a session that was started over this API."""
 
     session_id: _SessionIdText
@@ -213,7 +219,7 @@ class SessionsQuery(_Request):
     after: _Cursor | None = Field(None, description="`next` of the page before.")
 
 
-class ResizeRequest(_Request):
+class ResizeRequest(_Body):
     """Body of `POST /api/pool/resize`."""
 
     size: Annotated[int, Field(ge=0, le=10_000)] = Field(
@@ -221,7 +227,7 @@ class ResizeRequest(_Request):
     )
 
 
-class DrainRequest(_Request):
+class DrainRequest(_Body):
     """Body of `POST /api/workers/{id}/drain`; may be absent."""
 
     draining: bool = Field(True, description="False lets it take sessions again.")

@@ -24,6 +24,7 @@ from tokenserver.contract.requests import EventHeaders
 from tokenserver.endpoints.sessions import look
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
+from tokenserver.watchers import TOO_MANY_WATCHERS
 
 EVENT_STREAM = "text/event-stream"
 
@@ -41,6 +42,7 @@ _MAX_STREAM_S = 3600.0
     "Follow a session",
     headers=EventHeaders,
     answers={HTTPStatus.OK: EVENT_STREAM, HTTPStatus.NO_CONTENT: ""},
+    codes=TOO_MANY_WATCHERS,
 )
 async def follow_session(call: Call) -> Response:
     """Send the session with each change, as server-sent events. Following keeps a place in line."""
