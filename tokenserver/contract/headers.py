@@ -64,7 +64,8 @@ def headers_of(operation: Operation, status: HTTPStatus) -> dict[str, dict[str, 
 
 def _names(operation: Operation, status: HTTPStatus) -> Iterable[str]:
     yield from ("X-Request-ID", "Cache-Control")
-    if not isinstance(operation.limit, Unlimited):
+    # A path that cannot be one of ours is not counted: 404 comes with and without these.
+    if not isinstance(operation.limit, Unlimited) and status is not HTTPStatus.NOT_FOUND:
         yield from ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
     if status is HTTPStatus.TOO_MANY_REQUESTS:
         yield "Retry-After"

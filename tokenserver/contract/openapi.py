@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from rooms.errors import LiveKitRefused, LiveKitUnavailable
@@ -17,7 +17,7 @@ from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER_OR_OWNE
 from tokenserver.contract.answers import Refusal
 from tokenserver.contract.headers import HEADERS, headers_of
 from tokenserver.http.errors import api_error
-from tokenserver.http.operation import Content, Operation, Unlimited
+from tokenserver.http.operation import Content, Operation, Stream, Unlimited
 
 _REF = "#/components/schemas/{model}"
 
@@ -100,7 +100,9 @@ def _models(operations: Iterable[Operation]) -> Iterable[type[BaseModel]]:
             yield contract.body
         if contract.raw_body is not None:
             yield contract.raw_body[1]
-        yield from (content for content in contract.answers.values() if isinstance(content, type))
+        for content in contract.answers.values():
+            if not isinstance(content, str):
+                yield content.of if isinstance(content, Stream) else content
 
 
 def _described(operation: Operation) -> dict[str, Any]:
@@ -127,7 +129,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         described["parameters"] = parameters
     if contract.body is not None:
         described["requestBody"] = {
-            "required": any(field.is_required() for field in contract.body.model_fields.values()),
+            "required": not _takes_nothing(contract.body),
             "content": {"application/json": {"schema": _reference(contract.body)}},
         }
     if contract.raw_body is not None:
@@ -135,6 +137,15 @@ def _described(operation: Operation) -> dict[str, Any]:
         content = {media_type: {"schema": _reference(model)}}
         described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _takes_nothing(body: type[BaseModel]) -> bool:
+    """Say whether a body may be left out: it then counts as an empty object."""
+    try:
+        body.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
@@ -148,13 +159,25 @@ def _answer(operation: Operation, status: HTTPStatus, content: Content) -> dict[
         "description": status.phrase,
         "headers": headers_of(operation, status),
     }
-    if isinstance(content, str):
-        if content:
-            kind = "object" if content == "application/json" else "string"
-            answer["content"] = {content: {"schema": {"type": kind}}}
-    else:
+    if isinstance(content, Stream):
+        answer["content"] = {"text/event-stream": {"schema": _event(content)}}
+    elif not isinstance(content, str):
         answer["content"] = {"application/json": {"schema": _reference(content)}}
+    elif content:
+        kind = "object" if content == "application/json" else "string"
+        answer["content"] = {content: {"schema": {"type": kind}}}
     return answer
+
+
+def _event(stream: Stream) -> dict[str, Any]:
+    """Return the schema of one event of a stream."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": _reference(stream.of),
+    }
+    named = {"event": {"const": stream.event}, "id": {"type": "string"}, "data": data}
+    return {"type": "object", "properties": named}
 
 
 def _refusals(operation: Operation) -> dict[str, Any]:

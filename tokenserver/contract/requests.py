@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 from sessions.states import State
 
@@ -32,6 +33,11 @@ _MAX_METADATA_CHARS = 4096
 _MAX_ATTRIBUTES = 16
 
 
+def _never(pattern: str) -> JsonDict:
+    """Tell in the document what a text must not look like; the models check it by themselves."""
+    return {"not": {"pattern": pattern}}
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
@@ -39,7 +45,7 @@ class _Request(BaseModel):
 
 
 class _Body(_Request):
-    """JSON has types of its own: "no" is not false, and "5" is no number. A query has only texts."""
+    """JSON has types of its own: "no" is not false, and "5" is no number. A query has but texts."""
 
     model_config = ConfigDict(strict=True)
 
@@ -47,7 +53,9 @@ class _Body(_Request):
 class StartRequest(_Body):
     """Body of `POST /api/session/start`; may be absent."""
 
-    user_id: Annotated[str, Field(pattern=_USER_ID)] | None = Field(
+    user_id: (
+        Annotated[str, Field(pattern=_USER_ID, json_schema_extra=_never(f"^{UNVERIFIED}"))] | None
+    ) = Field(
         None,
         description="Who it is for. With AUTH_MODE=jwt the token says so, and this must be the "
         "same; otherwise it is a label that proves nothing.",
@@ -136,9 +144,17 @@ class StandardTokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    room_name: str = Field("", max_length=256, validation_alias=_either("room_name"))
+    room_name: str = Field(
+        "",
+        max_length=256,
+        validation_alias=_either("room_name"),
+        json_schema_extra=_never("^vf-"),
+    )
     participant_identity: str = Field(
-        "", max_length=256, validation_alias=_either("participant_identity")
+        "",
+        max_length=256,
+        validation_alias=_either("participant_identity"),
+        json_schema_extra=_never("^([Aa][Gg][Ee][Nn][Tt]-|[Uu][Ss][Ee][Rr]-|[Ll][Kk])"),
     )
     participant_name: str = Field("", max_length=128, validation_alias=_either("participant_name"))
     participant_metadata: str = Field(
@@ -147,7 +163,14 @@ class StandardTokenRequest(BaseModel):
     participant_attributes: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=64)],
         Annotated[str, StringConstraints(max_length=256)],
-    ] = Field({}, max_length=_MAX_ATTRIBUTES, validation_alias=_either("participant_attributes"))
+    ] = Field(
+        {},
+        max_length=_MAX_ATTRIBUTES,
+        validation_alias=_either("participant_attributes"),
+        json_schema_extra={
+            "propertyNames": {"minLength": 1, "maxLength": 64, **_never(r"^lk\.")},
+        },
+    )
     room_config: RoomConfigRequest | None = Field(None, validation_alias=_either("room_config"))
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ from tokenserver.access.proofs import bearer, hash_secret, is_admin_key
 from tokenserver.http.bodies import read_json
 from tokenserver.http.call import ApiRequest, Call, Caller
 from tokenserver.http.errors import ApiError, answer_error
-from tokenserver.http.operation import Operation, Unlimited
+from tokenserver.http.operation import Operation, Stream, Unlimited
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -42,7 +42,8 @@ class PathRoute(Route):
 def route(operation: Operation) -> Route:
     """Return the route of an operation. HEAD is answered where GET is, unless it would not end."""
     made = PathRoute(operation.path, guarded(operation), methods=[operation.method])
-    if made.methods and "text/event-stream" in operation.handler.contract.answers.values():
+    contents = operation.handler.contract.answers.values()
+    if made.methods and any(isinstance(content, Stream) for content in contents):
         made.methods.discard("HEAD")
     return made
 

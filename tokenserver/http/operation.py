@@ -20,8 +20,17 @@ from tokenserver.access.rules import Access
 if TYPE_CHECKING:
     from tokenserver.http.call import Call
 
-#: What an answer holds: a model of JSON, or a media type of its own.
-Content = type[BaseModel] | str
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Server-sent events of one name, each with a model as JSON."""
+
+    event: str
+    of: type[BaseModel]
+
+
+#: What an answer holds: a model of JSON, a stream of them, or a media type of its own.
+Content = type[BaseModel] | Stream | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
