@@ -123,7 +123,11 @@ def test_the_server_keeps_its_word(
 
 def name_a_session(case: Case[Any], sessions: Sessions) -> None:
     """Let half of the ids that could be a session's be one's: a random one never is."""
-    for holder, name in ((case.path_parameters, "session_id"), (case.body, "sessionId")):
+    places: tuple[tuple[Any, str], ...] = (
+        (case.path_parameters, "session_id"),
+        (case.body, "sessionId"),
+    )
+    for holder, name in places:
         id_ = holder.get(name) if isinstance(holder, dict) else None
         if isinstance(id_, str) and SESSION_ID.fullmatch(id_) and int(id_[-1], 16) % 2:
             holder[name] = sessions.over if waits(case) else sessions.live
