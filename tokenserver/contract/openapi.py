@@ -16,6 +16,7 @@ from telemetry.version import VERSION
 from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER_OR_OWNER
 from tokenserver.contract.answers import Refusal
 from tokenserver.contract.headers import HEADERS, headers_of
+from tokenserver.contract.summary import limit_of
 from tokenserver.http.errors import api_error
 from tokenserver.http.operation import Content, Operation, Stream, Unlimited
 
@@ -113,6 +114,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         "summary": contract.summary,
         "description": contract.description,
         "security": _security(operation),
+        "x-limit": limit_of(operation),
         "responses": {
             **{
                 str(int(status)): _answer(operation, status, content)

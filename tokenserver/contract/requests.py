@@ -20,13 +20,15 @@ from pydantic.config import JsonDict
 
 from sessions.states import State
 
-_SessionIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+_SessionIdText = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{32}$", examples=["6f0c1b7e9a2d4c538e17d0b4a95f3c62"])
+]
 _Cursor = Annotated[str, StringConstraints(pattern=r"^[a-z]+~[0-9:a-f]{0,64}$")]
 #: What the names of users begin with where anybody may claim them. No proved one does.
 UNVERIFIED = "unverified:"
 #: Leaves room for what we put in front of a name that is only claimed.
 _USER_ID = r"^[A-Za-z0-9_.@:+-]{1,100}$"
-_Secret = Annotated[str, StringConstraints(max_length=128)]
+_Secret = Annotated[str, Field(max_length=128)]
 
 #: LiveKit itself allows more; an attribute is a label, not a document.
 _MAX_METADATA_CHARS = 4096
@@ -36,6 +38,9 @@ _MAX_ATTRIBUTES = 16
 def _never(pattern: str) -> JsonDict:
     """Tell in the document what a text must not look like; the models check it by themselves."""
     return {"not": {"pattern": pattern}}
+
+
+_PROOF_HERE = "Instead of the header `Authorization`."
 
 
 class _Request(BaseModel):
@@ -57,6 +62,7 @@ class StartRequest(_Body):
         Annotated[str, Field(pattern=_USER_ID, json_schema_extra=_never(f"^{UNVERIFIED}"))] | None
     ) = Field(
         None,
+        examples=["ada"],
         description="Who it is for. With AUTH_MODE=jwt the token says so, and this must be the "
         "same; otherwise it is a label that proves nothing.",
     )
@@ -104,14 +110,14 @@ class StopRequest(_Body):
     closed can send a beacon, and beacons carry no headers."""
 
     session_id: _SessionIdText
-    session_secret: _Secret | None = None
+    session_secret: _Secret | None = Field(None, examples=["Wq3vJ0…"], description=_PROOF_HERE)
 
 
 class RejoinRequest(_Body):
     """Body of `POST /api/token` for a session that was started over this API."""
 
     session_id: _SessionIdText
-    session_secret: _Secret | None = None
+    session_secret: _Secret | None = Field(None, examples=["Wq3vJ0…"], description=_PROOF_HERE)
 
 
 def _either(snake: str) -> AliasChoices:
@@ -171,7 +177,12 @@ class StandardTokenRequest(BaseModel):
             "propertyNames": {"minLength": 1, "maxLength": 64, **_never(r"^lk\.")},
         },
     )
-    room_config: RoomConfigRequest | None = Field(None, validation_alias=_either("room_config"))
+    room_config: RoomConfigRequest | None = Field(
+        None,
+        validation_alias=_either("room_config"),
+        examples=[{"agents": [{"agent_name": "voicefleet"}]}],
+        description="Which agent, if there are several. Nothing else of a room can be asked for.",
+    )
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -246,7 +257,7 @@ class ResizeRequest(_Body):
     """Body of `POST /api/pool/resize`."""
 
     size: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        description="How many warm processes the fleet shall have."
+        examples=[20], description="How many warm processes the fleet shall have."
     )
 
 
