@@ -88,8 +88,10 @@ class SessionView(Answer):
     """What its owner may know of a session."""
 
     session_id: SessionIdText
-    status: State
-    message: str = Field(description="The status in words for the user.")
+    status: State = Field(examples=[State.ACTIVE.value])
+    message: str = Field(
+        description="The status in words for the user.", examples=["You are talking."]
+    )
     revision: int = Field(description="Counts the changes of the session.")
     room_name: RoomName
     created_at: Time
@@ -130,14 +132,16 @@ class Started(Answer):
     """A session that has its slot; its agent is on its way."""
 
     session_id: SessionIdText
-    status: State
-    message: str
-    prewarmed: bool | None
+    status: State = Field(examples=[State.STARTING.value])
+    message: str = Field(examples=["An agent is on its way."])
+    prewarmed: bool | None = Field(
+        description="Whether a warm process has it; null until one has taken it.", examples=[None]
+    )
     session_secret: Secret = Field(description="Proves ownership; keep it to yourself.")
     room_name: RoomName
     server_url: ServerUrl
     participant_token: Token
-    latency_ms: float = Field(description="How long the server took for this.")
+    latency_ms: float = Field(examples=[11.2], description="How long the server took for this.")
 
 
 class Waiting(Answer):

@@ -21,7 +21,8 @@ class Examples:
 
         Without `is_full` an object has only what it needs, and what has an example of its own.
         """
-        schema = self.resolved(schema)
+        # What is said beside a reference counts more than what it leads to.
+        schema = {**self.resolved(schema), **schema}
         for given in (schema.get("examples", ()), schema.get("enum", ())):
             if given:
                 return given[0]

@@ -16,7 +16,7 @@ from telemetry.version import VERSION
 from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER_OR_OWNER
 from tokenserver.contract.answers import Refusal
 from tokenserver.contract.headers import HEADERS, headers_of
-from tokenserver.contract.summary import limit_of
+from tokenserver.contract.limits import limit_of
 from tokenserver.http.errors import api_error
 from tokenserver.http.operation import Content, Operation, Stream, Unlimited
 
