@@ -15,8 +15,11 @@ from tokenserver.contract.markup import code, link, marked, table, tag, verb
 
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
-#: The page's own policy: its style, and nothing else.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+#: The page's own policy: its style, its empty icon, and nothing else.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
 
 #: Said of every answer, so not again with each.
 _EVERYWHERE = ("X-Request-ID", "Cache-Control")
