@@ -18,7 +18,7 @@ from tokenserver.contract.page import POLICY
 
 DEADLINE_MS = 60_000
 
-#: Which side of the page the list of calls is on, and whether it stays in view.
+#: Whether the list of calls stays in view.
 _STAYS = """async () => {
     const nav = document.querySelector("nav");
     window.scrollTo(0, 5000);
@@ -28,9 +28,10 @@ _STAYS = """async () => {
 _DEAD_LINKS = """() => [...document.querySelectorAll("a[href^='#']")]
     .map((link) => link.getAttribute("href"))
     .filter((href) => !document.getElementById(href.slice(1)))"""
-_CONTRAST_PAIR = (
-    "() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
-)
+_COLORS = """() => {
+    const style = getComputedStyle(document.body);
+    return [style.backgroundColor, style.color];
+}"""
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ async def test_the_page_needs_nothing_else(
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     assert await page.locator("section h3").first.is_visible()
     assert await page.evaluate(_STAYS) is (width > 1000)
-    paper, ink = await page.evaluate(_CONTRAST_PAIR)
+    paper, ink = await page.evaluate(_COLORS)
     assert (brightness(paper) > brightness(ink)) is (scheme == "light")
 
 
@@ -84,11 +85,8 @@ async def test_the_style_is_there_despite_the_policy(
 ) -> None:
     page = await browser.new_page()
     await page.goto(f"{tokenserver.url}/api/docs", timeout=DEADLINE_MS)
-    family = await page.evaluate("getComputedStyle(document.querySelector('pre')).fontFamily")
-    assert "monospace" in family
-    assert (
-        await page.evaluate("getComputedStyle(document.querySelector('.page')).display") == "grid"
-    )
+    layout = await page.evaluate("getComputedStyle(document.querySelector('.page')).display")
+    assert layout == "grid"
 
 
 async def test_the_document_is_the_lists(http: httpx2.AsyncClient) -> None:
