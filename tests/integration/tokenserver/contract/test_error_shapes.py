@@ -69,18 +69,18 @@ def _any(_: Operation) -> bool:
     return True
 
 
-def concrete(operation: Operation) -> str:
-    """Return a path with ids that nobody has."""
-    return operation.path.format(session_id=UNKNOWN, worker_id="nobody")
+def concrete(operation: Operation, session_id: str = UNKNOWN) -> str:
+    """Return a path with ids, of nobody unless a session is given."""
+    return operation.path.format(session_id=session_id, worker_id="nobody")
 
 
-def body_of(operation: Operation) -> dict[str, object] | None:
+def body_of(operation: Operation, session_id: str = UNKNOWN) -> dict[str, object] | None:
     """Return a body that the operation takes, or None where it takes none."""
     model = operation.handler.contract.body
     if model is None:
         return None
     fields = str(model.model_json_schema(by_alias=True))
-    known = {"sessionId": UNKNOWN, "size": 1}
+    known = {"sessionId": session_id, "size": 1}
     return {name: value for name, value in known.items() if name in fields}
 
 
@@ -127,22 +127,37 @@ def without_redis(
             os.kill(stack.pids["redis"], signal.SIGCONT)
 
 
+@pytest.fixture(scope="module")
+def live_session(api: httpx2.Client) -> Iterator[str]:
+    """The id of a session that is somebody's."""
+    answer = api.post("/api/session/start", headers=bearer(ADMIN_KEY))
+    assert answer.status_code == 201, answer.text
+    id_ = answer.json()["sessionId"]
+    yield id_
+    stopped = api.post(f"/api/session/{id_}/stop", headers=bearer(ADMIN_KEY))
+    assert stopped.json()["status"] in {"ending", "ended"}
+
+
 @those(_is_proved)
-def test_without_proof(api: httpx2.Client, operation: Operation) -> None:
-    answer = send(api, operation)
+def test_without_proof(api: httpx2.Client, live_session: str, operation: Operation) -> None:
+    answer = send(api, operation, session_id=live_session)
     assert_refused(answer, 401, "unauthorized")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 @those(_is_proved)
 @pytest.mark.parametrize("proof", [SECRET, "a.b.c", ADMIN_KEY[:-1], "x" * 9000])
-def test_with_a_wrong_proof(api: httpx2.Client, operation: Operation, proof: str) -> None:
+def test_with_a_wrong_proof(
+    api: httpx2.Client, live_session: str, operation: Operation, proof: str
+) -> None:
     """Who owns nothing learns nothing; and a proof that is too long for one is none."""
-    answer = send(api, operation, headers=bearer(proof))
+    answer = send(api, operation, session_id=live_session, headers=bearer(proof))
     is_hidden = operation.access in (OWNER, USER_OR_OWNER) and len(proof) < 9000
     expected = (404, "session_not_found") if is_hidden else (401, "unauthorized")
     assert_refused(answer, *expected)
     assert proof not in answer.text
+    looked = api.get(f"/api/session/{live_session}", headers=bearer(ADMIN_KEY))
+    assert looked.json()["status"] == "starting", "and it changed nothing"
 
 
 @those(_names_session)
@@ -253,12 +268,14 @@ def send(
     client: httpx2.Client,
     operation: Operation,
     *,
+    session_id: str = UNKNOWN,
     headers: Mapping[str, str] | None = None,
     json: object = None,
 ) -> httpx2.Response:
     """Send a request that is right but for what a test changes."""
-    body = body_of(operation) if json is None else json
-    return client.request(operation.method, concrete(operation), headers=headers, json=body)
+    body = body_of(operation, session_id) if json is None else json
+    path = concrete(operation, session_id)
+    return client.request(operation.method, path, headers=headers, json=body)
 
 
 def assert_refused(answer: httpx2.Response, status: int, code: str) -> None:
