@@ -228,6 +228,7 @@ def test_malformed_json(api: httpx2.Client, operation: Operation, body: bytes) -
     headers = bearer(ADMIN_KEY) | {"Content-Type": "application/json"}
     answer = api.request(operation.method, concrete(operation), content=body, headers=headers)
     assert_refused(answer, 400, "bad_request")
+    assert answer.json()["error"]["message"].startswith("The body "), "not a word about its fields"
 
 
 @those(_has_body)
