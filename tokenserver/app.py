@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.limits import Rule
@@ -23,7 +22,7 @@ from tokenserver.endpoints import (
 )
 from tokenserver.http.errors import HANDLED, answer_error
 from tokenserver.http.guard import route
-from tokenserver.http.middleware import AccessLog, CarefulHeaders, PlainPaths
+from tokenserver.http.middleware import AccessLog, CarefulCors, CarefulHeaders, PlainPaths
 from tokenserver.http.operation import Operation, Unlimited
 from tokenserver.lifespan import lifespan_of
 from tokenserver.settings import TokenserverSettings
@@ -68,7 +67,7 @@ def create_app(settings: TokenserverSettings) -> Starlette:
             Middleware(CarefulHeaders),
             Middleware(PlainPaths),
             Middleware(
-                CORSMiddleware,
+                CarefulCors,
                 allow_origins=settings.cors_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=[
@@ -78,7 +77,13 @@ def create_app(settings: TokenserverSettings) -> Starlette:
                     "Last-Event-ID",
                     "X-Request-ID",
                 ],
-                expose_headers=["Retry-After", "X-Request-ID"],
+                expose_headers=[
+                    "RateLimit-Limit",
+                    "RateLimit-Remaining",
+                    "RateLimit-Reset",
+                    "Retry-After",
+                    "X-Request-ID",
+                ],
                 max_age=600,
             ),
         ],

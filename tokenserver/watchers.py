@@ -11,6 +11,11 @@ from http import HTTPStatus
 from tokenserver.http.errors import ApiError
 
 _RETRY_AFTER_S = 5
+#: What is refused here, as contracts list it.
+TOO_MANY_WATCHERS = (
+    (HTTPStatus.SERVICE_UNAVAILABLE, "too_many_watchers"),
+    (HTTPStatus.TOO_MANY_REQUESTS, "rate_limited"),
+)
 
 
 class Watchers:

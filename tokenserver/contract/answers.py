@@ -6,16 +6,28 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 from sessions.model import Place
 from sessions.states import State
+
+
+def _all_there(schema: JsonDict) -> None:
+    """Tell in the document that an answer has all its fields, defaults or not."""
+    fields = schema["properties"]
+    if isinstance(fields, dict):
+        schema["required"] = list(fields)
 
 
 class Answer(BaseModel):
     """Base of all answers of ours."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_extra=_all_there,
     )
 
     success: bool = True
@@ -63,31 +75,41 @@ class QueuePlace(BaseModel):
         return cls(position=place.position, eta_seconds=eta_s)
 
 
-SessionIdText = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+_AN_ID = "6f0c1b7e9a2d4c538e17d0b4a95f3c62"
+
+SessionIdText = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", examples=[_AN_ID])]
+RoomName = Annotated[str, Field(examples=[f"vf-{_AN_ID}"])]
+ServerUrl = Annotated[str, Field(examples=["ws://127.0.0.1:7880"])]
+Token = Annotated[str, Field(examples=["eyJhbGciOi…"])]
+Secret = Annotated[str, Field(examples=["Wq3vJ0…"])]
+#: In ms since 1970.
+Time = Annotated[int, Field(examples=[1_764_000_000_000])]
 
 
 class SessionView(Answer):
     """What its owner may know of a session."""
 
     session_id: SessionIdText
-    status: State
-    message: str = Field(description="The status in words for the user.")
+    status: State = Field(examples=[State.ACTIVE.value])
+    message: str = Field(
+        description="The status in words for the user.", examples=["You are talking."]
+    )
     revision: int = Field(description="Counts the changes of the session.")
-    room_name: str
-    created_at: int
-    ready_at: int | None
-    joined_at: int | None
-    ended_at: int | None
+    room_name: RoomName
+    created_at: Time
+    ready_at: Time | None
+    joined_at: Time | None
+    ended_at: Time | None
     startup_time: float | None = Field(
         description="From admission to the agent being audible, in seconds."
     )
     prewarmed: bool | None = Field(description="Whether a warm process had it; null until claimed.")
     agent_state: str | None = Field(None, description="Listening, thinking, speaking, …")
     queue: QueuePlace | None = Field(None, description="While it waits for a slot.")
-    server_url: str | None = Field(
+    server_url: ServerUrl | None = Field(
         None, description="Where to join; to the owner, from admission until the user has joined."
     )
-    participant_token: str | None = Field(None, description="Token to join with, as `serverUrl`.")
+    participant_token: Token | None = Field(None, description="Token to join with, as `serverUrl`.")
     error: ErrorBody | None = None
 
 
@@ -112,14 +134,16 @@ class Started(Answer):
     """A session that has its slot; its agent is on its way."""
 
     session_id: SessionIdText
-    status: State
-    message: str
-    prewarmed: bool | None
-    session_secret: str = Field(description="Proves ownership; keep it to yourself.")
-    room_name: str
-    server_url: str
-    participant_token: str
-    latency_ms: float = Field(description="How long the server took for this.")
+    status: State = Field(examples=[State.STARTING.value])
+    message: str = Field(examples=["An agent is on its way."])
+    prewarmed: bool | None = Field(
+        description="Whether a warm process has it; null until one has taken it.", examples=[None]
+    )
+    session_secret: Secret = Field(description="Proves ownership; keep it to yourself.")
+    room_name: RoomName
+    server_url: ServerUrl
+    participant_token: Token
+    latency_ms: float = Field(examples=[11.2], description="How long the server took for this.")
 
 
 class Waiting(Answer):
@@ -129,8 +153,8 @@ class Waiting(Answer):
     status: Literal[State.QUEUED]
     message: str
     prewarmed: None = None
-    session_secret: str
-    room_name: str
+    session_secret: Secret
+    room_name: RoomName
     latency_ms: float
     estimated_wait: float | None = Field(description="As `queue.etaSeconds`.")
     queue: QueuePlace
@@ -142,13 +166,13 @@ class TokenAnswer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     success: bool = True
-    server_url: str
-    participant_token: str
-    serverUrl: str  # noqa: N815 - LiveKit's SDKs read snake_case, our own calls are camelCase
-    participantToken: str  # noqa: N815
+    server_url: ServerUrl
+    participant_token: Token
+    serverUrl: ServerUrl  # noqa: N815 - LiveKit's SDKs read snake_case, our own calls are camelCase
+    participantToken: Token  # noqa: N815
     sessionId: SessionIdText  # noqa: N815
-    roomName: str  # noqa: N815
-    sessionSecret: str | None = None  # noqa: N815
+    roomName: RoomName  # noqa: N815
+    sessionSecret: Secret | None = None  # noqa: N815
 
 
 class LogLine(BaseModel):
@@ -156,7 +180,7 @@ class LogLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: int
+    at: Time
     level: str
     text: str
 
@@ -175,7 +199,7 @@ class TurnView(BaseModel):
 
     role: Literal["user", "assistant"]
     text: str
-    at: int
+    at: Time
 
 
 class Transcript(Answer):

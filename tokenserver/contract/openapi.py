@@ -7,22 +7,41 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
 from rooms.errors import LiveKitRefused, LiveKitUnavailable
 from sessions.errors import SessionNotFound, StoreUnavailable, WrongSchema
 from telemetry.version import VERSION
-from tokenserver.access.rules import ANYONE, LIVEKIT, OWNER, USER_OR_OWNER
+from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER_OR_OWNER
 from tokenserver.contract.answers import Refusal
+from tokenserver.contract.headers import HEADERS, headers_of
+from tokenserver.contract.limits import limit_of
 from tokenserver.http.errors import api_error
-from tokenserver.http.operation import Content, Operation, Unlimited
+from tokenserver.http.operation import Content, Operation, Stream, Unlimited
 
 _REF = "#/components/schemas/{model}"
 
+_INTRODUCTION = (
+    "One call puts a user in a room with a talking agent. Times are in milliseconds since 1970 "
+    "unless a name says otherwise. Every error has the shape `Refusal`; beside those that are "
+    "listed, `not_found` (404), `method_not_allowed` (405) and, if we have made a mistake, "
+    "`internal_error` (500) are possible everywhere."
+)
+
+#: Where an operation stands on the page, by who may call it.
+_TAGS = {ADMIN.name: "For operators", ANYONE.name: "For anyone", LIVEKIT.name: "For LiveKit"}
+_USERS_TAG = "For users"
+
 _PATH_PARAMETERS = {
-    "session_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-    "worker_id": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+    "session_id": {
+        "description": "The `sessionId` that start returned.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
+    "worker_id": {
+        "description": "The `id` of a worker, as the fleet lists it.",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+    },
 }
 
 _PROOFS = {
@@ -61,12 +80,16 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
         "info": {
             "title": "Voicefleet",
             "version": VERSION,
-            "description": "One call puts a user in a room with a talking agent.",
+            "description": _INTRODUCTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "paths": paths,
-        "components": {"schemas": schemas.get("$defs", {}), "securitySchemes": _PROOFS},
+        "components": {
+            "schemas": schemas.get("$defs", {}),
+            "headers": HEADERS,
+            "securitySchemes": _PROOFS,
+        },
     }
 
 
@@ -76,19 +99,25 @@ def _models(operations: Iterable[Operation]) -> Iterable[type[BaseModel]]:
         contract = operation.handler.contract
         if contract.body is not None:
             yield contract.body
-        yield from (content for content in contract.answers.values() if isinstance(content, type))
+        if contract.raw_body is not None:
+            yield contract.raw_body[1]
+        for content in contract.answers.values():
+            if not isinstance(content, str):
+                yield content.of if isinstance(content, Stream) else content
 
 
 def _described(operation: Operation) -> dict[str, Any]:
     contract = operation.handler.contract
     described: dict[str, Any] = {
         "operationId": operation.handler.run.__name__,
+        "tags": [_TAGS.get(operation.access.name, _USERS_TAG)],
         "summary": contract.summary,
         "description": contract.description,
         "security": _security(operation),
+        "x-limit": limit_of(operation),
         "responses": {
             **{
-                str(int(status)): _answer(status, content)
+                str(int(status)): _answer(operation, status, content)
                 for status, content in contract.answers.items()
             },
             **_refusals(operation),
@@ -102,10 +131,23 @@ def _described(operation: Operation) -> dict[str, Any]:
         described["parameters"] = parameters
     if contract.body is not None:
         described["requestBody"] = {
-            "required": any(field.is_required() for field in contract.body.model_fields.values()),
+            "required": not _takes_nothing(contract.body),
             "content": {"application/json": {"schema": _reference(contract.body)}},
         }
+    if contract.raw_body is not None:
+        media_type, model = contract.raw_body
+        content = {media_type: {"schema": _reference(model)}}
+        described["requestBody"] = {"required": True, "content": content}
     return described
+
+
+def _takes_nothing(body: type[BaseModel]) -> bool:
+    """Say whether a body may be left out: it then counts as an empty object."""
+    try:
+        body.model_validate({})
+    except ValidationError:
+        return False
+    return True
 
 
 def _security(operation: Operation) -> list[dict[str, list[str]]]:
@@ -114,14 +156,30 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
     return proofs if operation.access.is_strict else [*proofs, {}]
 
 
-def _answer(status: HTTPStatus, content: Content) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": status.phrase}
-    if isinstance(content, str):
-        if content:
-            answer["content"] = {content: {"schema": {"type": "string"}}}
-    else:
+def _answer(operation: Operation, status: HTTPStatus, content: Content) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "description": status.phrase,
+        "headers": headers_of(operation, status),
+    }
+    if isinstance(content, Stream):
+        answer["content"] = {"text/event-stream": {"schema": _event(content)}}
+    elif not isinstance(content, str):
         answer["content"] = {"application/json": {"schema": _reference(content)}}
+    elif content:
+        kind = "object" if content == "application/json" else "string"
+        answer["content"] = {content: {"schema": {"type": kind}}}
     return answer
+
+
+def _event(stream: Stream) -> dict[str, Any]:
+    """Return the schema of one event of a stream."""
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": _reference(stream.of),
+    }
+    named = {"event": {"const": stream.event}, "id": {"type": "string"}, "data": data}
+    return {"type": "object", "properties": named}
 
 
 def _refusals(operation: Operation) -> dict[str, Any]:
@@ -135,6 +193,7 @@ def _refusals(operation: Operation) -> dict[str, Any]:
     return {
         str(int(status)): {
             "description": f"{status.phrase}: {', '.join(f'`{code}`' for code in sorted(known))}",
+            "headers": headers_of(operation, status),
             "content": {"application/json": {"schema": _reference(Refusal)}},
         }
         for status, known in sorted(codes.items())
@@ -155,12 +214,12 @@ def _errors(operation: Operation) -> Iterable[type[Exception]]:
 
 def _codes_of_the_way_in(operation: Operation) -> Iterable[tuple[HTTPStatus, str]]:
     contract = operation.handler.contract
+    yield from contract.codes
     if operation.access is not ANYONE:
         yield HTTPStatus.UNAUTHORIZED, "unauthorized"
     if "userToken" in operation.access.proofs:
         yield HTTPStatus.SERVICE_UNAVAILABLE, "keys_unavailable"
-        yield HTTPStatus.FORBIDDEN, "wrong_user"
-    if contract.body is not None or operation.access is LIVEKIT:
+    if contract.body is not None or contract.raw_body is not None:
         yield HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"
         yield HTTPStatus.REQUEST_TIMEOUT, "body_too_slow"
     if contract.body is not None:
@@ -173,7 +232,7 @@ def _codes_of_the_way_in(operation: Operation) -> Iterable[tuple[HTTPStatus, str
 
 def _in_path(operation: Operation) -> Iterable[Mapping[str, Any]]:
     for name in re.findall(r"\{(\w+)\}", operation.path):
-        yield {"name": name, "in": "path", "required": True, "schema": _PATH_PARAMETERS[name]}
+        yield {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[name]}
 
 
 def _in(model: type[BaseModel] | None, place: str) -> Iterable[Mapping[str, Any]]:

@@ -3,132 +3,227 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
+from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #0a7d5a; }
-@media (prefers-color-scheme: dark) { :root { --accent: #4ad6a6; } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
-h1 { margin: 1rem 0 .25rem; }
-h2 { margin: 0; font-size: 1.05rem; overflow-wrap: anywhere; }
-code, pre { font: 13px/1.45 ui-monospace, monospace; }
-ul { columns: 2; padding-left: 1.2rem; }
-a, .verb { color: var(--accent); }
-p { margin: .5rem 0; }
-section { border: 1px solid var(--line); border-radius: .6rem; padding: 1rem; margin: 1rem 0; }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
-td { vertical-align: top; padding: .3rem .6rem .3rem 0; border-top: 1px solid var(--soft); }
-pre { background: var(--soft); padding: .7rem; border-radius: .4rem; overflow-x: auto; }
-summary { cursor: pointer; }
-@media (max-width: 40rem) { ul { columns: 1; } }
-"""
+from tokenserver.contract.examples import Examples, Schema
+from tokenserver.contract.fields import kind_of, table_of
+from tokenserver.contract.markup import code, link, marked, table, tag, verb
 
-#: The page's own policy: its style, and nothing else.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+
+#: The page's own policy: its style, its empty icon, and nothing else.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+
+#: Said of every answer, so not again with each.
+_EVERYWHERE = ("X-Request-ID", "Cache-Control")
+
+Operation = Mapping[str, Any]
+Named = tuple[str, str, Operation]
 
 
 def page(document: Mapping[str, Any]) -> str:
     """Return an OpenAPI document as HTML."""
-    operations = [
+    operations = _operations(document)
+    title = f"{document['info']['title']} API"
+    head = (
+        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        # Else a browser asks for /favicon.ico.
+        '<link rel="icon" href="data:,">' + tag("title", escape(title)) + tag("style", _STYLE)
+    )
+    body = (
+        '<div class="page">'
+        + tag("header", *_introduction(document["info"]))
+        + tag("nav", *_contents(operations))
+        + tag("main", *_main(document, operations))
+        + "</div>"
+    )
+    return f'<!doctype html><html lang="en">{tag("head", head)}{tag("body", body)}</html>'
+
+
+def _operations(document: Mapping[str, Any]) -> list[Named]:
+    """Return method, path and operation, those of one group together."""
+    listed = [
         (method.upper(), path, operation)
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     ]
-    info, schemas = document["info"], document["components"]["schemas"]
-    title = f"{info['title']} API"
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        + _tag("title", escape(title))
-        + _tag("style", _STYLE)
-    )
-    link = '<a href="/api/openapi.json">openapi.json</a>'
-    listed = (
-        _link(operation["operationId"], f"{method} {path}")
-        for method, path, operation in operations
-    )
-    body = (
-        _tag("h1", escape(f"{title} {info['version']}")),
-        _tag("p", escape(info["description"]), " For programs: ", link, "."),
-        _tag("nav", _tag("ul", *(_tag("li", entry) for entry in listed))),
-        *(_operation(*operation) for operation in operations),
-        _tag("h1", "Bodies"),
-        *(_schema(name, schema) for name, schema in schemas.items()),
-    )
-    return f'<!doctype html><html lang="en">{_tag("head", head)}{_tag("body", *body)}</html>'
+    tags = list(dict.fromkeys(_group(one) for one in listed))
+    return sorted(listed, key=lambda one: tags.index(_group(one)))
 
 
-def _operation(method: str, path: str, operation: Mapping[str, Any]) -> str:
-    proofs = [next(iter(proof), "nothing") for proof in operation["security"]] or ["nothing"]
-    parts = [
-        f'<h2><span class="verb">{method}</span> {_tag("code", escape(path))}</h2>',
-        _tag(
-            "p",
-            _tag("strong", escape(operation["summary"])),
-            ". ",
-            _marked(operation["description"]),
-        ),
-        _tag("p", "Proof: ", _marked(" or ".join(f"`{proof}`" for proof in proofs))),
+def _group(named: Named) -> str:
+    return str(named[2]["tags"][0])
+
+
+def _contents(operations: list[Named]) -> Iterator[str]:
+    """Yield the list of calls."""
+    for name, group in groupby(operations, _group):
+        yield tag("h2", escape(name))
+        yield tag(
+            "ul",
+            *(
+                tag("li", link(one["operationId"], verb(method) + _breakable(path)))
+                for method, path, one in group
+            ),
+        )
+    yield tag("h2", "More")
+    yield tag("ul", tag("li", link("proofs", "Proofs")), tag("li", link("bodies", "Bodies")))
+
+
+def _breakable(path: str) -> str:
+    """Return a path that a narrow column breaks at its slashes only."""
+    return tag("code", escape(path).replace("/", "/<wbr>"))
+
+
+def _introduction(info: Mapping[str, Any]) -> Iterator[str]:
+    yield tag("h1", escape(info["title"]), " API ", tag("small", escape(info["version"])))
+    yield tag("p", marked(info["description"]))
+    yield tag("p", 'For programs: <a href="/api/openapi.json">openapi.json</a>, OpenAPI 3.1.')
+    yield tag("p", "In the examples, ", code("$API"), " is the address that this page has.")
+
+
+def _main(document: Mapping[str, Any], operations: list[Named]) -> Iterator[str]:
+    components = document["components"]
+    examples = Examples(components["schemas"])
+    for name, group in groupby(operations, _group):
+        yield tag("h2", escape(name), look="group")
+        yield from (_section(named, examples) for named in group)
+    yield tag("h2", "Proofs", look="group", anchor="proofs")
+    proofs = components["securitySchemes"].items()
+    yield table((code(name), marked(proof["description"])) for name, proof in proofs)
+    yield tag("h2", "Bodies", look="group", anchor="bodies")
+    yield from (_schema(name, schema) for name, schema in components["schemas"].items())
+
+
+def _section(named: Named, examples: Examples) -> str:
+    method, path, operation = named
+    return tag(
+        "section",
+        tag("h3", escape(operation["summary"])),
+        tag("p", verb(method), " ", code(path), look="call"),
+        tag("p", marked(operation["description"])),
+        tag("p", *_facts(operation), look="facts"),
+        *_asked(operation, examples),
+        tag("h4", "Example"),
+        *(tag("pre", escape(command)) for command in _commands(named, examples)),
+        *_answered(operation, examples),
+        anchor=operation["operationId"],
+    )
+
+
+def _facts(operation: Operation) -> Iterator[str]:
+    proofs = [link("proofs", code(name)) for proof in operation["security"] for name in proof] or [
+        "no proof"
     ]
-    if "requestBody" in operation:
-        parts.append(_tag("p", "Body: ", _content(operation["requestBody"])))
+    is_free = {} in operation["security"] and proofs != ["none"]
+    yield "Proof: " + " or ".join(proofs) + (", or none" if is_free else "")
+    yield ". Limit: " + marked(operation["x-limit"])
+
+
+def _asked(operation: Operation, examples: Examples) -> Iterator[str]:
     if parameters := operation.get("parameters"):
-        parts.append(_table(map(_parameter, parameters)))
-    answers = operation["responses"].items()
-    parts.append(_table(_response(status, response) for status, response in answers))
-    return _tag("section", *parts, id=operation["operationId"])
+        yield tag("h4", "Parameters")
+        yield table(
+            (
+                f"{code(one['name'])} {tag('span', one['in'], look='kind')}",
+                kind_of(one["schema"]),
+                marked(one.get("description", "")),
+            )
+            for one in parameters
+        )
+    if body := operation.get("requestBody"):
+        yield tag("h4", "Body" if body["required"] else "Body, may be absent")
+        for content in body["content"].values():
+            for choice in _choices(content["schema"], examples):
+                yield tag("p", kind_of(choice), ": ", marked(_about(choice, examples)))
+                yield table_of(examples.resolved(choice))
 
 
-def _parameter(parameter: Mapping[str, Any]) -> tuple[str, ...]:
-    return (
-        f"{_tag('code', escape(parameter['name']))} {_tag('small', parameter['in'])}",
-        escape(parameter.get("description", "")),
-        _tag("code", escape(_short(parameter["schema"]))),
+def _choices(schema: Schema, examples: Examples) -> Iterable[Schema]:
+    """Return the forms that a body may have."""
+    forms: list[Schema] = examples.resolved(schema).get("oneOf", [schema])
+    return forms
+
+
+def _about(schema: Schema, examples: Examples) -> str:
+    return " ".join(examples.resolved(schema).get("description", "").split())
+
+
+def _answered(operation: Operation, examples: Examples) -> Iterator[str]:
+    yield tag("h4", "Answers")
+    yield table(
+        (
+            (
+                tag("code", status, look="bad" if status >= "400" else ""),
+                marked(response["description"]) + _headers(response),
+                ", ".join(
+                    kind_of(content["schema"]) for content in response.get("content", {}).values()
+                ),
+            )
+            for status, response in operation["responses"].items()
+        ),
+        look="answers",
+    )
+    status, first = next(iter(operation["responses"].items()))
+    content = first.get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in content:
+        shown = tag("pre", escape(_text(examples.of(content))))
+        yield tag("details", tag("summary", f"Example of a {status}"), shown)
+
+
+def _contents_of(response: Mapping[str, Any]) -> str:
+    contents = response.get("content", {})
+    return ", ".join(
+        kind_of(content["schema"]) if media_type == "application/json" else code(media_type)
+        for media_type, content in contents.items()
     )
 
 
-def _response(status: str, response: Mapping[str, Any]) -> tuple[str, ...]:
-    return _tag("code", status), _marked(response["description"]), _content(response)
+def _headers(response: Mapping[str, Any]) -> str:
+    """Name the headers that not every answer has."""
+    names = [name for name in response.get("headers", {}) if name not in _EVERYWHERE]
+    named = [name for name in names if not name.startswith("RateLimit-")]
+    return tag("div", ", ".join(map(escape, named)), look="kind") if named else ""
 
 
-def _schema(name: str, schema: Mapping[str, Any]) -> str:
-    title = _tag("code", escape(name)) + " " + _marked(schema.get("description", ""))
-    text = _tag("pre", escape(json.dumps(schema, indent=2)))
-    return _tag("section", _tag("details", _tag("summary", title), text), id=f"schema-{name}")
+def _commands(named: Named, examples: Examples) -> Iterator[str]:
+    """Yield a command that makes the call, for each form that its body may have."""
+    method, path, operation = named
+    call = [f'curl {"" if method == "GET" else f"-X {method} "}"$API{path}"']
+    if operation["security"] and {} not in operation["security"]:
+        call.append(f'-H "Authorization: {_authorization(operation)}"')
+    contents = operation.get("requestBody", {}).get("content", {})
+    if not contents:
+        yield _lines(call)
+    for media_type, content in contents.items():
+        for form in _choices(content["schema"], examples):
+            body = _text(examples.of(form, is_full=False), indent=None)
+            yield _lines([*call, f"-H 'Content-Type: {media_type}'", f"-d '{body}'"])
 
 
-def _content(holder: Mapping[str, Any]) -> str:
-    found = []
-    for media_type, content in holder.get("content", {}).items():
-        name = content["schema"].get("$ref", "").rpartition("/")[2]
-        found.append(_link(f"schema-{name}", name) if name else _tag("code", escape(media_type)))
-    return ", ".join(found)
+def _lines(parts: list[str]) -> str:
+    return " \\\n  ".join(parts)
 
 
-def _short(schema: Mapping[str, Any]) -> str:
-    if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
-    if "anyOf" in schema:
-        return " | ".join(_short(choice) for choice in schema["anyOf"])
-    return " | ".join(map(str, schema.get("enum", ()))) or str(schema.get("type", ""))
+def _authorization(operation: Operation) -> str:
+    name = next(iter(operation["security"][0]))
+    shown = {"adminKey": "$ADMIN_API_KEY", "sessionSecret": "$SESSION_SECRET"}
+    return f"Bearer {shown[name]}" if name in shown else "…"
 
 
-def _marked(text: str) -> str:
-    """Escape a text, and set what stands between backticks as code."""
-    parts = escape(text).split("`")
-    return "".join(_tag("code", part) if place % 2 else part for place, part in enumerate(parts))
+def _schema(name: str, schema: Schema) -> str:
+    about = marked(" ".join(schema.get("description", "").split()))
+    return tag(
+        "section", tag("h3", code(name)), tag("p", about), table_of(schema), anchor=f"schema-{name}"
+    )
 
 
-def _table(rows: Iterable[Iterable[str]]) -> str:
-    return _tag("table", *(_tag("tr", *(_tag("td", cell) for cell in row)) for row in rows))
-
-
-def _link(target: str, text: str) -> str:
-    return f'<a href="#{escape(target)}">{_tag("code", escape(text))}</a>'
-
-
-def _tag(name: str, *content: str, id: str = "") -> str:  # noqa: A002 - HTML's name
-    """Return an element; its content is HTML already."""
-    attribute = f' id="{escape(id)}"' if id else ""
-    return f"<{name}{attribute}>{''.join(content)}</{name}>"
+def _text(value: object, *, indent: int | None = 2) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)

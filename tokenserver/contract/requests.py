@@ -16,20 +16,31 @@ from pydantic import (
     model_validator,
 )
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 from sessions.states import State
 
-_SessionIdText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+_SessionIdText = Annotated[
+    str, Field(pattern=r"^[0-9a-f]{32}$", examples=["6f0c1b7e9a2d4c538e17d0b4a95f3c62"])
+]
 _Cursor = Annotated[str, StringConstraints(pattern=r"^[a-z]+~[0-9:a-f]{0,64}$")]
 #: What the names of users begin with where anybody may claim them. No proved one does.
 UNVERIFIED = "unverified:"
 #: Leaves room for what we put in front of a name that is only claimed.
 _USER_ID = r"^[A-Za-z0-9_.@:+-]{1,100}$"
-_Secret = Annotated[str, StringConstraints(max_length=128)]
+_Secret = Annotated[str, Field(max_length=128)]
 
 #: LiveKit itself allows more; an attribute is a label, not a document.
 _MAX_METADATA_CHARS = 4096
 _MAX_ATTRIBUTES = 16
+
+
+def _never(pattern: str) -> JsonDict:
+    """Tell in the document what a text must not look like; the models check it by themselves."""
+    return {"not": {"pattern": pattern}}
+
+
+_PROOF_HERE = "Instead of the header `Authorization`."
 
 
 class _Request(BaseModel):
@@ -38,11 +49,20 @@ class _Request(BaseModel):
     )
 
 
-class StartRequest(_Request):
+class _Body(_Request):
+    """JSON has types of its own: "no" is not false, and "5" is no number. A query has but texts."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class StartRequest(_Body):
     """Body of `POST /api/session/start`; may be absent."""
 
-    user_id: Annotated[str, Field(pattern=_USER_ID)] | None = Field(
+    user_id: (
+        Annotated[str, Field(pattern=_USER_ID, json_schema_extra=_never(f"^{UNVERIFIED}"))] | None
+    ) = Field(
         None,
+        examples=["ada"],
         description="Who it is for. With AUTH_MODE=jwt the token says so, and this must be the "
         "same; otherwise it is a label that proves nothing.",
     )
@@ -85,19 +105,19 @@ class EventHeaders(BaseModel):
     )
 
 
-class StopRequest(_Request):
+class StopRequest(_Body):
     """Body of `POST /api/session/stop`. The secret may come here too: a page that is being
     closed can send a beacon, and beacons carry no headers."""
 
     session_id: _SessionIdText
-    session_secret: _Secret | None = None
+    session_secret: _Secret | None = Field(None, examples=["Wq3vJ0…"], description=_PROOF_HERE)
 
 
-class RejoinRequest(_Request):
+class RejoinRequest(_Body):
     """Body of `POST /api/token` for a session that was started over this API."""
 
     session_id: _SessionIdText
-    session_secret: _Secret | None = None
+    session_secret: _Secret | None = Field(None, examples=["Wq3vJ0…"], description=_PROOF_HERE)
 
 
 def _either(snake: str) -> AliasChoices:
@@ -130,9 +150,17 @@ class StandardTokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    room_name: str = Field("", max_length=256, validation_alias=_either("room_name"))
+    room_name: str = Field(
+        "",
+        max_length=256,
+        validation_alias=_either("room_name"),
+        json_schema_extra=_never("^vf-"),
+    )
     participant_identity: str = Field(
-        "", max_length=256, validation_alias=_either("participant_identity")
+        "",
+        max_length=256,
+        validation_alias=_either("participant_identity"),
+        json_schema_extra=_never("^([Aa][Gg][Ee][Nn][Tt]-|[Uu][Ss][Ee][Rr]-|[Ll][Kk])"),
     )
     participant_name: str = Field("", max_length=128, validation_alias=_either("participant_name"))
     participant_metadata: str = Field(
@@ -141,8 +169,20 @@ class StandardTokenRequest(BaseModel):
     participant_attributes: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=64)],
         Annotated[str, StringConstraints(max_length=256)],
-    ] = Field({}, max_length=_MAX_ATTRIBUTES, validation_alias=_either("participant_attributes"))
-    room_config: RoomConfigRequest | None = Field(None, validation_alias=_either("room_config"))
+    ] = Field(
+        {},
+        max_length=_MAX_ATTRIBUTES,
+        validation_alias=_either("participant_attributes"),
+        json_schema_extra={
+            "propertyNames": {"minLength": 1, "maxLength": 64, **_never(r"^lk\.")},
+        },
+    )
+    room_config: RoomConfigRequest | None = Field(
+        None,
+        validation_alias=_either("room_config"),
+        examples=[{"agents": [{"agent_name": "voicefleet"}]}],
+        description="Which agent, if there are several. Nothing else of a room can be asked for.",
+    )
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
@@ -213,15 +253,15 @@ class SessionsQuery(_Request):
     after: _Cursor | None = Field(None, description="`next` of the page before.")
 
 
-class ResizeRequest(_Request):
+class ResizeRequest(_Body):
     """Body of `POST /api/pool/resize`."""
 
     size: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        description="How many warm processes the fleet shall have."
+        examples=[20], description="How many warm processes the fleet shall have."
     )
 
 
-class DrainRequest(_Request):
+class DrainRequest(_Body):
     """Body of `POST /api/workers/{id}/drain`; may be absent."""
 
     draining: bool = Field(True, description="False lets it take sessions again.")

@@ -23,9 +23,10 @@ from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import EventHeaders
 from tokenserver.endpoints.sessions import look
 from tokenserver.http.call import Call
-from tokenserver.http.operation import handles
+from tokenserver.http.operation import Stream, handles
+from tokenserver.watchers import TOO_MANY_WATCHERS
 
-EVENT_STREAM = "text/event-stream"
+_EVENT = "session"
 
 #: After this a browser comes back to a stream that broke.
 _RETRY_MS = 1000
@@ -40,7 +41,8 @@ _MAX_STREAM_S = 3600.0
 @handles(
     "Follow a session",
     headers=EventHeaders,
-    answers={HTTPStatus.OK: EVENT_STREAM, HTTPStatus.NO_CONTENT: ""},
+    answers={HTTPStatus.OK: Stream(_EVENT, SessionView), HTTPStatus.NO_CONTENT: ""},
+    codes=TOO_MANY_WATCHERS,
 )
 async def follow_session(call: Call) -> Response:
     """Send the session with each change, as server-sent events. Following keeps a place in line."""
@@ -58,7 +60,7 @@ async def follow_session(call: Call) -> Response:
     return _Stream(
         _events(call, changes, last),
         places,
-        media_type=EVENT_STREAM,
+        media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
@@ -124,7 +126,7 @@ def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> b
 
 
 def _event(view: SessionView) -> str:
-    return f"id: {view.revision}\nevent: session\ndata: {view.model_dump_json(by_alias=True)}\n\n"
+    return f"id: {view.revision}\nevent: {_EVENT}\ndata: {view.model_dump_json(by_alias=True)}\n\n"
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

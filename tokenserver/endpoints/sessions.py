@@ -30,6 +30,7 @@ from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
 from tokenserver.state import AppState
+from tokenserver.watchers import TOO_MANY_WATCHERS
 
 logger = logging.getLogger("tokenserver")
 
@@ -42,6 +43,7 @@ _NOT_STARTED = "The media server did not open a room. Please try again."
     headers=StartHeaders,
     answers={HTTPStatus.CREATED: Started, HTTPStatus.ACCEPTED: Waiting},
     errors=(AtCapacity, QueueFull, UserBusy, RateLimited, IdempotencyConflict, SessionOver),
+    codes=((HTTPStatus.FORBIDDEN, "wrong_user"),),
     needs_livekit=True,
 )
 async def start_session(call: Call) -> Response:
@@ -81,7 +83,12 @@ async def start_session(call: Call) -> Response:
     return answer(_started(call.state, seat, applicant_.secret, latency_ms), HTTPStatus.CREATED)
 
 
-@handles("Look at a session", query=LookQuery, answers={HTTPStatus.OK: SessionView})
+@handles(
+    "Look at a session",
+    query=LookQuery,
+    answers={HTTPStatus.OK: SessionView},
+    codes=TOO_MANY_WATCHERS,
+)
 async def get_session(call: Call) -> Response:
     """Show a session to its owner or an admin. Asking keeps a place in line.
 

@@ -26,6 +26,7 @@ from tokenserver.http.operation import handles
     body=TokenRequest,
     answers={HTTPStatus.CREATED: TokenAnswer},
     errors=(SessionOver, StillWaiting),
+    codes=((HTTPStatus.BAD_REQUEST, "unknown_agent"),),
 )
 async def create_token(call: Call) -> Response:
     """Return a token to join with.

@@ -16,6 +16,7 @@ from sessions.errors import SessionNotFound, SessionOver
 from sessions.ids import SessionId, session_of_room
 from tokenserver.access.rules import unauthorized
 from tokenserver.contract.answers import WebhookApplied
+from tokenserver.contract.livekit import WebhookEvent
 from tokenserver.http.answers import answer
 from tokenserver.http.bodies import read_bytes
 from tokenserver.http.call import Call
@@ -25,7 +26,12 @@ from tokenserver.state import AppState
 logger = logging.getLogger("tokenserver")
 
 
-@handles("Take a webhook of LiveKit", answers={HTTPStatus.OK: WebhookApplied}, needs_livekit=True)
+@handles(
+    "Take a webhook of LiveKit",
+    raw_body=("application/webhook+json", WebhookEvent),
+    answers={HTTPStatus.OK: WebhookApplied},
+    needs_livekit=True,
+)
 async def receive_webhook(call: Call) -> Response:
     """Check and apply one event, unless it was applied before. A 5xx makes LiveKit repeat it.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -65,11 +66,16 @@ async def read_json(request: ApiRequest) -> dict[str, Any]:
 def parse_json(raw: bytes) -> object:
     """Return a JSON value as RFC 8259 means it. Raises ApiError 400.
 
-    Python's parser also takes NaN, keys that come twice, half characters (lone surrogates), and
-    any depth that its stack can bear.
+    Python's parser also takes NaN, numbers without end, keys that come twice, half characters
+    (lone surrogates), and any depth that its stack can bear; and it tells 1.0 from 1.
     """
     try:
-        value = json.loads(raw.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
+        value = json.loads(
+            raw.decode("utf-8"),
+            parse_constant=_refuse,
+            parse_float=_number,
+            object_pairs_hook=_once,
+        )
         json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _bad_request("The body is not valid JSON.") from None
@@ -80,6 +86,13 @@ def parse_json(raw: bytes) -> object:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def _number(text: str) -> float | int:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return int(value) if value.is_integer() else value
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Call:
     body: BaseModel | None = None
     query: BaseModel | None = None
     headers: BaseModel | None = None
-    #: The session that the path or the body names, once the caller has proved to own it.
+    #: The session that the path or the body names, once the caller may have it.
     owned: Session | None = None
 
     @property
@@ -49,7 +49,7 @@ class Call:
 
     @property
     def session(self) -> Session:
-        """The session of an operation that only its owner may call."""
+        """The session that the operation names."""
         if self.owned is None:
             raise LookupError("this operation names no session")
         return self.owned

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -173,15 +174,20 @@ async def answer_error(request: Request[Any], error: Exception) -> Response:
         logger.error("unexpected error", exc_info=error, extra={"path": request.url.path})
     if isinstance(error, InvalidUserToken):
         logger.info("refused a user token", extra={"reason": str(error)})
-    body: dict[str, Any] = {"code": answer.code, "message": answer.message}
-    headers = dict(getattr(error, "headers", None) or {})
-    if answer.retry_after_s is not None:
-        body["retryAfter"] = answer.retry_after_s
-        headers["Retry-After"] = str(answer.retry_after_s)
-    if answer.status is HTTPStatus.UNAUTHORIZED:
+    return refusal(answer, getattr(error, "headers", None) or {})
+
+
+def refusal(error: ApiError, headers: Mapping[str, str]) -> Response:
+    """Return an error in its one shape, with these headers and those that belong to it."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    headers = dict(headers)
+    if error.retry_after_s is not None:
+        body["retryAfter"] = error.retry_after_s
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     return JSONResponse(
-        {"success": False, "error": body}, status_code=answer.status, headers=headers
+        {"success": False, "error": body}, status_code=error.status, headers=headers
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, RootModel, ValidationError
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from tokenserver.access.addresses import caller_address, limit_key
 from tokenserver.access.limits import Rule, Verdict, rate_headers
@@ -19,7 +20,7 @@ from tokenserver.access.proofs import bearer, hash_secret, is_admin_key
 from tokenserver.http.bodies import read_json
 from tokenserver.http.call import ApiRequest, Call, Caller
 from tokenserver.http.errors import ApiError, answer_error
-from tokenserver.http.operation import Operation, Unlimited
+from tokenserver.http.operation import Operation, Stream, Unlimited
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -27,10 +28,22 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _MAX_PROOF_CHARS = 8192
 
 
+class PathRoute(Route):
+    """A path that is known, whatever the method: it is not looked for among later paths.
+
+    Else `GET /api/session/start` would ask for the session "start", instead of being a 405.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child = super().matches(scope)
+        return (Match.FULL if match is Match.PARTIAL else match), child
+
+
 def route(operation: Operation) -> Route:
     """Return the route of an operation. HEAD is answered where GET is, unless it would not end."""
-    made = Route(operation.path, guarded(operation), methods=[operation.method])
-    if made.methods and "text/event-stream" in operation.handler.contract.answers.values():
+    made = PathRoute(operation.path, guarded(operation), methods=[operation.method])
+    contents = operation.handler.contract.answers.values()
+    if made.methods and any(isinstance(content, Stream) for content in contents):
         made.methods.discard("HEAD")
     return made
 
@@ -44,12 +57,12 @@ def guarded(operation: Operation) -> Callable[[ApiRequest], Awaitable[Response]]
         try:
             caller = _caller(request)
             verdict = await _counted(operation, request, caller)
+            _check_allowed(verdict)
             response = await _run(operation, request, caller)
         except Exception as error:  # noqa: BLE001 - every refusal carries the headers, too
             response = await answer_error(request, error)
         if verdict is not None:
             response.headers.update(rate_headers(verdict))
-        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     return endpoint
@@ -91,17 +104,20 @@ async def _counted(operation: Operation, request: ApiRequest, caller: Caller) ->
         return None
     limits = request.state["limits"]
     if caller.is_admin:
-        verdict = await limits.hit(Rule.ADMIN, hash_secret(caller.proof))
+        verdict: Verdict = await limits.hit(Rule.ADMIN, hash_secret(caller.proof))
     else:
         verdict = await limits.hit(operation.limit, limit_key(caller.address))
-    if not verdict.is_allowed:
+    return verdict
+
+
+def _check_allowed(verdict: Verdict | None) -> None:
+    if verdict is not None and not verdict.is_allowed:
         raise ApiError(
             HTTPStatus.TOO_MANY_REQUESTS,
             "rate_limited",
             "Too many requests from you. Please wait a moment.",
             retry_after_s=verdict.reset_s,
         )
-    return verdict
 
 
 def checked(kind: type[_Model], value: dict[str, Any]) -> _Model:

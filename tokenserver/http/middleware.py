@@ -6,11 +6,15 @@ import logging
 import re
 import secrets
 import time
+from http import HTTPStatus
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.metrics import ApiMetrics
+from tokenserver.http.errors import ApiError, refusal
 from tokenserver.http.operation import Operation
 
 logger = logging.getLogger("tokenserver.access")
@@ -77,6 +81,22 @@ class AccessLog:
         )
 
 
+class CarefulCors(CORSMiddleware):
+    """Refuses pages of unknown origins in the shape of all our errors."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == HTTPStatus.OK:
+            return answer
+        kept = {
+            name: value
+            for name, value in answer.headers.items()
+            if name not in ("content-length", "content-type")
+        }
+        message = f"{bytes(answer.body).decode()}."
+        return refusal(ApiError(HTTPStatus.BAD_REQUEST, "cors_refused", message), kept)
+
+
 class PlainPaths:
     """Knows no path but those that are spelled plainly.
 
@@ -95,10 +115,12 @@ class PlainPaths:
 
 
 class CarefulHeaders:
-    """Answers are not sniffed, not framed, and tell no other site where they were linked from."""
+    """Answers are not kept, not sniffed, not framed, and tell no other site where they were linked
+    from."""
 
     #: OWASP REST Security Cheat Sheet, "Security headers"; a page sets a policy of its own.
     _HEADERS = (
+        ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
         ("X-Frame-Options", "DENY"),
         ("Referrer-Policy", "no-referrer"),

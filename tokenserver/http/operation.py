@@ -20,8 +20,17 @@ from tokenserver.access.rules import Access
 if TYPE_CHECKING:
     from tokenserver.http.call import Call
 
-#: What an answer holds: a model of JSON, or a media type of its own.
-Content = type[BaseModel] | str
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Server-sent events of one name, each with a model as JSON."""
+
+    event: str
+    of: type[BaseModel]
+
+
+#: What an answer holds: a model of JSON, a stream of them, or a media type of its own.
+Content = type[BaseModel] | Stream | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +43,12 @@ class Contract:
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     headers: type[BaseModel] | None = None
+    #: A body that the handler reads by itself, byte by byte, and how it names its kind.
+    raw_body: tuple[str, type[BaseModel]] | None = None
     #: Exceptions that mean a refusal, besides those of access, limit, body and neighbours.
     errors: tuple[type[Exception], ...] = ()
+    #: The same for what has no exception of its own: status and code.
+    codes: tuple[tuple[HTTPStatus, str], ...] = ()
     #: False for what answers without Redis; anything else may say that it is away.
     needs_store: bool = True
     needs_livekit: bool = False
@@ -74,7 +87,9 @@ def handles(
     body: type[BaseModel] | None = None,
     query: type[BaseModel] | None = None,
     headers: type[BaseModel] | None = None,
+    raw_body: tuple[str, type[BaseModel]] | None = None,
     errors: tuple[type[Exception], ...] = (),
+    codes: tuple[tuple[HTTPStatus, str], ...] = (),
     needs_store: bool = True,
     needs_livekit: bool = False,
 ) -> Callable[[Callable[[Call], Awaitable[Response]]], Handler]:
@@ -88,7 +103,9 @@ def handles(
             body=body,
             query=query,
             headers=headers,
+            raw_body=raw_body,
             errors=errors,
+            codes=codes,
             needs_store=needs_store,
             needs_livekit=needs_livekit,
         )

@@ -40,7 +40,7 @@ async def test_bad_bodies_are_a_400(http: httpx2.AsyncClient, path: str, body: b
     ("method", "path", "status"),
     [
         ("GET", "/nowhere", 404),
-        ("GET", "/api/session/start", 404),
+        ("GET", "/api/session/start", 405),
         ("PUT", "/api/session/start", 405),
         ("GET", "/api/token", 405),
         ("GET", "/api/session/%2e%2e%2f", 404),

@@ -1,0 +1,13 @@
+"""How often an operation may be called, in words."""
+
+from __future__ import annotations
+
+from tokenserver.http.operation import Operation, Unlimited
+
+
+def limit_of(operation: Operation) -> str:
+    """Return which setting limits an operation, or why nothing does."""
+    if isinstance(operation.limit, Unlimited):
+        return f"None. {operation.limit.reason}"
+    setting = f"{operation.limit.removesuffix('s').upper()}_LIMIT_PER_MINUTE"
+    return f"`{setting}` for each address; with an admin key `ADMIN_LIMIT_PER_MINUTE`."
