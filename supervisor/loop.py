@@ -14,11 +14,16 @@ _PASS_DEADLINE_S = 30.0
 
 
 async def run_every(
-    interval_s: float, name: str, one_pass: Callable[[], Awaitable[object]]
+    interval_s: float,
+    name: str,
+    one_pass: Callable[[], Awaitable[object]],
+    *,
+    pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
 ) -> None:
     """Run ``one_pass`` about every ``interval_s`` seconds until cancelled.
 
     The interval is jittered by a tenth, so that loops of several servers do not march in step.
+    ``pause`` may return before its time, when there is something to do.
     """
     while True:
         try:
@@ -26,4 +31,4 @@ async def run_every(
                 await one_pass()
         except Exception:
             logger.exception("a supervisor pass failed", extra={"loop": name})
-        await asyncio.sleep(interval_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret
+        await pause(interval_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret
