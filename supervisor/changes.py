@@ -20,6 +20,7 @@ from sessions.errors import StoreUnavailable
 from sessions.ids import SessionId
 from sessions.states import State
 from sessions.store import SessionStore
+from supervisor.loop import is_to_end
 
 logger = logging.getLogger("supervisor")
 
@@ -97,12 +98,13 @@ class ChangeFeed:
         everybody: what they missed they see when they look.
         """
         pause_s = _FIRST_PAUSE_S
-        while True:
+        while not is_to_end():
             try:
                 cursor = await self._store.journal.cursor()
                 self._wake_all()
                 pause_s = _FIRST_PAUSE_S
                 await self._follow(cursor)
+                return
             except StoreUnavailable as error:
                 logger.warning("changes are not heard of", extra={"reason": str(error)})
             except Exception:
@@ -111,7 +113,7 @@ class ChangeFeed:
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _follow(self, cursor: str) -> None:
-        while True:
+        while not is_to_end():
             for change in await self._store.journal.follow(cursor, block_ms=_BLOCK_MS):
                 cursor = change.cursor
                 self._wake(change.session_id, change.status)

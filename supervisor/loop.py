@@ -31,4 +31,17 @@ async def run_every(
                 await one_pass()
         except Exception:
             logger.exception("a supervisor pass failed", extra={"loop": name})
+        if is_to_end():
+            return
         await pause(interval_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret
+
+
+def is_to_end() -> bool:
+    """Say whether this task has been cancelled, though it goes on.
+
+    In Python 3.11 `asyncio.wait_for` swallows a cancellation that comes when its work is done
+    (CPython issue 86296), and the Redis client uses it for each command. A loop that only waits to
+    be cancelled would then run for ever, and its server never stop.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
