@@ -104,7 +104,6 @@ class ChangeFeed:
                 self._wake_all()
                 pause_s = _FIRST_PAUSE_S
                 await self._follow(cursor)
-                return
             except StoreUnavailable as error:
                 logger.warning("changes are not heard of", extra={"reason": str(error)})
             except Exception:
