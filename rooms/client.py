@@ -100,13 +100,13 @@ class Rooms:
             if participant.kind == ParticipantInfo.Kind.AGENT
         ]
 
-    async def existing(self, rooms: Sequence[str]) -> set[str]:
-        """Return those of some rooms that are there, in one call."""
+    async def metadata(self, rooms: Sequence[str]) -> dict[str, str]:
+        """Return the metadata of those of some rooms that are there, in one call."""
         if not rooms:
-            return set()
+            return {}
         request = api.ListRoomsRequest(names=rooms)
         answer = await self._call(self._client.room.list_rooms, request)
-        return {room.name for room in answer.rooms}
+        return {room.name: room.metadata for room in answer.rooms}
 
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""

@@ -72,14 +72,14 @@ class Dispatcher:
         sessions = (await self._store.views.sessions(ids)).values()
         try:
             # Asked before anything is taken: with LiveKit away, no try is used up.
-            existing = await self._rooms.existing([session.room for session in sessions])
+            there = await self._rooms.metadata([session.room for session in sessions])
         except RoomsError as error:
             logger.warning(
                 "livekit is away; nobody is sent",
                 extra={"reason": str(error), "sessions": len(sessions)},
             )
             return 0
-        tries = [self._try(session, has_room=session.room in existing) for session in sessions]
+        tries = [self._try(session, has_room=session.room in there) for session in sessions]
         return sum(await asyncio.gather(*tries))
 
     async def _try(self, session: Session, *, has_room: bool) -> bool:

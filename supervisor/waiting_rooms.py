@@ -18,6 +18,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Mapping
 
 from rooms.client import Rooms
 from rooms.errors import RoomsError
@@ -58,8 +59,8 @@ class WaitingRooms:
         self._store = store
         self._rooms = rooms
         self._patience_s = patience_s
-        #: What the rooms were told last, of those who wait and those who have just been admitted.
-        self._told: dict[SessionId, str] = {}
+        #: Whose rooms say something that is to change: who waits, or has just been admitted.
+        self._followed: set[SessionId] = set()
         #: Since when rooms of waiting users are not there, by the monotonic clock.
         self._gone_since: dict[SessionId, float] = {}
         self._has_caught_up = False
@@ -83,16 +84,20 @@ class WaitingRooms:
     async def _tell_all(self) -> int:
         await self._catch_up()
         waiting = [s.id for s in await self._sessions(State.QUEUED) if s.joined_at_ms is not None]
-        moved = await self._store.views.sessions([*self._told.keys() - set(waiting)])
-        existing = await self._rooms.existing([room_name(one) for one in (*waiting, *moved)])
-        notes = await self._notes(waiting, existing)
-        for session_id in self._told.keys() - set(waiting):
+        self._followed.update(waiting)
+        moved = await self._store.views.sessions([*self._followed - set(waiting)])
+        said = await self._rooms.metadata([room_name(one) for one in (*waiting, *moved)])
+        notes = await self._notes(waiting, said)
+        for session_id in self._followed - set(waiting):
             session = moved.get(session_id)
-            if session is None or not session.is_live or session.room not in existing:
-                del self._told[session_id]
+            if session is None or not session.is_live or session.room not in said:
+                self._followed.discard(session_id)
             elif session.status in HOLDING:
                 notes[session_id] = _ACTIVE if session.status in _TALKING else _STARTING
-        return sum(await asyncio.gather(*(self._tell(*note) for note in notes.items())))
+        # What a room says is asked, not remembered: others tell it too, and LiveKit may forget.
+        news = [(one, note) for one, note in notes.items() if said[room_name(one)] != note]
+        self._followed -= {one for one, note in notes.items() if said[room_name(one)] == _ACTIVE}
+        return sum(await asyncio.gather(*(self._tell(*item) for item in news)))
 
     async def _catch_up(self) -> None:
         """Go on with what another process has begun: tell once more who was admitted meanwhile."""
@@ -101,7 +106,7 @@ class WaitingRooms:
         for state in HOLDING:
             for session in await self._sessions(state):
                 if (session.joined_at_ms or math.inf) < (session.admitted_at_ms or 0):
-                    self._told[session.id] = ""
+                    self._followed.add(session.id)
         self._has_caught_up = True
 
     async def _sessions(self, state: State) -> list[Session]:
@@ -115,12 +120,14 @@ class WaitingRooms:
                 break
         return sessions
 
-    async def _notes(self, waiting: list[SessionId], existing: set[str]) -> dict[SessionId, str]:
+    async def _notes(
+        self, waiting: list[SessionId], said: Mapping[str, str]
+    ) -> dict[SessionId, str]:
         """Return what those who wait are to be told; give up places whose room is gone."""
         self._gone_since = {
             one: self._gone_since.get(one, time.monotonic())
             for one in waiting
-            if room_name(one) not in existing
+            if room_name(one) not in said
         }
         await asyncio.gather(*map(self._give_up, [*self._gone_since]))
         there = [one for one in waiting if one not in self._gone_since]
@@ -157,18 +164,11 @@ class WaitingRooms:
             logger.warning("a room is gone whose user waited", extra={"session_id": session_id})
 
     async def _tell(self, session_id: SessionId, note: str) -> bool:
-        if self._told.get(session_id) == note:
-            return False
         async with self._turns:
             try:
-                is_there = await self._rooms.set_metadata(room_name(session_id), note)
+                return await self._rooms.set_metadata(room_name(session_id), note)
             except RoomsError as error:
                 logger.warning(
                     "could not tell a room", extra={"session_id": session_id, "reason": str(error)}
                 )
                 return False
-        if note == _ACTIVE:
-            self._told.pop(session_id, None)
-        elif is_there:
-            self._told[session_id] = note
-        return is_there

@@ -41,11 +41,37 @@ async def test_a_room_tells_the_place_in_line_and_what_comes_of_it(
     assert await waiting_rooms.tell_once() == 1
     assert await media.metadata(first.room) == {"status": "active"}
     assert await waiting_rooms.tell_once() == 0
-    assert waiting_rooms._told.keys() == {second.id}
+    assert waiting_rooms._followed == {second.id}
     await media.close(second.room)
     await store.mark_closed(second.id)
     assert await waiting_rooms.tell_once() == 0
-    assert waiting_rooms._told == {}
+    assert waiting_rooms._followed == set()
+
+
+async def test_two_processes_tell_a_room_once(
+    store: SessionStore, rooms: Rooms, media: Media
+) -> None:
+    holder, first = await _wait_in_rooms(store, media, 1)
+    one, other = WaitingRooms(store, rooms), WaitingRooms(store, rooms)
+    assert [await one.tell_once(), await other.tell_once()] == [1, 0]
+    await store.end(holder.id)
+    assert [await other.tell_once(), await one.tell_once()] == [1, 0]
+    await store.claim(first.id, 1, agent("AJ_two"))
+    await store.mark_ready(first.id, 1)
+    assert [await one.tell_once(), await other.tell_once()] == [1, 0]
+
+
+async def test_a_room_that_was_made_anew_is_told_again(
+    store: SessionStore, rooms: Rooms, media: Media
+) -> None:
+    """1. LiveKit starts again. 2. The user comes back, into a room that says nothing."""
+    _, first = await _wait_in_rooms(store, media, 1)
+    waiting_rooms = WaitingRooms(store, rooms)
+    await waiting_rooms.tell_once()
+    await media.close(first.room)
+    await media.make(first.room)
+    assert await waiting_rooms.tell_once() == 1
+    assert await media.metadata(first.room) == _queued(1, None)
 
 
 async def test_the_loop_tells_at_once(
