@@ -75,7 +75,7 @@ class Api:
 @pytest.fixture
 async def busy_worker(fleet: Fleet) -> WorkerProcess:
     """A worker with two warm processes: who has to wait takes one for a moment."""
-    return await fleet.start_worker(**LIMITS, POOL_SIZE="2")
+    return await fleet.start_worker(until_ready=True, **LIMITS, POOL_SIZE="2")
 
 
 @pytest.fixture
