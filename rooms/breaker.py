@@ -138,7 +138,7 @@ class Breaker:
     def _change(self, state: BreakerState) -> None:
         self._state = state
         self._changes += 1
-        self._failures, self._is_trying = 0, False
+        self._is_trying = False
         level = logging.WARNING if state is BreakerState.OPEN else logging.INFO
         logger.log(
             level,

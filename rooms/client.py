@@ -202,5 +202,5 @@ def _translated_errors() -> Iterator[None]:
         if error.code == api.ServerErrorCode.NOT_FOUND:
             raise _NotThereError(error.message) from error
         if error.status >= 500:
-            raise LiveKitUnavailable(f"LiveKit failed ({error.code})") from error
-        raise LiveKitRefused(f"LiveKit refused the call ({error.code})") from error
+            raise LiveKitUnavailable(f"LiveKit failed ({error.status} {error.code})") from error
+        raise LiveKitRefused(f"LiveKit refused the call ({error.status} {error.code})") from error

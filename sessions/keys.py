@@ -2,7 +2,8 @@
 
 Every key starts with ``{prefix}:``. The braces put all of them into one hash slot, so that a
 script may touch several on a Redis Cluster too. A session store never shares a prefix with
-LiveKit's own keys, which have none. What expires a key, or who owns it, stands beside it.
+LiveKit's own keys, which have none. What expires a key, or who owns it, stands beside it. Keys of
+rate limits, ``{prefix}:limits:…``, are named in tokenserver/access/windows.py.
 """
 
 from __future__ import annotations

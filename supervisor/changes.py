@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 
 from sessions.errors import StoreUnavailable
 from sessions.ids import SessionId
+from sessions.journal import Change
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.loop import is_to_end
@@ -27,6 +28,8 @@ logger = logging.getLogger("supervisor")
 #: How long Redis is asked to wait for a change. Half of what a hasty connection waits for an
 #: answer at most: a busy machine is not to be taken for an outage.
 _BLOCK_MS = 200
+#: Changes come in bursts; reading each by itself would cost more than the wait.
+_GATHER_S = 0.02
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -81,7 +84,11 @@ class ChangeFeed:
 
     @asynccontextmanager
     async def watch(self, *states: State) -> AsyncIterator[Subscription]:
-        """Hear of all sessions that come into one of these states; for a loop."""
+        """Hear of all sessions that come into one of these states; for a loop.
+
+        Of those that begin as `starting` nobody hears here: whoever starts one at its first step
+        also sends its agent.
+        """
         subscription = Subscription()
         for state in states:
             self._by_state[state].add(subscription)
@@ -115,12 +122,15 @@ class ChangeFeed:
         while not is_to_end():
             for change in await self._store.journal.follow(cursor, block_ms=_BLOCK_MS):
                 cursor = change.cursor
-                self._wake(change.session_id, change.status)
+                self._wake(change)
+            await asyncio.sleep(_GATHER_S)
 
-    def _wake(self, session_id: SessionId, status: State) -> None:
-        for subscription in self._by_session.get(session_id, ()):
+    def _wake(self, change: Change) -> None:
+        for subscription in self._by_session.get(change.session_id, ()):
             subscription.wake()
-        for subscription in self._by_state[status]:
+        if change.status is State.STARTING and change.revision == 1:
+            return
+        for subscription in self._by_state[change.status]:
             subscription.wake()
 
     def _wake_all(self) -> None:

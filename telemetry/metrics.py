@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 #: Edges on what is promised: a start within 50 ms, an answer within a second.
 _REQUEST_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+_OUTCOMES = ("started", "queued", "resumed", "repeated")
+_RESULTS = ("applied", "repeated", "foreign_room", "of_no_matter", "unknown_session", "refused")
+
 
 class ApiMetrics:
     """What a token server counts. Each application has its own, so that two can live together."""
@@ -49,10 +52,13 @@ class ApiMetrics:
             "1 while the circuit to a neighbour is open, 0.5 while it is tried out, else 0.",
             "dependency",
         )
-        # What has never happened is 0, not missing.
-        for outcome in ("started", "queued", "resumed", "repeated"):
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Show what has never happened as 0, not as missing."""
+        for outcome in _OUTCOMES:
             self.starts.labels(outcome)
-        for result in ("applied", "repeated", "foreign_room", "unknown_session", "refused"):
+        for result in _RESULTS:
             self.webhooks.labels(result)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:

@@ -51,7 +51,7 @@ def lifespan_of(
                 "store": store,
                 "rooms": rooms,
                 "feed": feed,
-                "limits": RateLimits(redis, settings, settings.redis_prefix),
+                "limits": RateLimits(redis, settings),
                 "user_tokens": UserTokens(settings, keys),
                 "redis": circuit,
                 "watchers": watchers,

@@ -59,12 +59,25 @@ def test_the_listener_hears_whoever_calls_out(tmp_path: Path) -> None:
 
 def test_a_whole_conversation_stays_within_the_machine(tmp_path: Path) -> None:
     """The stack starts, seven questions are asked and answered, the stack stops."""
-    report = tmp_path / "report.json"
-    done = offline(
-        report,
-        *(sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-p", "no:cacheprovider"),
+    passes_offline(
+        tmp_path / "report.json",
         "tests/e2e/test_conversation.py::test_seven_questions_in_one_call",
     )
+
+
+@pytest.mark.usefixtures("scripts", "chromium")
+def test_a_page_and_its_browser_stay_within_the_machine(tmp_path: Path) -> None:
+    """The same with LiveKit's JavaScript clients, which a page is built with first."""
+    passes_offline(
+        tmp_path / "report.json",
+        "tests/e2e/clients/test_browser.py::test_a_page_talks_with_the_agent",
+    )
+
+
+def passes_offline(report: Path, test: str) -> None:
+    """Run one test offline. It passes, and nothing has called out."""
+    options = ("-q", "-p", "no:randomly", "-p", "no:cacheprovider")
+    done = offline(report, sys.executable, "-m", "pytest", *options, test)
     assert done.returncode == 0, done.stdout[-8000:]
     assert "1 passed" in done.stdout
     assert json.loads(report.read_text()) == []

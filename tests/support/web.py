@@ -12,10 +12,11 @@ import pytest
 
 from devstack.errors import ToolMissing
 from devstack.install.node import Node, find_node
+from devstack.install.tools import CHROMIUM
 from devstack.install.web import WEB, is_web_current
 from devstack.settings import process_environment
 from tests.support.pages import PageServer
-from tests.support.servers import lacking
+from tests.support.servers import lacking, program
 
 _NODE_ENDS_WITHIN_S = 90.0
 
@@ -62,6 +63,12 @@ def scripts() -> Scripts:
         return Scripts(node=find_node(process_environment()))
     except ToolMissing as error:
         lacking(str(error))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """A browser; downloads nothing."""
+    return program(CHROMIUM)
 
 
 @pytest.fixture(scope="session")

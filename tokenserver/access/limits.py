@@ -1,40 +1,34 @@
-"""How often a caller may call: windows that slide, counted in Redis for all servers together.
+"""How often somebody may call: verdicts, and the headers that tell them.
 
-While Redis is away, each server counts for itself: callers stay limited, and nobody is locked out
-by an outage. Capacity is another matter: without the store nothing is admitted.
+Counted in Redis, for all replicas together. When Redis is away each replica counts for itself, in
+memory and from nothing: callers then have a limit per replica. That is for the limits here; how
+many sessions there may be is the store's, which admits none without Redis.
 """
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import logging
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from types import MappingProxyType
 
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage, Storage
-from limits.aio.storage.redis.redispy import RedispyBridge
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.typing import AsyncRedisClient
-from redis.exceptions import RedisError
+from limits import RateLimitItem, RateLimitItemPerSecond
+from redis.exceptions import RedisClusterException, RedisError
 
 from sessions.batch import Client
-from tokenserver.access.settings import AccessSettings
+from tokenserver.access.windows import LocalWindows, SharedWindows, Window
+from tokenserver.settings import TokenserverSettings
 
-logger = logging.getLogger("tokenserver")
+logger = logging.getLogger("tokenserver.limits")
 
-#: After a failure Redis is not asked for so long: no call waits for it twice.
-_PAUSE_S = 2.0
-#: So many callers are counted without Redis; beyond that, counting starts anew.
-_MOST_IN_MEMORY = 20_000
+_DIGEST_BYTES = 16
 
 
 class Rule(StrEnum):
-    """What is limited."""
+    """What is limited; each is counted apart from the others."""
 
     STARTS = "starts"
     TOKENS = "tokens"
@@ -42,107 +36,124 @@ class Rule(StrEnum):
     ADMIN = "admin"
 
 
+#: Which setting says how many calls of a kind somebody may make in a minute.
+SETTINGS: Mapping[Rule, str] = MappingProxyType(
+    {
+        Rule.STARTS: "start_limit_per_minute",
+        Rule.TOKENS: "token_limit_per_minute",
+        Rule.READS: "read_limit_per_minute",
+        Rule.ADMIN: "admin_limit_per_minute",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of a call: how many are allowed in a window, and left; when there is room again."""
+    """Whether a call may go on, and what is left."""
 
+    is_allowed: bool
     limit: int
     remaining: int
+    #: When one more call will be free, in whole seconds; 1 or more.
     reset_s: int
-    is_allowed: bool
 
 
 class RateLimits:
-    """Counts calls. ``items`` says what each rule allows, instead of the settings."""
+    """Counts calls. Shares the client it is given, and does not close it."""
 
     def __init__(
         self,
         redis: Client,
-        settings: AccessSettings,
-        prefix: str,
-        items: Mapping[Rule, RateLimitItem] | None = None,
+        settings: TokenserverSettings,
+        *,
+        period_s: int = 60,
+        cooldown_s: float = 2.0,
     ) -> None:
-        self._items = items or {
-            Rule.STARTS: RateLimitItemPerMinute(settings.start_limit_per_minute),
-            Rule.TOKENS: RateLimitItemPerMinute(settings.token_limit_per_minute),
-            Rule.READS: RateLimitItemPerMinute(settings.read_limit_per_minute),
-            Rule.ADMIN: RateLimitItemPerMinute(settings.admin_limit_per_minute),
+        self._items = {
+            rule: RateLimitItemPerSecond(getattr(settings, name), period_s, namespace=rule)
+            for rule, name in SETTINGS.items()
         }
-        self._shared = _OurRedis(redis, prefix)
-        self._own = MemoryStorage()
-        self._paused_until_s = -math.inf
-        self._is_away = False
+        # The same in all replicas, and known to nobody else.
+        secret = settings.livekit_api_secret.get_secret_value()
+        self._hash_key = hmac.digest(secret.encode(), b"names of rate limits", "sha256")
+        self._shared = SharedWindows(redis, settings.redis_prefix)
+        self._local = LocalWindows()
+        self._cooldown_s = cooldown_s
+        #: While Redis is away, nobody asks it before this time of the monotonic clock.
+        self._ask_at_s: float | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether calls are counted in Redis, as far as the last one knew."""
+        return self._ask_at_s is None
 
     async def hit(self, rule: Rule, who: str) -> Verdict:
-        """Count a call of one caller."""
-        caller = hashlib.sha256(who.encode("utf-8", "replace")).hexdigest()[:32]
-        if time.monotonic() >= self._paused_until_s:
-            try:
-                verdict = await _hit(self._shared, self._items[rule], rule, caller)
-            except (RedisError, OSError, TimeoutError) as error:
-                self._note_failure(error)
-            else:
-                self._note_success()
-                return verdict
-        if len(self._own.storage) > _MOST_IN_MEMORY:
-            await self._own.reset()
-        return await _hit(self._own, self._items[rule], rule, caller)
+        """Count a call of somebody: an address (as `limit_key` gives it), a user, an admin key.
 
-    def _note_failure(self, error: Exception) -> None:
-        self._paused_until_s = time.monotonic() + _PAUSE_S
-        if not self._is_away:
-            self._is_away = True
-            logger.warning(
-                "rate limits are counted here alone", extra={"reason": type(error).__name__}
-            )
+        A call that is refused does not count. `who` may be a secret: only a keyed hash of it
+        leaves this process, so that those who can list keys in Redis cannot try addresses.
+        """
+        item, name = self._items[rule], self._digest(who)
+        window = await self._ask_redis(item, name) or await self._local.hit(item, name)
+        return _verdict(item, window)
 
-    def _note_success(self) -> None:
-        if self._is_away:
-            self._is_away = False
+    async def _ask_redis(self, item: RateLimitItem, name: str) -> Window | None:
+        """Return what Redis has counted, or None when it is away.
+
+        Each caller would have to wait for Redis to time out. So after one has, the others do not
+        ask for a while; then one of them tries, and the rest go on without.
+        """
+        is_trial = self._ask_at_s is not None
+        now_s = time.monotonic()
+        if self._ask_at_s is not None:
+            if now_s < self._ask_at_s:
+                return None
+            self._ask_at_s = now_s + self._cooldown_s
+        try:
+            window = await self._shared.hit(item, name)
+        except (RedisError, RedisClusterException) as error:
+            self._note_outage(error)
+            return None
+        if is_trial:
+            self._ask_at_s = None
             logger.info("rate limits are counted in Redis again")
+        return window
+
+    def _note_outage(self, error: Exception) -> None:
+        """Keep from asking for a while; said once for all who find out."""
+        if self._ask_at_s is None:
+            # Not the error's text: it may quote the address of Redis.
+            logger.warning(
+                "rate limits are counted by this process alone: Redis does not answer",
+                extra={"error": type(error).__name__},
+            )
+        self._ask_at_s = time.monotonic() + self._cooldown_s
+
+    def _digest(self, who: str) -> str:
+        text = who.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._hash_key, text, "sha256")[:_DIGEST_BYTES].hex()
+
+
+def _verdict(item: RateLimitItem, window: Window) -> Verdict:
+    period_s = item.get_expiry()
+    return Verdict(
+        is_allowed=window.is_allowed,
+        limit=item.amount,
+        remaining=window.remaining(item.amount, period_s),
+        reset_s=window.next_in_s(period_s),
+    )
 
 
 def rate_headers(verdict: Verdict) -> dict[str, str]:
-    """Return what tells a caller how much is left.
+    """Return the headers that tell a caller about a verdict.
 
-    Names of draft-ietf-httpapi-ratelimit-headers-06, which clients know; `Retry-After` as RFC 9110.
+    As in draft-ietf-httpapi-ratelimit-headers-06, the last one with a field for each number, which
+    is what clients know; later drafts put them into two structured ones. `Retry-After` (RFC 9110,
+    10.2.3) stands for a refusal only.
     """
     headers = {
         "RateLimit-Limit": str(verdict.limit),
         "RateLimit-Remaining": str(verdict.remaining),
         "RateLimit-Reset": str(verdict.reset_s),
     }
-    if not verdict.is_allowed:
-        headers["Retry-After"] = str(verdict.reset_s)
-    return headers
-
-
-async def _hit(storage: Storage, item: RateLimitItem, rule: Rule, caller: str) -> Verdict:
-    limiter = SlidingWindowCounterRateLimiter(storage)
-    is_allowed = await limiter.hit(item, rule, caller)
-    stats = await limiter.get_window_stats(item, rule, caller)
-    return Verdict(
-        limit=item.amount,
-        remaining=stats.remaining if is_allowed else 0,
-        reset_s=max(1, math.ceil(stats.reset_time - time.time())),
-        is_allowed=is_allowed,
-    )
-
-
-class _OurRedis(RedisStorage):
-    """The library's storage, on our own connections: with our deadlines, and wherever Redis is."""
-
-    def __init__(self, redis: Client, prefix: str) -> None:
-        self._redis = redis
-        # In one hash slot with all our keys.
-        super().__init__(
-            "async+redis://", implementation="redispy", key_prefix=f"{{{prefix}}}:limits"
-        )
-
-    def configure_bridge(self) -> None:
-        bridge = self.bridge
-        if not isinstance(bridge, RedispyBridge):
-            raise TypeError("limits took another client library")
-        client = cast(AsyncRedisClient, self._redis)  # said by a protocol of its own
-        bridge.storage = client
-        bridge.connection_getter = lambda _: client
+    return headers if verdict.is_allowed else {**headers, "Retry-After": str(verdict.reset_s)}

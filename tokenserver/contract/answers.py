@@ -24,7 +24,9 @@ class Answer(BaseModel):
 class ErrorBody(BaseModel):
     """What went wrong: a code for programs, a message for people."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
 
     code: str
     message: str

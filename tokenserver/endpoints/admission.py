@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Self
 
-from sessions.ids import UserId, new_identity, new_session_id
-from sessions.model import IdempotencyKey, Newcomer, UserPolicy
+from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
+from sessions.model import Admission, IdempotencyKey, Newcomer, Session, UserPolicy
+from sessions.states import State
 from tokenserver.access.proofs import derived_session_secret, hash_secret, new_session_secret
 from tokenserver.access.settings import AuthMode
 from tokenserver.contract.requests import UNVERIFIED, StartHeaders, StartRequest
@@ -23,6 +25,49 @@ class Applicant:
     policy: UserPolicy
     secret: str = field(repr=False)
     idempotency: IdempotencyKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """What a start came to, as far as its answer needs to know."""
+
+    id: SessionId
+    status: State
+    user_id: UserId | None
+    identity: str
+    epoch: int
+    prewarmed: bool | None = None
+    #: Whether nobody is known to have opened the room and sent its agent.
+    is_new: bool = True
+
+    @property
+    def room(self) -> str:
+        """The name of the room."""
+        return room_name(self.id)
+
+    @classmethod
+    def of_newcomer(cls, newcomer: Newcomer, admission: Admission) -> Self:
+        """Return the seat of a session that was made just now; nothing has to be read for that."""
+        return cls(
+            id=newcomer.id,
+            status=admission.status,
+            user_id=newcomer.user_id,
+            identity=newcomer.identity,
+            epoch=admission.epoch,
+        )
+
+    @classmethod
+    def of_session(cls, session: Session) -> Self:
+        """Return the seat of a session that was there."""
+        return cls(
+            id=session.id,
+            status=session.status,
+            user_id=session.user_id,
+            identity=session.identity,
+            epoch=session.epoch,
+            prewarmed=session.prewarmed,
+            is_new=session.claimed_at_ms is None,
+        )
 
 
 def applicant(call: Call) -> Applicant:

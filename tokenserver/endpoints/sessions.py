@@ -25,7 +25,7 @@ from tokenserver.access.proofs import is_secret_of
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
 from tokenserver.contract.requests import LookQuery, StartHeaders, StartRequest, StopRequest
 from tokenserver.contract.views import MESSAGES, may_join, session_view
-from tokenserver.endpoints.admission import Applicant, applicant
+from tokenserver.endpoints.admission import Applicant, Seat, applicant
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
@@ -61,25 +61,24 @@ async def start_session(call: Call) -> Response:
         may_wait=call.asked(StartRequest).queue,
         idempotency=applicant_.idempotency,
     )
-    session = await _admitted_session(call.state, applicant_, admission)
-    if admission.status is State.STARTING and session.claimed_at_ms is None:
-        await _open_room(call.state, session)
+    seat = await _seat(call.state, applicant_, admission)
+    if seat.status is State.STARTING and seat.is_new:
+        await _open_room(call.state, seat)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["metrics"].starts.labels(_outcome(admission)).inc()
     logger.info(
         "session started",
         extra={
-            "session_id": session.id,
+            "session_id": seat.id,
             "outcome": admission.outcome,
-            "status": session.status,
+            "status": seat.status,
             "latency_ms": latency_ms,
         },
     )
-    if admission.status is State.QUEUED:
-        return answer(
-            _waiting(session, admission, applicant_.secret, latency_ms), HTTPStatus.ACCEPTED
-        )
-    return answer(_started(call.state, session, applicant_.secret, latency_ms), HTTPStatus.CREATED)
+    if seat.status is State.QUEUED:
+        waiting = _waiting(seat, admission, applicant_.secret, latency_ms)
+        return answer(waiting, HTTPStatus.ACCEPTED)
+    return answer(_started(call.state, seat, applicant_.secret, latency_ms), HTTPStatus.CREATED)
 
 
 @handles("Look at a session", query=LookQuery, answers={HTTPStatus.OK: SessionView})
@@ -137,7 +136,7 @@ async def look(call: Call) -> SessionView:
     )
 
 
-def join_token(state: AppState, session: Session) -> str:
+def join_token(state: AppState, session: Session | Seat) -> str:
     """Return a token for the user of a session."""
     settings = state["settings"]
     participant = Participant(room=session.room, identity=session.identity)
@@ -159,33 +158,31 @@ async def _wait_for_change(call: Call, asked: LookQuery) -> None:
             await changes.wait(asked.wait)
 
 
-async def _admitted_session(state: AppState, who: Applicant, admission: Admission) -> Session:
+async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
     """Return the session that a start came to: its own, or the one that was there.
 
     Raises SessionOver for one that is over, IdempotencyConflict when its secret was changed since.
     """
-    session = await state["store"].get(admission.session_id)
     if admission.outcome is Outcome.NEW:
-        return session
+        return Seat.of_newcomer(who.newcomer, admission)
+    session = await state["store"].get(admission.session_id)
     if session.is_over:
         raise SessionOver(session.status)
-    if not is_secret_of(session, who.secret):
+    # One that was resumed is the user's, whichever tab has the last secret.
+    if admission.outcome is Outcome.KNOWN and not is_secret_of(session, who.secret):
         raise IdempotencyConflict(session.id)
-    return session
+    return Seat.of_session(session)
 
 
-async def _open_room(state: AppState, session: Session) -> None:
+async def _open_room(state: AppState, seat: Seat) -> None:
     """Open the room with its agent. Twice is once: in a room that is there, nothing happens."""
     assignment = Assignment(
-        session_id=session.id,
-        user_id=session.user_id,
-        identity=session.identity,
-        epoch=session.epoch,
+        session_id=seat.id, user_id=seat.user_id, identity=seat.identity, epoch=seat.epoch
     )
     try:
-        await state["rooms"].open(session.room, assignment.to_metadata())
+        await state["rooms"].open(seat.room, assignment.to_metadata())
     except RoomsError:
-        await state["store"].fail(session.id, _NOT_STARTED)
+        await state["store"].fail(seat.id, _NOT_STARTED)
         raise
 
 
@@ -206,31 +203,31 @@ def _outcome(admission: Admission) -> str:
     return "resumed" if admission.outcome is Outcome.RESUMED else "repeated"
 
 
-def _started(state: AppState, session: Session, secret: str, latency_ms: float) -> Started:
+def _started(state: AppState, seat: Seat, secret: str, latency_ms: float) -> Started:
     return Started(
-        session_id=session.id,
-        status=session.status,
-        message=MESSAGES[session.status],
+        session_id=seat.id,
+        status=seat.status,
+        message=MESSAGES[seat.status],
         # Known once an agent has claimed the session; `GET /api/session/{id}` tells.
-        prewarmed=session.prewarmed,
+        prewarmed=seat.prewarmed,
         session_secret=secret,
-        room_name=session.room,
+        room_name=seat.room,
         server_url=state["settings"].public_url,
-        participant_token=join_token(state, session),
+        participant_token=join_token(state, seat),
         latency_ms=latency_ms,
     )
 
 
-def _waiting(session: Session, place: Place, secret: str, latency_ms: float) -> Waiting:
+def _waiting(seat: Seat, place: Place, secret: str, latency_ms: float) -> Waiting:
     queue = QueuePlace.of(place)
     if queue is None:
         raise LookupError("a session that waits has a place")
     return Waiting(
-        session_id=session.id,
+        session_id=seat.id,
         status=State.QUEUED,
         message=MESSAGES[State.QUEUED],
         session_secret=secret,
-        room_name=session.room,
+        room_name=seat.room,
         latency_ms=latency_ms,
         estimated_wait=queue.eta_seconds,
         queue=queue,

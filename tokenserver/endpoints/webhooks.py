@@ -37,12 +37,22 @@ async def receive_webhook(call: Call) -> Response:
     if session_id is None:
         webhooks.labels("foreign_room").inc()
         return answer(WebhookApplied(applied=False))
+    if not _matters(event):
+        webhooks.labels("of_no_matter").inc()
+        return answer(WebhookApplied(applied=False))
     if await store.is_event_applied(event.id):
         webhooks.labels("repeated").inc()
         return answer(WebhookApplied(applied=False))
     webhooks.labels(await _apply(call.state, event, session_id)).inc()
     await store.mark_event_applied(event.id)
     return answer(WebhookApplied(applied=True))
+
+
+def _matters(event: RoomEvent) -> bool:
+    """Say whether an event can change a session. Most are about tracks, and about agents."""
+    return event.kind in {"room_started", "room_finished"} or (
+        event.kind == "participant_joined" and event.is_user
+    )
 
 
 async def _checked_event(call: Call) -> RoomEvent:
@@ -63,7 +73,7 @@ async def _apply(state: AppState, event: RoomEvent, session_id: SessionId) -> st
         match event.kind:
             case "room_started":
                 await _close_if_over(state, session_id)
-            case "participant_joined" if event.is_user:
+            case "participant_joined":
                 await store.mark_joined(session_id)
             case "room_finished":
                 await store.mark_closed(session_id)

@@ -171,6 +171,8 @@ async def answer_error(request: Request[Any], error: Exception) -> Response:
     answer = api_error(error)
     if answer.status is HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("unexpected error", exc_info=error, extra={"path": request.url.path})
+    if isinstance(error, InvalidUserToken):
+        logger.info("refused a user token", extra={"reason": str(error)})
     body: dict[str, Any] = {"code": answer.code, "message": answer.message}
     headers = dict(getattr(error, "headers", None) or {})
     if answer.retry_after_s is not None:

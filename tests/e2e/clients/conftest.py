@@ -1,4 +1,4 @@
-"""A browser, a page, and something to say."""
+"""Something to say."""
 
 from __future__ import annotations
 
@@ -7,20 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from devstack.install.tools import CHROMIUM
 from devstack.talk.audio import Sound
-from tests.support.servers import RunningStack, program
+from tests.support.servers import RunningStack
 from tests.support.speech import speak
 
 QUESTION = "What is seven plus five?"
 _RATE = 48_000
 #: Before the question: joining, and the agent's greeting. After it: the answer.
 _BEFORE_S, _AFTER_S = 8.0, 12.0
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Path:
-    return program(CHROMIUM)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ CAPACITY = 5
 class TokenServer:
     url: str
     log: Path
+    redis_url: str
     livekit: LiveKitServer
 
 
@@ -50,6 +51,7 @@ def tokenserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TokenServe
         yield TokenServer(
             url=f"http://127.0.0.1:{ports.tokenserver}",
             log=run_dir / "tokenserver.log",
+            redis_url=f"redis://127.0.0.1:{ports.redis}/0",
             livekit=LiveKitServer(
                 url=f"ws://127.0.0.1:{ports.livekit}",
                 http_url=f"http://127.0.0.1:{ports.livekit}",

@@ -147,6 +147,17 @@ def test_a_cancelled_try_leaves_it_to_the_next_caller(rig: Rig) -> None:
     assert rig.breaker.state is CLOSED
 
 
+def test_a_late_cancellation_makes_no_room_for_a_second_try(rig: Rig) -> None:
+    late = rig.breaker.guard()
+    late.__enter__()
+    rig.open()
+    rig.now_s += OPEN_S
+    with rig.breaker.guard():
+        error = asyncio.CancelledError()
+        late.__exit__(asyncio.CancelledError, error, None)
+        assert rig.is_refused()
+
+
 def test_closed_again_it_counts_from_the_start(rig: Rig) -> None:
     rig.open()
     rig.now_s += OPEN_S

@@ -98,6 +98,12 @@ def test_what_our_server_did_not_sign_is_refused(forge: Callable[[], str]) -> No
     assert SECRET not in str(caught.value)
 
 
+def test_a_participants_token_is_refused_for_what_it_is() -> None:
+    """It is signed with the right key: only the missing hash tells it from a webhook's."""
+    with pytest.raises(BadWebhook, match="ours and not for a webhook"):
+        read_webhook(settings(), BODY, participant_token())
+
+
 def test_what_our_server_signed_is_read() -> None:
     event = read_webhook(settings(), BODY, sign(claims()))
     assert (event.id, event.kind, event.room, event.is_user) == (

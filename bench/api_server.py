@@ -1,0 +1,92 @@
+"""A token server of the benchmark's own, with the Redis and LiveKit it needs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from devstack.errors import PortTaken, ToolMissing
+from devstack.install.tools import LIVEKIT, REDIS, Tool, find_tool
+from devstack.services.keys import Keys
+from devstack.services.ports import LOOPBACK, Ports, random_ports
+from devstack.services.process import Command
+from devstack.services.readiness import http_ok
+from devstack.services.servers import livekit_service, redis_service
+from devstack.services.service import Service
+from devstack.services.stack import Stack
+from devstack.settings import REPO
+
+_START_ATTEMPTS = 5
+#: The crowd has one address, and is no attack.
+_NO_LIMIT = "100000"
+
+
+@asynccontextmanager
+async def running_api(env: Mapping[str, str], folder: Path) -> AsyncIterator[str]:
+    """Run the three until the block is left; yield the address of the API. Raises ToolMissing."""
+    redis, livekit = _program(REDIS, env), _program(LIVEKIT, env)
+    for attempt in range(1, _START_ATTEMPTS + 1):
+        ports = random_ports()
+        stack = Stack(_services(redis, livekit, ports=ports, env=env, folder=folder))
+        try:
+            await stack.start()
+        except PortTaken:
+            await stack.stop()
+            if attempt == _START_ATTEMPTS:
+                raise
+        except BaseException:
+            await stack.stop()
+            raise
+        else:
+            break
+    try:
+        yield f"http://{LOOPBACK}:{ports.tokenserver}"
+    finally:
+        await stack.stop()
+
+
+def _services(
+    redis: Path, livekit: Path, *, ports: Ports, env: Mapping[str, str], folder: Path
+) -> Sequence[Service]:
+    keys = Keys.generate()
+    url = f"http://{LOOPBACK}:{ports.tokenserver}"
+    variables = {
+        "TOKENSERVER_PORT": str(ports.tokenserver),
+        "REDIS_URL": f"redis://{LOOPBACK}:{ports.redis}/0",
+        "LIVEKIT_URL": f"ws://{LOOPBACK}:{ports.livekit}",
+        "LIVEKIT_API_KEY": keys.livekit_api_key,
+        "LIVEKIT_API_SECRET": keys.livekit_api_secret,
+        "MAX_SESSIONS": "10000",
+        "START_LIMIT_PER_MINUTE": _NO_LIMIT,
+        "READ_LIMIT_PER_MINUTE": _NO_LIMIT,
+        "START_LEASE_S": "600",
+        "CLAIM_DEADLINE_S": "60",
+        "SHUTDOWN_DELAY_S": "0",
+    }
+    command = Command(
+        name="tokenserver",
+        argv=(sys.executable, "-m", "tokenserver"),
+        env={**env, **variables},
+        log=folder / "tokenserver.log",
+        cwd=REPO,
+    )
+    return [
+        redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
+        livekit_service(
+            livekit,
+            ports=ports,
+            keys=keys,
+            run_dir=folder,
+            env=env,
+            webhook_url=f"{url}/livekit/webhook",
+        ),
+        Service(command=command, url=url, ready=http_ok(f"{url}/readyz")),
+    ]
+
+
+def _program(tool: Tool, env: Mapping[str, str]) -> Path:
+    if found := find_tool(tool, env):
+        return found
+    raise ToolMissing(f"no {tool.program} here: run `make setup`, or set {tool.setting}")

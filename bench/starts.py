@@ -1,0 +1,174 @@
+"""Measures `POST /api/session/start`: `python -m bench.starts --help`.
+
+It starts its own Redis, livekit-server and token server, and is a crowd of users itself. No worker
+runs: a start does not wait for one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+
+from bench.api_server import running_api
+from bench.progress import Progress
+from bench.table import Aim, Row, Table
+from devstack.errors import DevstackError
+from devstack.settings import load_environment
+from devstack.terminal import Terminal
+
+_AIM = Aim(limit=50)
+_STARTERS = 20
+
+
+@dataclass(slots=True)
+class Crowd:
+    """Users with one connection each, and how long their starts took, in ms."""
+
+    http: aiohttp.ClientSession
+    took_ms: list[float] = field(default_factory=list)
+    server_ms: list[float] = field(default_factory=list)
+    started: list[Mapping[str, str]] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Start a session and note how long the answer took."""
+        began = time.perf_counter()
+        async with self.http.post("/api/session/start", json={}) as answer:
+            value = await answer.json()
+        took_ms = (time.perf_counter() - began) * 1000
+        if answer.status != 201:
+            raise RuntimeError(f"a start was answered with {answer.status}: {value}")
+        self.took_ms.append(took_ms)
+        self.server_ms.append(value["latencyMs"])
+        self.started.append(value)
+
+    async def leave(self) -> None:
+        """Stop all sessions, so that rooms do not pile up."""
+        for session in self.started:
+            body = {name: session[name] for name in ("sessionId", "sessionSecret")}
+            async with self.http.post("/api/session/stop", json=body) as answer:
+                await answer.read()
+        self.started.clear()
+
+
+async def one_after_the_other(crowd: Crowd, count: int) -> None:
+    """One user starts a session, and when that is answered another."""
+    for _ in range(count):
+        await crowd.start()
+
+
+async def each_once_a_second(crowd: Crowd, count: int) -> None:
+    """20 users start a session about once a second each, whenever they like."""
+
+    async def starter() -> None:
+        await asyncio.sleep(random.uniform(0, 1))  # noqa: S311 - no secret
+        for _ in range(count // _STARTERS):
+            began = time.monotonic()
+            await crowd.start()
+            pause_s = random.uniform(0.5, 1.5)  # noqa: S311
+            await asyncio.sleep(max(0.0, pause_s - (time.monotonic() - began)))
+
+    await asyncio.gather(*(starter() for _ in range(_STARTERS)))
+
+
+async def all_at_once(crowd: Crowd, count: int) -> None:
+    """20 users start a session at the same moment, and again when all are answered."""
+    for _ in range(count // _STARTERS):
+        await asyncio.gather(*(crowd.start() for _ in range(_STARTERS)))
+        await crowd.leave()
+
+
+_LOADS: Mapping[str, Callable[[Crowd, int], Awaitable[None]]] = {
+    "one after the other": one_after_the_other,
+    "20 users, each once a second": each_once_a_second,
+    "20 users at the same moment": all_at_once,
+}
+
+
+async def measure(url: str, count: int, progress: Progress) -> Table:
+    """Put each load on the server in turn."""
+    rows = []
+    connector = aiohttp.TCPConnector(limit=_STARTERS)
+    async with aiohttp.ClientSession(url, connector=connector) as http:
+        await all_at_once(Crowd(http), _STARTERS)  # connections, and everything that is lazy
+        for name, load in _LOADS.items():
+            progress.tell(name)
+            crowd = Crowd(http)
+            await load(crowd, count)
+            await crowd.leave()
+            rows.append(_row(name, crowd))
+    return Table(
+        part="starts",
+        question="ms from the request to the answer, room and dispatch included",
+        subject="load",
+        rows=rows,
+        notes=(
+            f"{count} starts of each; the crowd runs on the same cores as the servers",
+            "server: as the server measures itself (`latencyMs`)",
+        ),
+    )
+
+
+def _row(name: str, crowd: Crowd) -> Row:
+    took = statistics.quantiles(crowd.took_ms, n=100, method="inclusive")
+    server = statistics.quantiles(crowd.server_ms, n=100, method="inclusive")
+    return Row(
+        name=name,
+        figures={
+            "p50": round(took[49], 1),
+            "p90": round(took[89], 1),
+            "p99": round(took[98], 1),
+            "p50 server": round(server[49], 1),
+            "p99 server": round(server[98], 1),
+        },
+        aim=_AIM,
+        judged="p99",
+    )
+
+
+async def _run(count: int, env: Mapping[str, str]) -> Table:
+    with tempfile.TemporaryDirectory(prefix="bench-starts-") as folder:
+        async with running_api(env, Path(folder)) as url:
+            progress = Progress("starts", Terminal(env, sys.stderr))
+            table = await measure(url, count, progress)
+            progress.done()
+            return table
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return 0 when it ran through, whatever it found."""
+    parser = argparse.ArgumentParser(prog="python -m bench.starts", description=__doc__)
+    parser.add_argument("--starts", type=int, default=400, metavar="N", help="of each load (400)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(argv)
+    env = load_environment()
+    terminal = Terminal(env)
+    terminal.line(
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}"
+    )
+    try:
+        table = asyncio.run(_run(max(_STARTERS, options.starts), env))
+    except (DevstackError, OSError) as error:
+        Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
+        return 1
+    table.show(terminal)
+    if options.json:
+        options.json.write_text(json.dumps(table.as_json(), indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

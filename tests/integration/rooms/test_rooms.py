@@ -1,0 +1,112 @@
+"""Rooms on a real server: agents sent for, metadata seen, agents told from users."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from livekit import api, rtc
+
+from rooms.client import Rooms, open_rooms
+from tests.integration.rooms.conftest import Settle, new_room
+from tests.support.servers import LiveKitServer
+from tests.support.wait import eventually
+
+
+@pytest.fixture
+async def rooms(settle: Settle) -> AsyncIterator[Rooms]:
+    async with open_rooms(settle(livekit_timeout_s=20)) as rooms:
+        yield rooms
+
+
+@pytest.fixture
+async def room(rooms: Rooms) -> AsyncIterator[str]:
+    """A room that is there, without an agent on its way."""
+    name = new_room()
+    await rooms.open(name, '{"n": 1}')
+    yield name
+    await rooms.close(name)
+
+
+@asynccontextmanager
+async def participant(
+    server: LiveKitServer,
+    room: str,
+    identity: str,
+    kind: api.AccessToken.ParticipantKind = "standard",
+) -> AsyncIterator[rtc.Room]:
+    token = (
+        api.AccessToken(server.api_key, server.api_secret)
+        .with_identity(identity)
+        .with_kind(kind)
+        .with_grants(api.VideoGrants(room_join=True, room=room, agent=kind == "agent"))
+    )
+    joined = rtc.Room()
+    await joined.connect(server.url, token.to_jwt())
+    try:
+        yield joined
+    finally:
+        await joined.disconnect()
+
+
+async def test_an_agent_is_sent_into_a_room_that_is_there(
+    rooms: Rooms, room: str, livekit_server: LiveKitServer
+) -> None:
+    await rooms.send_agent(room, '{"n": 2}')
+    async with api.LiveKitAPI(
+        livekit_server.http_url, livekit_server.api_key, livekit_server.api_secret
+    ) as livekit:
+        sent = await livekit.agent_dispatch.list_dispatch(room)
+    assert sorted(dispatch.metadata for dispatch in sent) == ['{"n": 1}', '{"n": 2}']
+    assert {dispatch.agent_name for dispatch in sent} == {"voicefleet"}
+
+
+async def test_everybody_in_the_room_sees_its_metadata(
+    rooms: Rooms, room: str, livekit_server: LiveKitServer
+) -> None:
+    async with participant(livekit_server, room, "user-1") as joined:
+        for metadata in ('{"queue": 3}', '{"queue": 2}', ""):
+            assert await rooms.set_metadata(room, metadata) is True
+
+            async def is_seen(expected: str = metadata) -> bool:
+                return joined.metadata == expected
+
+            await eventually(is_seen)
+
+
+async def test_agents_are_told_from_users(
+    rooms: Rooms, room: str, livekit_server: LiveKitServer
+) -> None:
+    assert await rooms.agents(room) == []
+    async with participant(livekit_server, room, "agent-by-name-only"):
+
+        async def only_the_user_is_there() -> bool:
+            return await participants(livekit_server, room) == 1
+
+        await eventually(only_the_user_is_there)
+        assert await rooms.agents(room) == []
+        async with participant(livekit_server, room, "AJ-1", "agent"):
+
+            async def the_agent_is_there() -> bool:
+                return await rooms.agents(room) == ["AJ-1"]
+
+            await eventually(the_agent_is_there)
+
+        async def the_agent_is_gone() -> bool:
+            return await rooms.agents(room) == []
+
+        await eventually(the_agent_is_gone)
+
+
+async def test_a_closed_room_is_not_there(rooms: Rooms, room: str) -> None:
+    assert await rooms.close(room) is True
+    assert await rooms.close(room) is False
+    assert await rooms.set_metadata(room, "{}") is False
+    assert await rooms.agents(room) == []
+
+
+async def participants(server: LiveKitServer, room: str) -> int:
+    async with api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as livekit:
+        answer = await livekit.room.list_participants(api.ListParticipantsRequest(room=room))
+    return len(answer.participants)
