@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
@@ -99,6 +99,14 @@ class Rooms:
             for participant in answer.participants
             if participant.kind == ParticipantInfo.Kind.AGENT
         ]
+
+    async def metadata(self, rooms: Sequence[str]) -> dict[str, str]:
+        """Return the metadata of those of some rooms that are there, in one call."""
+        if not rooms:
+            return {}
+        request = api.ListRoomsRequest(names=rooms)
+        answer = await self._call(self._client.room.list_rooms, request)
+        return {room.name: room.metadata for room in answer.rooms}
 
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""

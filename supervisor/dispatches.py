@@ -4,8 +4,12 @@ Scenario: a session ends somewhere, in a token server, in a worker, by a lease t
 goes to the first in line in the same step; whoever took that step may know nothing of rooms, or
 die. Here every token server looks for sessions that need an agent, and one of them sends it.
 
-Scenario: an agent was sent and did not claim the session in time: LiveKit dispatches once and
-forgets, so it is written off, and another is sent, a few times at most.
+Scenario: an agent was sent and did not claim the session in time: LiveKit sends once and forgets.
+It is written off, so that it can do nothing should it come after all, and another one is sent, a
+few times at most; then the session fails with words for its user.
+
+Counter-scenario: LiveKit is away. Then nobody can be sent, and nobody is judged: sessions stay due
+until it is back, or until the lease of their slot lapses (supervisor/leases.py).
 """
 
 from __future__ import annotations
@@ -19,23 +23,25 @@ from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.model import Session
+from sessions.states import HOLDING, State
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
+from supervisor.loop import run_every
 
 logger = logging.getLogger("supervisor")
 
 _NO_AGENT = "No agent came in time. Please try again."
-_NO_ROOM = "The media server did not open a room. Please try again."
+_NOT_SENT = "The media server did not let an agent in. Please try again."
 #: So many are sent at a time.
 _AT_ONCE = 10
-#: After LiveKit failed, the next try waits so long.
+#: After LiveKit failed half-way, the next try waits so long.
 _RETRY_S = 1.0
-#: How long a pass waits for news before it looks by itself.
-_PATIENCE_S = 1.0
+#: How often a pass looks without being woken: for what became due by the clock.
+_INTERVAL_S = 0.5
 
 
 class Dispatcher:
-    """Sends agents to sessions that need one."""
+    """Sends agents to sessions that need one. Any number of them may run at the same time."""
 
     def __init__(self, store: SessionStore, rooms: Rooms) -> None:
         self._store = store
@@ -43,67 +49,89 @@ class Dispatcher:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def run(self, feed: ChangeFeed) -> None:
-        """Send what is due, as soon as there is news and at least every second, until cancelled."""
-        while True:
-            try:
-                await self.dispatch_due_once()
-            except StoreUnavailable as error:
-                logger.warning("redis is away; nobody is sent", extra={"reason": str(error)})
-            except Exception:
-                logger.exception("a pass of the dispatcher failed")
-            await feed.admissions.wait(_PATIENCE_S)
+        """Send what is due, at once when a session is admitted, until cancelled."""
+        async with feed.watch(State.STARTING, State.RECOVERING) as changes:
+            await run_every(_INTERVAL_S, "dispatches", self.dispatch_due_once, pause=changes.wait)
 
     async def dispatch_due_once(self) -> int:
         """Send an agent to each session that needs one; return how many were sent."""
-        due = await self._store.queue.due()
-        return sum(await asyncio.gather(*(self._send_one(session_id) for session_id in due)))
+        try:
+            return await self._send_to(await self._store.queue.due())
+        except StoreUnavailable as error:
+            logger.warning("redis is away; nobody is sent", extra={"reason": str(error)})
+            return 0
 
-    async def _send_one(self, session_id: SessionId) -> bool:
+    async def send(self, session_id: SessionId) -> bool:
+        """Send an agent to one session if one is due; say whether this call did.
+
+        When LiveKit is away nothing happens, and the session stays due. Raises StoreUnavailable.
+        """
+        return await self._send_to([session_id]) == 1
+
+    async def _send_to(self, ids: list[SessionId]) -> int:
+        sessions = (await self._store.views.sessions(ids)).values()
+        try:
+            # Asked before anything is taken: with LiveKit away, no try is used up.
+            there = await self._rooms.metadata([session.room for session in sessions])
+        except RoomsError as error:
+            logger.warning(
+                "livekit is away; nobody is sent",
+                extra={"reason": str(error), "sessions": len(sessions)},
+            )
+            return 0
+        tries = [self._try(session, has_room=session.room in there) for session in sessions]
+        return sum(await asyncio.gather(*tries))
+
+    async def _try(self, session: Session, *, has_room: bool) -> bool:
         async with self._turns:
             try:
-                return await self._send(session_id)
-            except StoreUnavailable:
-                raise
+                return await self._send(session, has_room=has_room)
             except SessionError as error:
-                # It ended meanwhile, or another server was quicker.
-                logger.info(
-                    "no agent is needed", extra={"session_id": session_id, "code": error.code}
-                )
-                return False
+                # It ended meanwhile, another server was quicker, or Redis is away: it stays due.
+                logger.info("not sent", extra={"session_id": session.id, "code": error.code})
+            except Exception:
+                logger.exception("could not send an agent", extra={"session_id": session.id})
+            return False
 
-    async def _send(self, session_id: SessionId) -> bool:
-        session = await self._store.get(session_id)
-        if session.dispatched_at_ms is not None:
-            loss = await self._store.lose(session_id, _NO_AGENT, epoch=session.epoch)
-            if loss.changed:
-                logger.warning(
-                    "no agent came",
-                    extra={"session_id": session_id, "losses": loss.losses, "status": loss.status},
-                )
-            return False  # due again at once, under the next epoch
-        duty = await self._store.dispatch(session_id)
+    async def _send(self, session: Session, *, has_room: bool) -> bool:
+        if session.dispatched_at_ms is not None and not await self._write_off(session):
+            return False
+        if session.joined_at_ms is not None and not has_room:
+            # Its user has left, which a webhook tells, or comes back with a new room.
+            return False
+        duty = await self._store.dispatch(session.id)
         if not duty.changed:
             return False
         try:
-            await self._invite(session, duty.epoch)
+            await self._invite(session, duty.epoch, has_room=has_room)
         except RoomsError as error:
             logger.warning(
-                "could not send an agent", extra={"session_id": session_id, "reason": str(error)}
+                "could not send an agent", extra={"session_id": session.id, "reason": str(error)}
             )
+            # It may come all the same, so the next one gets another epoch.
             await self._store.lose(
-                session_id, _NO_ROOM, epoch=duty.epoch, is_certain=True, delay_s=_RETRY_S
+                session.id, _NOT_SENT, epoch=duty.epoch, is_certain=True, delay_s=_RETRY_S
             )
             return False
-        logger.info("agent sent", extra={"session_id": session_id, "epoch": duty.epoch})
+        logger.info("agent sent", extra={"session_id": session.id, "epoch": duty.epoch})
         return True
 
-    async def _invite(self, session: Session, epoch: int) -> None:
-        """Send an agent into the room; open one where there is none yet."""
+    async def _write_off(self, session: Session) -> bool:
+        """Give up the agent that did not come; say whether another one is due."""
+        loss = await self._store.lose(session.id, _NO_AGENT, epoch=session.epoch)
+        if loss.changed:
+            logger.warning(
+                "no agent came",
+                extra={"session_id": session.id, "losses": loss.losses, "status": loss.status},
+            )
+        return loss.changed and loss.status in HOLDING
+
+    async def _invite(self, session: Session, epoch: int, *, has_room: bool) -> None:
         metadata = Assignment(
             session_id=session.id, user_id=session.user_id, identity=session.identity, epoch=epoch
         ).to_metadata()
-        # An agent that is named when a room is opened counts for a new room only.
-        if session.joined_at_ms is None and epoch == 1:
-            await self._rooms.open(session.room, metadata)
-        else:
+        if has_room:
+            # LiveKit passes over the agents that are named for a room which is there already.
             await self._rooms.send_agent(session.room, metadata)
+        else:
+            await self._rooms.open(session.room, metadata)

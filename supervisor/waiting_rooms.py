@@ -2,11 +2,13 @@
 
 Scenario: somebody joined with LiveKit's standard token while every slot was taken. The client knows
 nothing of our API; what it does see is the metadata of its room. So the place in line is written
-there, and kept up to date:
+there as JSON, and kept up to date (docs/queue.md):
 
-    {"voicefleet": {"status": "queued", "position": 3, "etaSeconds": 20.0}}
+    {"voicefleet": {"status": "queued", "position": 3, "etaSeconds": 20}}
 
-and, once an agent is on its way, `{"voicefleet": {"status": "starting"}}`.
+Scenario: that user leaves, and the webhook that tells of it is lost, or came before the session was
+written down. A ticket that nobody has to ask for would stay in line for ever; so a place whose room
+is gone for longer than a user may be away is given up here.
 """
 
 from __future__ import annotations
@@ -14,76 +16,159 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
+import time
+from collections.abc import Mapping
 
 from rooms.client import Rooms
 from rooms.errors import RoomsError
-from sessions.errors import SessionNotFound, StoreUnavailable
+from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId, room_name
-from sessions.model import Session
-from sessions.states import State
+from sessions.model import Place, Session
+from sessions.states import HOLDING, State
 from sessions.store import SessionStore
+from supervisor.changes import ChangeFeed
+from supervisor.loop import run_every
 
 logger = logging.getLogger("supervisor")
 
-#: So many rooms are looked at in one pass: those first in line.
-_ROOMS_PER_PASS = 200
+#: How old a place in line may be that a room shows.
+_INTERVAL_S = 1.0
+_PER_PAGE = 200
+#: One pass tells the first in line; those behind hear when they have come so far.
+_MAX_WAITING = 1000
+#: So many rooms are told at a time.
+_AT_ONCE = 10
+_TALKING = frozenset({State.READY, State.ACTIVE})
+
+
+def _note(status: str, **more: object) -> str:
+    return json.dumps({"voicefleet": {"status": status, **more}})
+
+
+_STARTING, _ACTIVE = _note("starting"), _note("active")
 
 
 class WaitingRooms:
-    """Tells users in rooms where they are in line."""
+    """Tells users in rooms where they are in line, and gives up the places of those who left.
 
-    def __init__(self, store: SessionStore, rooms: Rooms) -> None:
+    `patience_s` is how long a room may be gone; any number of processes may do this at a time.
+    """
+
+    def __init__(self, store: SessionStore, rooms: Rooms, *, patience_s: float = 20.0) -> None:
         self._store = store
         self._rooms = rooms
-        #: What each room was told last by this process.
-        self._told: dict[SessionId, str] = {}
+        self._patience_s = patience_s
+        #: Whose rooms say something that is to change: who waits, or has just been admitted.
+        self._followed: set[SessionId] = set()
+        #: Since when rooms of waiting users are not there, by the monotonic clock.
+        self._gone_since: dict[SessionId, float] = {}
+        self._has_caught_up = False
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def run(self, feed: ChangeFeed) -> None:
+        """Keep the rooms informed, at once when somebody queues or is admitted."""
+        async with feed.watch(State.QUEUED, State.STARTING) as changes:
+            await run_every(_INTERVAL_S, "waiting rooms", self.tell_once, pause=changes.wait)
 
     async def tell_once(self) -> int:
         """Tell every room what has changed for it; return how many were told."""
         try:
-            page = await self._store.views.by_state(State.QUEUED, limit=_ROOMS_PER_PASS)
-            in_rooms = [session for session in page.sessions if session.joined_at_ms is not None]
-            places = await asyncio.gather(*map(self._place, in_rooms))
-            news = {session.id: place for session, place in zip(in_rooms, places, strict=True)}
-            for session_id in self._told.keys() - news.keys():
-                news[session_id] = await self._after_line(session_id)
+            return await self._tell_all()
         except StoreUnavailable as error:
             logger.warning("redis is away; no room is told", extra={"reason": str(error)})
-            return 0
-        return sum(await asyncio.gather(*(self._tell(*item) for item in news.items())))
+        except RoomsError as error:
+            logger.warning("livekit is away; no room is told", extra={"reason": str(error)})
+        return 0
 
-    async def _place(self, session: Session) -> str:
-        try:
-            place = await self._store.queue.touch(session.id)
-        except SessionNotFound:
-            return _note(State.ENDED)
-        eta_s = None if place.eta_ms is None else round(place.eta_ms / 1000, 1)
-        if place.position is None:
-            return _note(place.status)
-        return _note(place.status, position=place.position, etaSeconds=eta_s)
+    async def _tell_all(self) -> int:
+        await self._catch_up()
+        waiting = [s.id for s in await self._sessions(State.QUEUED) if s.joined_at_ms is not None]
+        self._followed.update(waiting)
+        moved = await self._store.views.sessions([*self._followed - set(waiting)])
+        said = await self._rooms.metadata([room_name(one) for one in (*waiting, *moved)])
+        notes = await self._notes(waiting, said)
+        for session_id in self._followed - set(waiting):
+            session = moved.get(session_id)
+            if session is None or not session.is_live or session.room not in said:
+                self._followed.discard(session_id)
+            elif session.status in HOLDING:
+                notes[session_id] = _ACTIVE if session.status in _TALKING else _STARTING
+        # What a room says is asked, not remembered: others tell it too, and LiveKit may forget.
+        news = [(one, note) for one, note in notes.items() if said[room_name(one)] != note]
+        self._followed -= {one for one, note in notes.items() if said[room_name(one)] == _ACTIVE}
+        return sum(await asyncio.gather(*(self._tell(*item) for item in news)))
 
-    async def _after_line(self, session_id: SessionId) -> str:
+    async def _catch_up(self) -> None:
+        """Go on with what another process has begun: tell once more who was admitted meanwhile."""
+        if self._has_caught_up:
+            return
+        for state in HOLDING:
+            for session in await self._sessions(state):
+                if (session.joined_at_ms or math.inf) < (session.admitted_at_ms or 0):
+                    self._followed.add(session.id)
+        self._has_caught_up = True
+
+    async def _sessions(self, state: State) -> list[Session]:
+        sessions: list[Session] = []
+        after: str | None = None
+        while len(sessions) < _MAX_WAITING:
+            page = await self._store.views.by_state(state, limit=_PER_PAGE, after=after)
+            sessions += page.sessions
+            after = page.next
+            if after is None:
+                break
+        return sessions
+
+    async def _notes(
+        self, waiting: list[SessionId], said: Mapping[str, str]
+    ) -> dict[SessionId, str]:
+        """Return what those who wait are to be told; give up places whose room is gone."""
+        self._gone_since = {
+            one: self._gone_since.get(one, time.monotonic())
+            for one in waiting
+            if room_name(one) not in said
+        }
+        await asyncio.gather(*map(self._give_up, [*self._gone_since]))
+        there = [one for one in waiting if one not in self._gone_since]
+        # Whoever asks may find a slot; and only so does a place have its number.
+        places = await asyncio.gather(*map(self._place, there))
+        return {
+            session_id: _note(
+                "queued",
+                position=place.position,
+                etaSeconds=None if place.eta_ms is None else math.ceil(place.eta_ms / 1000),
+            )
+            for session_id, place in zip(there, places, strict=True)
+            if place is not None and place.position is not None
+        }
+
+    async def _place(self, session_id: SessionId) -> Place | None:
         try:
-            return _note((await self._store.get(session_id)).status)
-        except SessionNotFound:
-            return _note(State.ENDED)
+            return await self._store.queue.touch(session_id)
+        except StoreUnavailable:
+            raise
+        except SessionError:
+            return None
+
+    async def _give_up(self, session_id: SessionId) -> None:
+        if time.monotonic() - self._gone_since[session_id] < self._patience_s:
+            return
+        try:
+            given_up = await self._store.mark_closed(session_id)
+        except StoreUnavailable:
+            raise
+        except SessionError:
+            return
+        if given_up.changed:
+            logger.warning("a room is gone whose user waited", extra={"session_id": session_id})
 
     async def _tell(self, session_id: SessionId, note: str) -> bool:
-        if self._told.get(session_id) == note:
-            return False
-        try:
-            is_there = await self._rooms.set_metadata(room_name(session_id), note)
-        except RoomsError as error:
-            logger.warning(
-                "could not tell a room", extra={"session_id": session_id, "reason": str(error)}
-            )
-            return False
-        if is_there and json.loads(note)["voicefleet"]["status"] == State.QUEUED:
-            self._told[session_id] = note
-        else:
-            self._told.pop(session_id, None)
-        return is_there
-
-
-def _note(status: State, **more: object) -> str:
-    return json.dumps({"voicefleet": {"status": status, **more}})
+        async with self._turns:
+            try:
+                return await self._rooms.set_metadata(room_name(session_id), note)
+            except RoomsError as error:
+                logger.warning(
+                    "could not tell a room", extra={"session_id": session_id, "reason": str(error)}
+                )
+                return False

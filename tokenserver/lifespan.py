@@ -27,9 +27,6 @@ from tokenserver.settings import TokenserverSettings
 from tokenserver.state import AppState
 from tokenserver.watchers import Watchers
 
-#: How old a place in line may be that a room shows.
-_TELL_EVERY_S = 1.5
-
 
 def lifespan_of(
     settings: TokenserverSettings, metrics: ApiMetrics, document: dict[str, Any]
@@ -73,7 +70,7 @@ def _supervision(
     return (
         Dispatcher(store, rooms).run(feed),
         run_every(settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once),
-        run_every(_TELL_EVERY_S, "waiting rooms", WaitingRooms(store, rooms).tell_once),
+        WaitingRooms(store, rooms, patience_s=settings.room_departure_timeout_s).run(feed),
     )
 
 

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 _RECORD_BEFORE_CLOSING_S = 3.0
 _RECORD_AFTER_CLOSING_S = 15.0
 _CLOSE_ROOM_S = 5.0
+#: How long a user is kept from an agent by a Redis that does not answer.
+_ADMISSION_S = 1.0
 
 
 class Call:
@@ -42,6 +44,8 @@ class Call:
 
     Joins before it knows whether the session is its own: asking first would cost every user a
     round trip, and Redis answers before the room is joined. While Redis is away, it even talks.
+    Only where a token alone was handed out does it ask first: a user who has to wait is not to see
+    an agent come and go.
     """
 
     def __init__(self, ctx: JobContext, warm: Warm, assignment: Assignment, lease: Lease) -> None:
@@ -61,6 +65,8 @@ class Call:
 
     async def start(self) -> None:
         """Claim the session, join the room and greet the user, all at the same time."""
+        if not await self._is_needed():
+            return
         self._watch(self._ctx.room)
         # Joining comes first: it takes longest, and nearly all of it is waiting. What follows has
         # registered all it wants to hear of the room long before the room is joined.
@@ -75,6 +81,18 @@ class Call:
                 raise
         if self._outcome is None:
             self._go(self._greet())
+
+    async def _is_needed(self) -> bool:
+        """Say whether the session has a slot; yes, too, when Redis does not tell soon."""
+        try:
+            async with asyncio.timeout(_ADMISSION_S):
+                await self._lease.admit()
+        except TimeoutError:
+            return True
+        except LeaseLost as lost:
+            self._leave(lost)
+            return False
+        return True
 
     async def _join(self) -> None:
         await self._ctx.connect()
@@ -151,17 +169,18 @@ class Call:
         try:
             await self._lease.hold(self._track.published, self._joined)
         except LeaseLost as lost:
-            # No room of a session that is over may stay open; joining may even have made it anew.
-            self._must_close_room = isinstance(
-                lost.cause, NotAdmitted | SessionNotFound | SessionOver
-            )
-            logger.info("leaving the room", extra={"code": lost.cause.code})
-            self.conclude(Outcome.left(lost.cause.code))
+            self._leave(lost)
             # Still joining, perhaps a room that is gone: that would take until its time-out.
             self._was_given_up = True
             for task in self._starting:
                 task.cancel()
             await self._ctx.room.disconnect()
+
+    def _leave(self, lost: LeaseLost) -> None:
+        # No room of a session that is over may stay open; joining may even have made it anew.
+        self._must_close_room = isinstance(lost.cause, NotAdmitted | SessionNotFound | SessionOver)
+        logger.info("leaving the room", extra={"code": lost.cause.code})
+        self.conclude(Outcome.left(lost.cause.code))
 
     async def _expect_user(self) -> None:
         try:

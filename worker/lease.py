@@ -16,6 +16,7 @@ from sessions.errors import (
     NotClaimed,
     SessionError,
     StaleEpoch,
+    StillWaiting,
     StoreUnavailable,
     WrongSchema,
 )
@@ -53,8 +54,20 @@ class Lease:
         self._interval_s = interval_s
         self._id = assignment.session_id
         self._epoch = assignment.epoch
+        self._must_admit = assignment.admit_on_start
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
+
+    async def admit(self) -> None:
+        """Where only a token was handed out: take a slot, or a place in line.
+
+        In line, this agent is not needed: another one is sent once there is a slot. `hold` does
+        this too, unless it is done. Raises LeaseLost.
+        """
+        try:
+            await self._persistently(self._admit)
+        except SessionError as error:
+            raise LeaseLost(error) from None
 
     async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
@@ -83,26 +96,27 @@ class Lease:
         await self._unless_over(self._store.fail(self._id, error, epoch=self._epoch))
 
     async def _take(self) -> None:
-        if self._assignment.admit_on_start:
-            newcomer = Newcomer(
-                id=self._id,
-                user_id=self._assignment.user_id,
-                identity=self._assignment.identity,
-                secret_hash=self._assignment.secret_hash,
-            )
-            await self._persistently(lambda: self._admit(newcomer))
+        await self._persistently(self._admit)
         await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
 
-    async def _admit(self, newcomer: Newcomer) -> None:
-        """Take a slot, or a place in line, which the user keeps by being in the room.
-
-        In line, the claim is refused, and another agent is sent once there is a slot.
-        """
-        policy = self._assignment.policy
-        admission = await self._store.admit(newcomer, policy=policy, may_wait=True)
-        if admission.status is State.QUEUED:
+    async def _admit(self) -> None:
+        """Raises StillWaiting when there is only a place in line, kept by the user's presence."""
+        if not self._must_admit:
+            return
+        assignment = self._assignment
+        newcomer = Newcomer(
+            id=self._id,
+            user_id=assignment.user_id,
+            identity=assignment.identity,
+            secret_hash=assignment.secret_hash,
+        )
+        status = (await self._store.admit(newcomer, policy=assignment.policy, may_wait=True)).status
+        if status is State.QUEUED:
             # It was this user's joining that opened the room.
-            await self._store.mark_joined(self._id)
+            status = (await self._store.mark_joined(self._id)).status
+        if status is State.QUEUED:
+            raise StillWaiting(self._id)
+        self._must_admit = False
 
     async def _renew(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         while True:

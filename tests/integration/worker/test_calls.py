@@ -165,8 +165,10 @@ async def test_a_session_can_be_admitted_by_its_agent(fleet: Fleet, worker: Work
     await call.until(State.ENDED)
 
 
-async def test_the_room_is_closed_when_no_slot_is_left(fleet: Fleet, store: SessionStore) -> None:
-    await fleet.start_worker(MAX_SESSIONS="1")
+async def test_the_room_is_closed_when_no_place_in_line_is_left(
+    fleet: Fleet, store: SessionStore
+) -> None:
+    await fleet.start_worker(MAX_SESSIONS="1", QUEUE_LIMIT="0")
     other = new_session_id()
     await store.admit(Newcomer(id=other, user_id=UserId("bob"), identity=new_identity()))
     try:

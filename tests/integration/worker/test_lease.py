@@ -12,15 +12,18 @@ from redis.asyncio import Redis
 from sessions.assignment import Assignment
 from sessions.errors import (
     AgentAlreadyThere,
+    QueueFull,
     SessionError,
     SessionNotFound,
     SessionOver,
     StaleEpoch,
+    StillWaiting,
     StoreUnavailable,
+    UserBusy,
 )
 from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id
 from sessions.keys import Keys
-from sessions.model import AgentProcess, Newcomer, Reply, Vitals
+from sessions.model import AgentProcess, Newcomer, Reply, UserPolicy, Vitals
 from sessions.settings import SCHEMA, StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
@@ -60,20 +63,27 @@ class Held:
         self.agent = agent
         self.lease = self._lease(store)
 
-    def _lease(self, store: SessionStore, *, admit_on_start: bool = False) -> Lease:
+    def _lease(
+        self,
+        store: SessionStore,
+        *,
+        admit_on_start: bool = False,
+        policy: UserPolicy = UserPolicy.ALLOW,
+    ) -> Lease:
         assignment = Assignment(
             session_id=self.id,
             user_id=USER,
             identity=self.identity,
             admit_on_start=admit_on_start,
+            policy=policy,
         )
         return Lease(store, assignment, self.agent, interval_s=0.05)
 
     async def admit(self, store: SessionStore) -> None:
         await store.admit(Newcomer(id=self.id, user_id=USER, identity=self.identity))
 
-    def let_agent_admit(self, store: SessionStore) -> None:
-        self.lease = self._lease(store, admit_on_start=True)
+    def let_agent_admit(self, store: SessionStore, policy: UserPolicy = UserPolicy.ALLOW) -> None:
+        self.lease = self._lease(store, admit_on_start=True, policy=policy)
 
     @asynccontextmanager
     async def holding(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -137,6 +147,54 @@ async def test_it_admits_a_session_that_starts_with_its_room(store: SessionStore
         held.published.set()
         await eventually(lambda: _exists(store, held.id))
         await eventually(lambda: has_status(store, held.id, State.READY))
+
+
+async def test_without_a_slot_it_leaves_its_user_in_line(
+    redis: Redis, settings: StoreSettings
+) -> None:
+    """The ticket is that of a user in the room: nobody has to ask for it."""
+    store = _store_of_one(redis, settings)
+    holder, waiting = Held(store), Held(store)
+    await holder.admit(store)
+    waiting.let_agent_admit(store)
+    for _ in range(2):
+        with pytest.raises(LeaseLost) as caught:
+            await waiting.lease.admit()
+        assert isinstance(caught.value.cause, StillWaiting)
+        session = await store.get(waiting.id)
+        assert (session.status, session.claimed_at_ms) == (State.QUEUED, None)
+        assert session.joined_at_ms is not None
+    # As when Redis told too late whether it is needed.
+    assert isinstance(await waiting.why_lost(), StillWaiting)
+    await store.end(holder.id)
+    async with waiting.holding():
+        await eventually(lambda: _is_claimed(store, waiting.id))
+
+
+async def test_without_a_place_in_line_it_is_refused(redis: Redis, settings: StoreSettings) -> None:
+    store = _store_of_one(redis, settings, queue_limit=0)
+    holder, refused = Held(store), Held(store)
+    await holder.admit(store)
+    refused.let_agent_admit(store)
+    with pytest.raises(LeaseLost) as caught:
+        await refused.lease.admit()
+    assert isinstance(caught.value.cause, QueueFull)
+
+
+async def test_a_user_may_be_allowed_one_session_only(
+    redis: Redis, settings: StoreSettings
+) -> None:
+    store = _store_of_one(redis, settings)
+    before, rejected, replacing = Held(store), Held(store), Held(store)
+    await before.admit(store)
+    rejected.let_agent_admit(store, UserPolicy.REJECT)
+    with pytest.raises(LeaseLost) as caught:
+        await rejected.lease.admit()
+    assert isinstance(caught.value.cause, UserBusy)
+    replacing.let_agent_admit(store, UserPolicy.REPLACE)
+    await replacing.lease.admit()
+    assert (await store.get(replacing.id)).status is State.STARTING
+    assert (await store.get(before.id)).is_over
 
 
 async def test_redis_may_be_away_for_a_while(redis: Redis, settings: StoreSettings) -> None:
@@ -223,6 +281,12 @@ async def test_a_store_of_another_version_ends_no_call(
         await redis.hset(key.store, "schema", str(SCHEMA))
         held.published.set()
         await eventually(lambda: has_status(store, held.id, State.READY))
+
+
+def _store_of_one(redis: Redis, settings: StoreSettings, **changes: object) -> SessionStore:
+    """A store with one slot, which no other test has taken."""
+    own = {"max_sessions": 1, "redis_prefix": f"test-{new_session_id()[:12]}"}
+    return SessionStore(redis, settings.model_copy(update=own | changes))
 
 
 async def _exists(store: SessionStore, session_id: SessionId) -> bool:
