@@ -80,6 +80,11 @@ class ChangeFeed:
                     logger.warning("changes are not heard of", extra={"reason": str(error)})
                 cursor = None
                 await asyncio.sleep(_PAUSE_S)
+            except Exception:
+                # Nobody would be woken any more, and nobody would know.
+                logger.exception("a pass of the feed of changes failed")
+                cursor = None
+                await asyncio.sleep(_PAUSE_S)
 
     def _wake(self, session_id: SessionId, status: State) -> None:
         for subscription in self._by_session.get(session_id, ()):

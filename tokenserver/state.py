@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-from supervisor.changes import ChangeFeed
-
 from rooms.client import Rooms
 from sessions.store import SessionStore
+from supervisor.changes import ChangeFeed
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
