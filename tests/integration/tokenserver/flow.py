@@ -19,14 +19,14 @@ def proof(session: Session) -> dict[str, str]:
     return {"Authorization": f"Bearer {session['sessionSecret']}"}
 
 
-async def start(http: httpx2.AsyncClient, status: int = 201, **body: Any) -> Session:
+async def start(http: httpx2.AsyncClient, status: int = 201, **body: object) -> Session:
     answer = await http.post("/api/session/start", json=body)
     assert answer.status_code == status, answer.text
     session: Session = answer.json()
     return session
 
 
-async def look(http: httpx2.AsyncClient, session: Session, **query: Any) -> dict[str, Any]:
+async def look(http: httpx2.AsyncClient, session: Session, **query: float) -> dict[str, Any]:
     answer = await http.get(
         f"/api/session/{session['sessionId']}", params=query, headers=proof(session)
     )
