@@ -6,6 +6,9 @@ die. Here every token server looks for sessions that need an agent, and one of t
 
 Scenario: an agent was sent and did not claim the session in time: LiveKit dispatches once and
 forgets, so it is written off, and another is sent, a few times at most.
+
+Scenario: LiveKit is away. While its circuit breaker is open nobody is sent, and nobody is written
+off for that: whoever waits is served once it is back, or failed when the first lease has lapsed.
 """
 
 from __future__ import annotations
@@ -13,19 +16,23 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from rooms.breaker import BreakerState
 from rooms.client import Rooms
 from rooms.errors import RoomsError
 from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.model import Session
+from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
+from supervisor.waiting_rooms import room_note
 
 logger = logging.getLogger("supervisor")
 
 _NO_AGENT = "No agent came in time. Please try again."
 _NO_ROOM = "The media server did not open a room. Please try again."
+_ON_ITS_WAY = room_note(State.STARTING)
 #: So many are sent at a time.
 _AT_ONCE = 10
 #: After LiveKit failed, the next try waits so long.
@@ -72,6 +79,8 @@ class Dispatcher:
                 return False
 
     async def _send(self, session_id: SessionId) -> bool:
+        if self._rooms.breaker.state is not BreakerState.CLOSED:
+            return False
         session = await self._store.get(session_id)
         if session.dispatched_at_ms is not None:
             loss = await self._store.lose(session_id, _NO_AGENT, epoch=session.epoch)
@@ -102,8 +111,10 @@ class Dispatcher:
         metadata = Assignment(
             session_id=session.id, user_id=session.user_id, identity=session.identity, epoch=epoch
         ).to_metadata()
-        # An agent that is named when a room is opened counts for a new room only.
-        if session.joined_at_ms is None and epoch == 1:
-            await self._rooms.open(session.room, metadata)
-        else:
+        # An agent that is named when a room is opened counts for a new room only, and one that is
+        # sent into a room that is not there would open one without our limits.
+        may_be_there = session.joined_at_ms is not None or epoch > 1
+        if may_be_there and await self._rooms.set_metadata(session.room, _ON_ITS_WAY):
             await self._rooms.send_agent(session.room, metadata)
+        else:
+            await self._rooms.open(session.room, metadata)

@@ -56,17 +56,17 @@ class WaitingRooms:
         try:
             place = await self._store.queue.touch(session.id)
         except SessionNotFound:
-            return _note(State.ENDED)
+            return room_note(State.ENDED)
         eta_s = None if place.eta_ms is None else round(place.eta_ms / 1000, 1)
         if place.position is None:
-            return _note(place.status)
-        return _note(place.status, position=place.position, etaSeconds=eta_s)
+            return room_note(place.status)
+        return room_note(place.status, position=place.position, etaSeconds=eta_s)
 
     async def _after_line(self, session_id: SessionId) -> str:
         try:
-            return _note((await self._store.get(session_id)).status)
+            return room_note((await self._store.get(session_id)).status)
         except SessionNotFound:
-            return _note(State.ENDED)
+            return room_note(State.ENDED)
 
     async def _tell(self, session_id: SessionId, note: str) -> bool:
         if self._told.get(session_id) == note:
@@ -85,5 +85,6 @@ class WaitingRooms:
         return is_there
 
 
-def _note(status: State, **more: object) -> str:
+def room_note(status: State, **more: object) -> str:
+    """Return what the metadata of a room says."""
     return json.dumps({"voicefleet": {"status": status, **more}})

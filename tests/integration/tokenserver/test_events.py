@@ -1,4 +1,4 @@
-"""A session as a stream of events: nothing is lost, nothing comes twice, nobody holds on for ever."""
+"""A session as a stream of events: nothing is lost or comes twice, and nobody holds on to it."""
 
 from __future__ import annotations
 
