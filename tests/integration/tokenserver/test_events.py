@@ -225,7 +225,8 @@ async def test_a_stream_outlives_an_outage_of_redis(
             store = await replicas.store()
             await _claim(store, session)
             await store.mark_ready(_id(session), 1)
-            await stream.until_status("ready")
+            # Sooner than the stream would look by itself.
+            await stream.until_status("ready", 12)
             await until_status(http, session, "ready")
             await stop(http, session)
             await stream.until_status("ended")
