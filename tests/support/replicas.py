@@ -45,7 +45,7 @@ class Replica:
         """Where it listens, the same after a restart."""
         return f"http://127.0.0.1:{self.port}"
 
-    async def start(self, *, until_ready: bool = True) -> None:
+    async def start(self) -> None:
         """Start it, or start it again."""
         with self.log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
@@ -55,8 +55,7 @@ class Replica:
                 stdout=output,
                 stderr=asyncio.subprocess.STDOUT,
             )
-        path = "/readyz" if until_ready else "/healthz"
-        await eventually(lambda: self._answers(path), READY_S, message=f"{self.url}{path} is 200")
+        await eventually(self._is_ready, READY_S, message=f"{self.url} is ready")
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         assert self.process is not None
@@ -73,13 +72,13 @@ class Replica:
             self.process.kill()
             await self.process.wait()
 
-    async def _answers(self, path: str) -> bool:
+    async def _is_ready(self) -> bool:
         assert self.process is not None
         if self.process.returncode is not None:
             pytest.fail(f"the token server ended: {self.log.read_text()[-2000:]}")
         try:
             async with httpx2.AsyncClient(base_url=self.url, timeout=5) as http:
-                return (await http.get(path)).status_code == 200
+                return (await http.get("/readyz")).status_code == 200
         except httpx2.TransportError:
             return False
 
@@ -92,15 +91,13 @@ class Replicas:
     logs: Path
     cleanup: AsyncExitStack
 
-    async def start(
-        self, *, port: int | None = None, until_ready: bool = True, **changes: str
-    ) -> Replica:
+    async def start(self, port: int | None = None, /, **changes: str) -> Replica:
         """Start a server with some variables changed."""
         port = port or free_port()
         env = self.env | changes | {"TOKENSERVER_PORT": str(port)}
         replica = Replica(port, self.logs / f"tokenserver-{port}.log", env)
         self.cleanup.push_async_callback(replica.kill)
-        await replica.start(until_ready=until_ready)
+        await replica.start()
         return replica
 
     async def http(self, replica: Replica) -> httpx2.AsyncClient:

@@ -217,7 +217,7 @@ async def test_a_stream_outlives_an_outage_of_redis(
             await proxy.switch(Fault.REFUSE)
 
             async def is_noticed() -> bool:
-                return (await http.get("/readyz")).json()["redis"] == "unavailable"
+                return bool((await http.get("/readyz")).json()["redis"] == "unavailable")
 
             await eventually(is_noticed)
             assert (stream.has_ended, stream.error) == (False, None)

@@ -82,8 +82,8 @@ async def open_house(
         "ROOM_DEPARTURE_TIMEOUT_S": "1",
     } | changes
     names = {name: replicas.env[name] for name in ("REDIS_PREFIX", "AGENT_NAME", "MAX_SESSIONS")}
-    running = await replicas.start(port=server.webhook_port, **shared)
-    worker = await fleet.start_worker(**names | shared)
+    running = await replicas.start(server.webhook_port, **shared)
+    worker = await fleet.start_worker(until_ready=True, **names | shared)
     await worker.until_idle()
     return House(await replicas.http(running), fleet.livekit)
 
