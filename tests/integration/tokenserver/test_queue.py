@@ -24,6 +24,7 @@ from tests.integration.tokenserver.flow import (
     until_watched,
 )
 from tests.support.event_stream import following
+from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.replicas import Replicas
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
@@ -195,6 +196,49 @@ async def test_of_two_servers_one_sends_the_agent(
     assert counts == [1] * 8
     store = await replicas.store()
     assert {(await store.get(SessionId(one["sessionId"]))).epoch for one in waiting} == {1}
+
+
+async def test_a_slot_that_comes_free_while_livekit_is_away_is_used_when_it_is_back(
+    replicas: Replicas, livekit_server: LiveKitServer
+) -> None:
+    """1. One talks, one waits. 2. LiveKit goes away, and the talk is stopped. 3. LiveKit is back.
+
+    Result: whoever waited was sent one agent, and the room of the first one is closed.
+    """
+    async with fault_proxy(livekit_server.port) as proxy:
+        url = f"ws://127.0.0.1:{proxy.port}"
+        server = await replicas.start(LIVEKIT_URL=url, LIVEKIT_BREAKER_OPEN_S="1")
+        http = await replicas.http(server)
+        talking, waiting = await start(http), await start(http, 202)
+        await proxy.switch(Fault.REFUSE)
+        await stop(http, talking)
+        await until_status(http, waiting, "starting")
+        # Longer than it takes to lose as many agents as a session may lose, one a second.
+        ends_at = time.monotonic() + 7
+        while time.monotonic() < ends_at:
+            assert (await look(http, waiting))["status"] == "starting"
+            await asyncio.sleep(0.5)
+        await proxy.switch(Fault.PASS)
+        assert len(await until_dispatched(livekit_server, waiting["roomName"])) == 1
+        await assert_opens(await look(http, waiting))
+        await until_status(http, talking, "ended")
+
+
+async def test_when_no_agent_comes_the_session_fails_and_the_next_one_is_served(
+    replicas: Replicas, livekit_server: LiveKitServer
+) -> None:
+    """There is no worker. An agent is sent, another one in its place, and then it is enough."""
+    server = await replicas.start(CLAIM_DEADLINE_S="3", REDISPATCH_LIMIT="1")
+    http = await replicas.http(server)
+    unlucky, waiting = await start(http), await start(http, 202)
+
+    async def sent_twice() -> bool:
+        return len(await dispatches_of(livekit_server, unlucky["roomName"])) == 2
+
+    await eventually(sent_twice, 30)
+    await until_dispatched(livekit_server, waiting["roomName"])
+    failed = await until_status(http, unlucky, "failed")
+    assert failed["error"]["message"] == "No agent came in time. Please try again."
 
 
 async def test_an_admin_who_looks_keeps_nobodys_place(replicas: Replicas) -> None:
