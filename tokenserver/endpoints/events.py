@@ -123,4 +123,3 @@ def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> b
 
 def _event(view: SessionView) -> str:
     return f"id: {view.revision}\nevent: session\ndata: {view.model_dump_json(by_alias=True)}\n\n"
-

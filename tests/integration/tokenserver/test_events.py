@@ -185,7 +185,7 @@ async def test_so_many_may_wait_at_most(
     http = await replicas.http(await replicas.start(**limits))
     session = await start(http)
     path = f"/api/session/{session['sessionId']}"
-    async with AsyncExitStack() as streams:
+    async with AsyncExitStack() as streams, asyncio.timeout(40):
         for _ in range(2):
             stream = await streams.enter_async_context(following(http, session))
             await stream.until_status("starting")
