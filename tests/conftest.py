@@ -12,6 +12,7 @@ from tests.support.logs import log_tails
 pytest_plugins = [
     "tests.support.pages",
     "tests.support.servers",
+    "tests.support.replicas",
     "tests.support.stores",
     "tests.support.web",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from types import FrameType
 from typing import Any
 
@@ -11,6 +12,7 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from tokenserver.settings import TokenserverSettings
+from tokenserver.watchers import Watchers
 
 #: Requests under way when the process is told to stop may take this long.
 _GRACE_S = 5
@@ -86,20 +88,32 @@ class Server(uvicorn.Server):
         self._app = app
         self._delay_s = settings.shutdown_delay_s
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_told = False
 
     async def serve(self, sockets: Any = None) -> None:  # noqa: ANN401 - uvicorn's own
         """Serve until told to stop."""
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal. It arrives between any two steps of the program."""
-        watchers = getattr(self._app.state, "watchers", None)
-        if self._loop is None or watchers is None or watchers.closing.is_set():
-            super().handle_exit(sig, frame)
-            return
-        self._loop.call_soon_threadsafe(self._begin_to_stop, sig)
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's
+        """Take a signal. It arrives between any two steps of the program.
 
-    def _begin_to_stop(self, sig: int) -> None:
-        self._app.state.watchers.closing.set()
-        asyncio.get_running_loop().call_later(self._delay_s, super().handle_exit, sig, None)
+        Uvicorn would raise it once more at the end; but an end in good order has status 0.
+        """
+        if self._loop is None or self._is_told:
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+            return
+        self._is_told = True
+        self._loop.call_soon_threadsafe(self._begin_to_stop)
+
+    def _begin_to_stop(self) -> None:
+        watchers: Watchers | None = getattr(self._app.state, "watchers", None)
+        if watchers is None:  # not started yet
+            self.should_exit = True
+            return
+        watchers.closing.set()
+        asyncio.get_running_loop().call_later(self._delay_s, self._stop)
+
+    def _stop(self) -> None:
+        self.should_exit = True

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx2
 
-from voicefleet_client.transport import Transport
+from voicefleet_client.transport import Transport, understanding
 
 
 class Admin:
@@ -39,15 +40,16 @@ class Admin:
             asked = {"state": state, "user": user, "worker": worker, "after": after}
             query = {name: value for name, value in asked.items() if value is not None}
             page = await self._transport.call("GET", "/api/sessions", query=query)
-            for session in page["sessions"]:
+            with understanding():
+                sessions, after = list(page["sessions"]), page["next"]
+            for session in sessions:
                 yield session
-            after = page["next"]
             if after is None:
                 return
 
     async def stop(self, session_id: str) -> dict[str, Any]:
         """End any session."""
-        return await self._transport.call("POST", f"/api/session/{session_id}/stop")
+        return await self._transport.call("POST", f"/api/session/{quote(session_id, safe='')}/stop")
 
     async def fleet(self) -> dict[str, Any]:
         """Return everything at a glance."""
@@ -56,12 +58,13 @@ class Admin:
     async def resize_pool(self, size: int) -> dict[str, Any]:
         """Set how many warm processes the fleet shall have; return the pool."""
         answer = await self._transport.call("POST", "/api/pool/resize", body={"size": size})
-        pool: dict[str, Any] = answer["pool"]
-        return pool
+        with understanding():
+            return dict(answer["pool"])
 
     async def drain(self, worker_id: str, *, draining: bool = True) -> bool:
         """Order a worker to take no more sessions, or some again; say whether that is new."""
         answer = await self._transport.call(
-            "POST", f"/api/workers/{worker_id}/drain", body={"draining": draining}
+            "POST", f"/api/workers/{quote(worker_id, safe='')}/drain", body={"draining": draining}
         )
-        return bool(answer["changed"])
+        with understanding():
+            return bool(answer["changed"])

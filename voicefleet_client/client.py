@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 import httpx2
 
-from voicefleet_client.errors import Unreachable, VoicefleetError
+from voicefleet_client.errors import ApiError, Unreachable, VoicefleetError
 from voicefleet_client.models import (
     QueuePlace,
     SessionView,
@@ -20,11 +22,13 @@ from voicefleet_client.models import (
     place_from_json,
     token_from_json,
 )
-from voicefleet_client.transport import Transport
+from voicefleet_client.transport import Transport, understanding
 
 #: The server sends a line every 15 s.
 _SILENCE_S = 45.0
 _PAUSE_S = 1.0
+#: A server that restarts is back by then, and so is a network that changes.
+_PATIENCE_S = 60.0
 
 
 class Voicefleet:
@@ -70,7 +74,8 @@ class Voicefleet:
             body={name: value for name, value in asked.items() if value is not None},
             headers={"Idempotency-Key": idempotency_key or secrets.token_hex(16)},
         )
-        return SessionHandle.from_json(self._transport, answer)
+        with understanding():
+            return SessionHandle.from_json(self._transport, answer)
 
     def session(self, session_id: str, secret: str) -> SessionHandle:
         """Return the handle of a session that was started before."""
@@ -107,47 +112,54 @@ class SessionHandle:
         """Return the session; with `wait_s`, once it has changed, or after that time."""
         query = {"wait": wait_s} | ({} if since is None else {"since": since})
         answer = await self._call("GET", "", query=query, timeout_s=wait_s + 15)
-        return SessionView.from_json(answer)
+        with understanding():
+            return SessionView.from_json(answer)
 
-    async def follow(self) -> AsyncIterator[SessionView]:
+    async def follow(self, *, patience_s: float = _PATIENCE_S) -> AsyncGenerator[SessionView]:
         """Yield the session whenever it changes, until it is over; keeps a place in line.
 
-        Broken connections are made again. Raises ApiError.
+        Broken connections are made again, and so are calls that were refused for a while. Raises
+        ApiError for any other refusal, and what went wrong last after `patience_s` without answer.
         """
-        last: str | None = None
+        last, heard_at = "", time.monotonic()
         while True:
-            headers = {} if last is None else {"Last-Event-ID": last}
+            is_open, pause_s = False, _PAUSE_S
             try:
-                async with self.transport.stream(
-                    f"/api/session/{self.id}/events",
-                    bearer=self.secret,
-                    headers=headers,
-                    silence_s=_SILENCE_S,
-                ) as lines:
+                async with self._stream(last) as lines:
+                    is_open = True
+                    if lines is None:
+                        return
                     async for event_id, view in _events(lines):
                         last = event_id
                         yield view
                         if view.is_over:
                             return
-            except Unreachable:
-                pass  # the server restarts, or the network changed: below, it is asked again
-            await asyncio.sleep(_PAUSE_S)
+            except VoicefleetError as error:
+                if not is_open and (not _is_passing(error) or _is_past(heard_at + patience_s)):
+                    raise
+                pause_s = max(pause_s, getattr(error, "retry_after_s", None) or 0)
+            if is_open:
+                heard_at = time.monotonic()
+            await asyncio.sleep(pause_s)
 
     async def admitted(self) -> Token:
         """Wait in line until there is a slot; return the token. Raises VoicefleetError."""
         if self.token is not None:
             return self.token
-        async for view in self.follow():
-            if view.token is not None:
-                return view.token
-            if view.is_over:
-                raise VoicefleetError(view.message)
+        async with aclosing(self.follow()) as views:
+            async for view in views:
+                if view.token is not None:
+                    return view.token
+                if view.is_over:
+                    raise VoicefleetError(view.message)
         raise VoicefleetError("the session ended while it waited")
 
     async def fresh_token(self) -> Token:
         """Return a token to come back with: same room, same identity."""
         body = {"sessionId": self.id, "sessionSecret": self.secret}
-        token = token_from_json(await self.transport.call("POST", "/api/token", body=body))
+        answer = await self.transport.call("POST", "/api/token", body=body)
+        with understanding():
+            token = token_from_json(answer)
         if token is None:
             raise Unreachable("an answer without a token")
         return token
@@ -158,19 +170,28 @@ class SessionHandle:
         answer = await self.transport.call(
             "POST", "/api/session/stop", bearer=self.secret, body=body
         )
-        return SessionView.from_json(answer)
+        with understanding():
+            return SessionView.from_json(answer)
 
     async def logs(self, last: int = 200) -> list[dict[str, Any]]:
         """Return the last lines of the session's log, the oldest first."""
-        logs: list[dict[str, Any]] = (await self._call("GET", "/logs", query={"last": last}))[
-            "logs"
-        ]
-        return logs
+        answer = await self._call("GET", "/logs", query={"last": last})
+        with understanding():
+            return list(answer["logs"])
 
     async def transcript(self) -> list[dict[str, Any]]:
         """Return what was said, the oldest first."""
-        turns: list[dict[str, Any]] = (await self._call("GET", "/transcript"))["turns"]
-        return turns
+        answer = await self._call("GET", "/transcript")
+        with understanding():
+            return list(answer["turns"])
+
+    def _stream(self, last: str) -> AbstractAsyncContextManager[AsyncIterator[str] | None]:
+        return self.transport.stream(
+            f"/api/session/{self.id}/events",
+            bearer=self.secret,
+            headers={"Last-Event-ID": last} if last else {},
+            silence_s=_SILENCE_S,
+        )
 
     async def _call(
         self, method: str, path: str, *, query: dict[str, Any] | None = None, timeout_s: float = 15
@@ -194,5 +215,16 @@ async def _events(lines: AsyncIterator[str]) -> AsyncIterator[tuple[str, Session
         elif name == "data":
             data += value
         elif not line and data:
-            yield event_id, SessionView.from_json(json.loads(data))
+            with understanding():
+                view = SessionView.from_json(json.loads(data))
+            yield event_id, view
             data = ""
+
+
+def _is_passing(error: VoicefleetError) -> bool:
+    """Say whether the same call may be answered later."""
+    return not isinstance(error, ApiError) or error.status == 429 or error.status >= 500
+
+
+def _is_past(at_s: float) -> bool:
+    return time.monotonic() >= at_s

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import httpx2
@@ -13,6 +13,7 @@ from voicefleet_client.errors import ApiError, Unreachable
 
 #: Above the server's own deadlines.
 TIMEOUT_S = 15.0
+_NO_CONTENT = 204
 
 
 class Transport:
@@ -22,12 +23,14 @@ class Transport:
         self, base_url: str, *, bearer: str | None = None, http: httpx2.AsyncClient | None = None
     ) -> None:
         self._http = http or httpx2.AsyncClient(timeout=TIMEOUT_S)
+        self._is_ours = http is None
         self._base_url = base_url.rstrip("/")
         self._bearer = bearer
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
+        """Close the connections, unless they are those of a client that was passed in."""
+        if self._is_ours:
+            await self._http.aclose()
 
     async def call(
         self,
@@ -57,8 +60,11 @@ class Transport:
     @asynccontextmanager
     async def stream(
         self, path: str, *, bearer: str | None, headers: Mapping[str, str], silence_s: float
-    ) -> AsyncIterator[AsyncIterator[str]]:
-        """Yield the lines of an answer that goes on. Raises ApiError, Unreachable."""
+    ) -> AsyncIterator[AsyncIterator[str] | None]:
+        """Yield the lines of a stream of events, or None when there is nothing more to come.
+
+        Raises ApiError, Unreachable.
+        """
         try:
             async with self._http.stream(
                 "GET",
@@ -66,8 +72,13 @@ class Transport:
                 headers={**self._proof(bearer), **headers},
                 timeout=httpx2.Timeout(TIMEOUT_S, read=silence_s),
             ) as answer:
+                if answer.status_code == _NO_CONTENT:
+                    yield None
+                    return
                 if answer.status_code >= 400:
                     _value(answer.status_code, await answer.aread())
+                if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+                    raise Unreachable("something answered, but not Voicefleet")
                 yield answer.aiter_lines()
         except httpx2.HTTPError as error:
             raise Unreachable(f"Voicefleet fell silent ({type(error).__name__})") from error
@@ -75,6 +86,15 @@ class Transport:
     def _proof(self, bearer: str | None) -> dict[str, str]:
         proof = bearer or self._bearer
         return {"Authorization": f"Bearer {proof}"} if proof else {}
+
+
+@contextmanager
+def understanding() -> Iterator[None]:
+    """Surround the reading of an answer. Raises Unreachable for one that lacks what ours have."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Unreachable("something answered, but not Voicefleet") from error
 
 
 def _value(status: int, content: bytes) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from http import HTTPStatus
-from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -21,10 +20,10 @@ from sessions.states import TERMINAL
 from supervisor.changes import Subscription
 from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import EventHeaders
-from tokenserver.endpoints.sessions import look
+from tokenserver.endpoints.sessions import look, patience_in_line_s
 from tokenserver.http.call import Call
 from tokenserver.http.operation import Stream, handles
-from tokenserver.watchers import TOO_MANY_WATCHERS
+from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
 
 _EVENT = "session"
 
@@ -32,8 +31,6 @@ _EVENT = "session"
 _RETRY_MS = 1000
 #: A line now and then keeps proxies from taking the stream for dead; they often wait a minute.
 _KEEP_ALIVE_S = 15.0
-#: How often a place in line is looked at, and so kept.
-_LOOK_AT_LINE_S = 2.0
 #: A stream is ended after this and comes back: no connection is for ever.
 _MAX_STREAM_S = 3600.0
 
@@ -105,8 +102,8 @@ async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncI
             yield ": still here\n\n"
             quiet_since = now()
         is_in_line = view is not None and view.queue is not None
-        patience_s = _LOOK_AT_LINE_S if is_in_line else _KEEP_ALIVE_S
-        await _first(changes.wait(patience_s), closing.wait())
+        patience_s = patience_in_line_s(call) if is_in_line else _KEEP_ALIVE_S
+        await first_of(changes.wait(patience_s), closing.wait())
 
 
 async def _look_patiently(call: Call, sent: SessionView | None) -> SessionView | None:
@@ -127,14 +124,3 @@ def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> b
 
 def _event(view: SessionView) -> str:
     return f"id: {view.revision}\nevent: {_EVENT}\ndata: {view.model_dump_json(by_alias=True)}\n\n"
-
-
-async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait for one of them."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

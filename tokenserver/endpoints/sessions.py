@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from http import HTTPStatus
@@ -27,13 +28,15 @@ from tokenserver.contract.requests import LookQuery, StartHeaders, StartRequest,
 from tokenserver.contract.views import MESSAGES, may_join, session_view
 from tokenserver.endpoints.admission import Applicant, Seat, applicant
 from tokenserver.http.answers import answer
-from tokenserver.http.call import Call
+from tokenserver.http.call import ApiRequest, Call
 from tokenserver.http.operation import handles
 from tokenserver.state import AppState
-from tokenserver.watchers import TOO_MANY_WATCHERS
+from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
 
 logger = logging.getLogger("tokenserver")
 
+#: How old the place in line may be that a waiting client knows.
+_LOOK_AT_LINE_S = 2.0
 _NOT_STARTED = "The media server did not open a room. Please try again."
 
 
@@ -96,9 +99,11 @@ async def get_session(call: Call) -> Response:
     session has its slot, the answer to the owner has a token until the user has joined.
     """
     asked = call.asked(LookQuery)
-    if asked.wait > 0:
-        await _wait_for_change(call, asked)
-    return answer(await look(call))
+    view = await look(call)
+    since = call.session.revision if asked.since is None else asked.since
+    if asked.wait > 0 and view.revision == since and not call.session.is_over:
+        view = await _changed_view(call, since, asked.wait)
+    return answer(view)
 
 
 @handles("Stop a session", body=StopRequest, answers={HTTPStatus.OK: SessionView})
@@ -150,19 +155,38 @@ def join_token(state: AppState, session: Session | Seat) -> str:
     return mint_token(settings, participant, ttl_s=settings.token_ttl_s)
 
 
-async def _wait_for_change(call: Call, asked: LookQuery) -> None:
-    """Wait until the session has another revision than the one that is known."""
-    session = call.session
-    since = session.revision if asked.since is None else asked.since
-    if session.revision != since or session.is_over:
-        return
+def patience_in_line_s(call: Call) -> float:
+    """Return how often a place in line is looked at for a client that waits, which keeps it."""
+    return min(_LOOK_AT_LINE_S, call.state["settings"].ticket_ttl_s / 3)
+
+
+async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
+    """Return the session once it has another revision than that, or after a while.
+
+    The answer comes earlier when the server is about to stop, or the client is gone.
+    """
+    watchers, request = call.state["watchers"], call.request
+    now = asyncio.get_running_loop().time
+    ends_at = now() + wait_s
     async with (
-        call.state["watchers"].watch(call.caller.address),
-        call.state["feed"].subscribe(session.id) as changes,
+        watchers.watch(call.caller.address),
+        call.state["feed"].subscribe(call.session.id) as changes,
     ):
-        # It may have changed between the first look and the subscription.
-        if (await call.state["store"].get(session.id)).revision == since:
-            await changes.wait(asked.wait)
+        while True:
+            # First of all: it may have changed before the subscription.
+            view, left_s = await look(call), ends_at - now()
+            if view.revision != since or left_s <= 0 or watchers.closing.is_set():
+                return view
+            if await request.is_disconnected():
+                return view
+            patience_s = left_s if view.queue is None else min(left_s, patience_in_line_s(call))
+            await first_of(changes.wait(patience_s), watchers.closing.wait(), _gone(request))
+
+
+async def _gone(request: ApiRequest) -> None:
+    """Wait until the client has hung up."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
