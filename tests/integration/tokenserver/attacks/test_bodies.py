@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from sessions.batch import Client
-from tests.integration.tokenserver.attacks.people import ADMIN
+from tests.integration.tokenserver.attacks.people import ADMIN, start_as
 from tests.integration.tokenserver.attacks.wire import spoken, status_of
 from tests.integration.tokenserver.conftest import TokenServer, bearer
 
@@ -48,6 +48,15 @@ BODIES = {
     "null": b"null",
 }
 
+#: What is refused before anybody looks at its fields, and why.
+REASONS = {
+    "depth 13": "nested too deep",
+    **dict.fromkeys(
+        ("NaN", "Infinity", "a key twice", "a key twice within", "no UTF-8", "a lone surrogate"),
+        "not valid JSON",
+    ),
+}
+
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", BODIES)
@@ -60,6 +69,7 @@ async def test_a_body_that_is_no_plain_json_is_refused(
     took_s = time.perf_counter() - began
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["code"] == "bad_request"
+    assert REASONS.get(name, "") in answer.json()["error"]["message"]
     assert took_s < SOON_S
 
 
@@ -92,7 +102,18 @@ async def test_a_body_that_never_ends_is_refused_before_it_ends(tokenserver: Tok
 
 @pytest.mark.parametrize(
     "text",
-    ["a}:slots", "*", "a b", "a:b}", "../x", "0" * 31, "0" * 33, "0" * 31 + "\n", "\u0660" * 32],
+    [
+        "starting",
+        "a}:slots",
+        "*",
+        "a b",
+        "a:b}",
+        "../x",
+        "0" * 31,
+        "0" * 33,
+        "0" * 31 + "\n",
+        "\u0660" * 32,
+    ],
 )
 async def test_an_id_names_no_key_but_its_own(
     strict_http: httpx2.AsyncClient, strict_redis: Client, text: str
@@ -100,7 +121,9 @@ async def test_an_id_names_no_key_but_its_own(
     """Attack 36: ids with braces, stars, spaces, wherever an id may stand.
 
     400 or 404, never a 5xx; and no key of Redis is new but the one that counts callers.
+    "starting" would name the list of a state, which is there: a session is just starting.
     """
+    await start_as(strict_http, ADMIN)
     before = await _keys(strict_redis)
     owner = bearer("x" * 43)
     body = {"sessionId": text}
