@@ -228,7 +228,7 @@ class LookQuery(_Request):
     wait: Annotated[float, Field(ge=0, le=30)] = Field(
         0, description="Seconds to wait for a change, at most; 0: answer at once."
     )
-    since: Annotated[int, Field(ge=0)] | None = Field(
+    since: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
         None, description="The revision you know: with a later one there is no wait."
     )
 

@@ -141,6 +141,8 @@ def assert_bounded(schema: dict[str, Any], contract: dict[str, Any], where: str)
         case "string":
             is_bounded = schema.keys() & {"maxLength", "enum", "const"} or "{" in schema["pattern"]
             assert is_bounded, where
+        case "integer" | "number":
+            assert {"minimum", "maximum"} <= schema.keys(), where
         case "array":
             assert "maxItems" in schema, where
             assert_bounded(schema["items"], contract, where)
