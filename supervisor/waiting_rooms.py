@@ -82,9 +82,9 @@ class WaitingRooms:
         return 0
 
     async def _tell_all(self) -> int:
-        await self._catch_up()
         waiting = [s.id for s in await self._sessions(State.QUEUED) if s.joined_at_ms is not None]
         self._followed.update(waiting)
+        await self._catch_up()
         moved = await self._store.views.sessions([*self._followed - set(waiting)])
         said = await self._rooms.metadata([room_name(one) for one in (*waiting, *moved)])
         notes = await self._notes(waiting, said)
@@ -103,7 +103,8 @@ class WaitingRooms:
         """Go on with what another process has begun: tell once more who was admitted meanwhile."""
         if self._has_caught_up:
             return
-        for state in HOLDING:
+        # In the order in which a session goes on, the line before: none slips through in between.
+        for state in (State.STARTING, State.READY, State.ACTIVE, State.RECOVERING):
             for session in await self._sessions(state):
                 if (session.joined_at_ms or math.inf) < (session.admitted_at_ms or 0):
                     self._followed.add(session.id)

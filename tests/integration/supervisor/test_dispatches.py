@@ -133,6 +133,25 @@ async def test_an_agent_that_was_sent_just_now_is_waited_for(
     assert await media.epochs_sent(session.room) == [2]
 
 
+async def test_after_an_outage_of_redis_nobody_is_written_off_at_once(
+    make_store: MakeStore, rooms: Rooms, media: Media
+) -> None:
+    """1. An agent was sent. 2. Redis is away for a minute: no claim could come.
+
+    Result: no other is sent until the agent had its time; then one is, under the next epoch.
+    """
+    store = make_store(now_ms=START_MS)
+    session = newcomer()
+    await store.admit(session)
+    store.now_ms = START_MS + 60_000
+    dispatcher = Dispatcher(store, rooms)
+    assert await dispatcher.dispatch_due_once() == 0
+    assert await media.epochs_sent(session.room) == []
+    await pass_time(store, 8_000)
+    assert await dispatcher.dispatch_due_once() == 1
+    assert await media.epochs_sent(session.room) == [2]
+
+
 async def test_while_livekit_is_away_no_try_is_used_up(
     make_store: MakeStore, room_settings: RoomSettings, livekit_server: LiveKitServer, media: Media
 ) -> None:

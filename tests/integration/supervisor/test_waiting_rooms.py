@@ -147,18 +147,26 @@ async def test_a_room_may_be_gone_for_a_moment(
     assert waiting_rooms._gone_since == {}
 
 
-async def test_it_keeps_no_place_for_those_who_have_to_ask(
-    make_store: MakeStore, rooms: Rooms
+async def test_those_who_have_to_ask_are_none_of_its_business(
+    make_store: MakeStore, rooms: Rooms, media: Media
 ) -> None:
+    """1. One asks and has no room. 2. One has a room for some reason, and does not ask.
+
+    Result: the first keeps the place, the second loses it.
+    """
     store = make_store(now_ms=START_MS)
-    holder, silent = await line_up(store, 1)
-    waiting_rooms = WaitingRooms(store, rooms)
+    holder, asking, silent = await line_up(store, 2)
+    await media.make(silent.room)
+    waiting_rooms = WaitingRooms(store, rooms, patience_s=0)
     for _ in range(16):
         await pass_time(store, 1000)
         await store.renew(holder.id, 1)
+        await store.queue.touch(asking.id)
         await waiting_rooms.tell_once()
         await store.queue.advance()
+    assert (await store.get(asking.id)).status is State.QUEUED
     assert (await store.get(silent.id)).status is State.EXPIRED
+    assert await media.metadata(silent.room) is None
 
 
 async def test_while_livekit_is_away_nobody_is_told_and_no_place_is_given_up(
