@@ -6,7 +6,7 @@ connections but does not answer (5 s socket timeout, 10 retries), so both temper
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -80,7 +80,7 @@ def _server(address: Address, profile: _Profile) -> Redis:
 
 
 def _client_of(address: Address, node: Node, options: Mapping[str, Any]) -> Redis:
-    kind = _Encrypted if address.is_encrypted else Connection
+    kind = _Encrypted if address.is_encrypted else _Plain
     pool = ConnectionPool(connection_class=kind, host=node.host, port=node.port, **options)
     return Redis.from_pool(pool)
 
@@ -91,12 +91,26 @@ def _cluster(address: Address, profile: _Profile) -> RedisCluster:
         ssl=address.is_encrypted,
         **_options(address, profile),
     )
-    if address.is_encrypted:
-        client.connection_kwargs["connection_class"] = _Encrypted
+    client.connection_kwargs["connection_class"] = _Encrypted if address.is_encrypted else _Plain
     return client
 
 
-class _Encrypted(SSLConnection):
+class _Plain(Connection):
+    """Says that it was closed by the other side as the library expects it: then it is made anew.
+
+    A connection that lay idle in the pool while Redis restarted is written to when it is next used.
+    asyncio lets that pass, and the answer is missing; uvloop (0.23) raises RuntimeError at once,
+    which would be nobody's outage and a mistake of ours.
+    """
+
+    async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+        try:
+            await super()._send_packed_command(command)
+        except RuntimeError as error:
+            raise ConnectionResetError("closed by the other side") from error
+
+
+class _Encrypted(_Plain, SSLConnection):
     """Shares with all others what took long to read: each authority that the system trusts.
 
     The library reads them for every connection, 40 ms each. A few at once would use up the time
@@ -108,8 +122,12 @@ class _Encrypted(SSLConnection):
         self.ssl_context = _shared(self.ssl_context)
 
 
+class _WatchedPlain(SentinelManagedConnection, _Plain):
+    """A connection to a server that sentinels name."""
+
+
 class _WatchedEncrypted(SentinelManagedConnection, _Encrypted):
-    """The same for a server that sentinels name."""
+    """The same with TLS."""
 
 
 _CONTEXTS: dict[tuple[object, ...], RedisSSLContext] = {}
@@ -144,7 +162,7 @@ def _watched(address: Address, profile: _Profile) -> Redis:
     client: Redis = sentinels.master_for(
         address.service,
         connection_pool_class=_WatchedPool,
-        connection_class=_WatchedEncrypted if address.is_encrypted else SentinelManagedConnection,
+        connection_class=_WatchedEncrypted if address.is_encrypted else _WatchedPlain,
         db=address.db,
         **options,
     )

@@ -31,6 +31,8 @@ _EVENT = "session"
 _RETRY_MS = 1000
 #: A line now and then keeps proxies from taking the stream for dead; they often wait a minute.
 _KEEP_ALIVE_S = 15.0
+#: What could not be read is asked for again after this.
+_LOOK_AGAIN_S = 1.0
 #: A stream is ended after this and comes back: no connection is for ever.
 _MAX_STREAM_S = 3600.0
 
@@ -90,7 +92,7 @@ async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncI
     yield f"retry: {_RETRY_MS}\n\n"
     while not closing.is_set() and now() < ends_at:
         try:
-            view = await _look_patiently(call, sent)
+            view = await _look_patiently(call)
         except SessionNotFound:
             return
         if view is not None and _is_news(view, sent, last):
@@ -101,17 +103,22 @@ async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncI
         if now() - quiet_since >= _KEEP_ALIVE_S:
             yield ": still here\n\n"
             quiet_since = now()
-        is_in_line = view is not None and view.queue is not None
-        patience_s = patience_in_line_s(call) if is_in_line else _KEEP_ALIVE_S
-        await first_of(changes.wait(patience_s), closing.wait())
+        await first_of(changes.wait(_patience_s(call, view)), closing.wait())
 
 
-async def _look_patiently(call: Call, sent: SessionView | None) -> SessionView | None:
-    """Return the session, or what is known of it while Redis is away: the stream stays."""
+async def _look_patiently(call: Call) -> SessionView | None:
+    """Return the session, or None while Redis is away: the stream stays."""
     try:
         return await look(call)
     except StoreUnavailable:
-        return sent
+        return None
+
+
+def _patience_s(call: Call, view: SessionView | None) -> float:
+    """Return when to look again without having heard of a change."""
+    if view is None:
+        return _LOOK_AGAIN_S
+    return _KEEP_ALIVE_S if view.queue is None else patience_in_line_s(call)
 
 
 def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> bool:
