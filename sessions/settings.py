@@ -93,7 +93,7 @@ class StoreSettings(BaseSettings):
         30.0, ge=0.1, le=600, description="How long a slot is held for an agent that was sent for."
     )
     claim_deadline_s: float = Field(
-        5.0,
+        10.0,
         ge=3,
         le=60,
         description="After this, an agent that was sent for and did not come counts as lost. "
