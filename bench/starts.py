@@ -138,6 +138,12 @@ def _row(name: str, crowd: Crowd) -> Row:
     )
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not _STARTERS <= int(text) <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text} is no number from {_STARTERS} to 100,000")
+    return int(text)
+
+
 async def _run(count: int, env: Mapping[str, str]) -> Table:
     with tempfile.TemporaryDirectory(prefix="bench-starts-") as folder:
         async with running_api(env, Path(folder)) as url:
@@ -150,7 +156,9 @@ async def _run(count: int, env: Mapping[str, str]) -> Table:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
     parser = argparse.ArgumentParser(prog="python -m bench.starts", description=__doc__)
-    parser.add_argument("--starts", type=int, default=400, metavar="N", help="of each load (400)")
+    parser.add_argument(
+        "--starts", type=_count, default=400, metavar="N", help="of each load (400)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(argv)
     env = load_environment()
@@ -160,7 +168,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"Python {platform.python_version()}"
     )
     try:
-        table = asyncio.run(_run(max(_STARTERS, options.starts), env))
+        table = asyncio.run(_run(options.starts, env))
     except (DevstackError, OSError) as error:
         Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
         return 1

@@ -77,7 +77,12 @@ def audit_stages() -> list[Stage]:
 
 
 def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the command that measures the store. Not a stage: its output is the result."""
+    """Return the command that measures the store, or what the first word names.
+
+    Not a stage: its output is the result.
+    """
+    if arguments[:1] == ["starts"]:
+        return (sys.executable, "-m", "bench.starts", *arguments[1:])
     return (sys.executable, "-m", "bench.store", *arguments)
 
 
