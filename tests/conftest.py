@@ -10,6 +10,7 @@ import pytest
 from tests.support.logs import log_tails
 
 pytest_plugins = [
+    "tests.support.attacks",
     "tests.support.pages",
     "tests.support.servers",
     "tests.support.replicas",

@@ -1,0 +1,28 @@
+"""Counts the attacks that a run of the tests tries: their docstrings begin with "Attack N:"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pytest
+
+_NUMBER = re.compile(r"Attacks? (\d+)\b")
+
+_tried: list[int] = []
+
+
+def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
+    """Note which attacks are among the tests that were chosen."""
+    for item in items:
+        text = getattr(getattr(item, "function", None), "__doc__", None) or ""
+        if found := _NUMBER.match(text):
+            _tried.append(int(found[1]))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many there were."""
+    if _tried:
+        terminalreporter.write_line(
+            f"attacks: {len(set(_tried))} of 40 tried, by {len(_tried)} tests (docs/security.md)"
+        )
