@@ -78,7 +78,11 @@ class StoreSettings(BaseSettings):
         100, ge=0, le=100_000, description="How many users may wait for a slot; 0: none."
     )
     user_queue_limit: int = Field(
-        1, ge=1, le=20, description="How many places in line one user may have."
+        1,
+        ge=1,
+        le=20,
+        description="How many places in line one user may have, who is known by token or named "
+        "with an admin key.",
     )
     ticket_ttl_s: float = Field(
         15.0,
@@ -87,7 +91,11 @@ class StoreSettings(BaseSettings):
         description="A waiting user who does not ask for so long loses the place in line.",
     )
     user_starts_per_minute: int = Field(
-        0, ge=0, le=10_000, description="How many sessions one user may start a minute; 0: any."
+        0,
+        ge=0,
+        le=10_000,
+        description="How many sessions one user may start a minute, who is known by token or named "
+        "with an admin key; 0: any.",
     )
     start_lease_s: float = Field(
         30.0, ge=0.1, le=600, description="How long a slot is held for an agent that was sent for."

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 #: Edges on what is promised: a start within 50 ms, an answer within a second.
 _REQUEST_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-_OUTCOMES = ("started", "queued", "resumed", "repeated")
+_OUTCOMES = ("started", "queued", "resumed", "repeated", "refused", "failed")
 _RESULTS = ("applied", "repeated", "foreign_room", "of_no_matter", "unknown_session", "refused")
 
 
@@ -28,7 +28,7 @@ class ApiMetrics:
         )
         self.durations = Histogram(
             "voicefleet_http_request_duration_seconds",
-            "How long answers took, but for streams and long polls.",
+            "How long answers took, but for a session's own, which may wait for a change.",
             ("route",),
             buckets=_REQUEST_EDGES_S,
             registry=self.registry,

@@ -107,7 +107,11 @@ class AccessSettings(BaseSettings):
         10, ge=1, le=100_000, description="How many sessions one address may start a minute."
     )
     token_limit_per_minute: int = Field(
-        60, ge=1, le=100_000, description="How many tokens one address may fetch a minute."
+        60,
+        ge=1,
+        le=100_000,
+        description="How many tokens one address may fetch a minute; each may become a "
+        "session once its user joins.",
     )
     read_limit_per_minute: int = Field(
         600, ge=1, le=1_000_000, description="How many other calls one address may make a minute."

@@ -111,19 +111,16 @@ def _section(named: Named, examples: Examples) -> str:
         tag("p", marked(operation["description"])),
         tag("p", *_facts(operation), look="facts"),
         *_asked(operation, examples),
-        tag("h4", "Example"),
-        *(tag("pre", escape(command)) for command in _commands(named, examples)),
+        *_exemplified(_commands(named, examples)),
         *_answered(operation, examples),
         anchor=operation["operationId"],
     )
 
 
 def _facts(operation: Operation) -> Iterator[str]:
-    proofs = [link("proofs", code(name)) for proof in operation["security"] for name in proof] or [
-        "no proof"
-    ]
-    is_free = {} in operation["security"] and proofs != ["none"]
-    yield "Proof: " + " or ".join(proofs) + (", or none" if is_free else "")
+    proofs = [link("proofs", code(name)) for proof in operation["security"] for name in proof]
+    is_free = not proofs or {} in operation["security"]
+    yield "Proof: " + " or ".join([*proofs, *(["none"] if is_free else [])])
     yield ". Limit: " + marked(operation["x-limit"])
 
 
@@ -163,9 +160,7 @@ def _answered(operation: Operation, examples: Examples) -> Iterator[str]:
             (
                 tag("code", status, look="bad" if status >= "400" else ""),
                 marked(response["description"]) + _headers(response),
-                ", ".join(
-                    kind_of(content["schema"]) for content in response.get("content", {}).values()
-                ),
+                _contents_of(response),
             )
             for status, response in operation["responses"].items()
         ),
@@ -196,7 +191,13 @@ def _headers(response: Mapping[str, Any]) -> str:
 def _commands(named: Named, examples: Examples) -> Iterator[str]:
     """Yield a command that makes the call, for each form that its body may have."""
     method, path, operation = named
-    call = [f'curl {"" if method == "GET" else f"-X {method} "}"$API{path}"']
+    if operation["security"] == [{"livekitSignature": []}]:
+        return  # nobody but LiveKit can sign it
+    switches = "" if method == "GET" else f"-X {method} "
+    if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
+        switches += "-N "
+    filled = path.replace("{session_id}", "$SESSION_ID").replace("{worker_id}", "$WORKER_ID")
+    call = [f'curl {switches}"$API{filled}"']
     if operation["security"] and {} not in operation["security"]:
         call.append(f'-H "Authorization: {_authorization(operation)}"')
     contents = operation.get("requestBody", {}).get("content", {})
@@ -206,6 +207,11 @@ def _commands(named: Named, examples: Examples) -> Iterator[str]:
         for form in _choices(content["schema"], examples):
             body = _text(examples.of(form, is_full=False), indent=None)
             yield _lines([*call, f"-H 'Content-Type: {media_type}'", f"-d '{body}'"])
+
+
+def _exemplified(commands: Iterable[str]) -> Iterator[str]:
+    shown = [tag("pre", escape(command)) for command in commands]
+    yield from [tag("h4", "Example"), *shown] if shown else []
 
 
 def _lines(parts: list[str]) -> str:

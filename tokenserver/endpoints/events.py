@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.states import TERMINAL
 from supervisor.changes import Subscription
+from tokenserver.access.addresses import limit_key
 from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import EventHeaders
 from tokenserver.endpoints.sessions import look, patience_in_line_s
@@ -50,7 +51,7 @@ async def follow_session(call: Call) -> Response:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     places = contextlib.AsyncExitStack()
     # Held from here, so that a refusal is an answer of its own and not a broken stream.
-    await places.enter_async_context(call.state["watchers"].watch(call.caller.address))
+    await places.enter_async_context(call.state["watchers"].watch(limit_key(call.caller.address)))
     try:
         changes = await places.enter_async_context(call.state["feed"].subscribe(call.session.id))
     except BaseException:

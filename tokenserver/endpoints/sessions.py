@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -15,13 +17,17 @@ from sessions.assignment import Assignment
 from sessions.errors import (
     AtCapacity,
     IdempotencyConflict,
+    NotAdmitted,
     QueueFull,
     RateLimited,
     SessionOver,
+    StoreUnavailable,
     UserBusy,
 )
 from sessions.model import Admission, Outcome, Place, Session
 from sessions.states import State
+from telemetry.metrics import ApiMetrics
+from tokenserver.access.addresses import limit_key
 from tokenserver.access.proofs import is_secret_of
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
 from tokenserver.contract.requests import LookQuery, StartHeaders, StartRequest, StopRequest
@@ -56,19 +62,19 @@ async def start_session(call: Call) -> Response:
     taken, the answer is 202 with a place in line; ask for the session, and once it is admitted the
     answer has the token.
     """
-    began = time.perf_counter()
-    # Asked first: with LiveKit away nothing is to be taken, and nothing to be given back.
-    call.state["rooms"].breaker.require()
-    applicant_ = applicant(call)
-    admission = await call.state["store"].admit(
-        applicant_.newcomer,
-        policy=applicant_.policy,
-        may_wait=call.asked(StartRequest).queue,
-        idempotency=applicant_.idempotency,
-    )
-    seat = await _seat(call.state, applicant_, admission)
-    if seat.status is State.STARTING and seat.is_new:
-        await _open_room(call.state, seat)
+    began, applicant_ = time.perf_counter(), applicant(call)
+    with _counting_refusals(call.state["metrics"]):
+        # Asked first: with LiveKit away nothing is to be taken, and nothing to be given back.
+        call.state["rooms"].breaker.require()
+        admission = await call.state["store"].admit(
+            applicant_.newcomer,
+            policy=applicant_.policy,
+            may_wait=call.asked(StartRequest).queue,
+            idempotency=applicant_.idempotency,
+        )
+        seat = await _seat(call.state, applicant_, admission)
+        if seat.status is State.STARTING and seat.is_new:
+            await _open_room(call.state, seat)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["metrics"].starts.labels(_outcome(admission)).inc()
     logger.info(
@@ -169,7 +175,7 @@ async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
     now = asyncio.get_running_loop().time
     ends_at = now() + wait_s
     async with (
-        watchers.watch(call.caller.address),
+        watchers.watch(limit_key(call.caller.address)),
         call.state["feed"].subscribe(call.session.id) as changes,
     ):
         while True:
@@ -225,6 +231,19 @@ async def _close_room(state: AppState, room: str) -> bool:
         logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
         return False
     return True
+
+
+@contextmanager
+def _counting_refusals(metrics: ApiMetrics) -> Iterator[None]:
+    """Count a start that came to nothing: refused by the store, or failed by a neighbour."""
+    try:
+        yield
+    except (NotAdmitted, SessionOver):
+        metrics.starts.labels("refused").inc()
+        raise
+    except (StoreUnavailable, RoomsError):
+        metrics.starts.labels("failed").inc()
+        raise
 
 
 def _outcome(admission: Admission) -> str:

@@ -57,7 +57,7 @@ def guarded(operation: Operation) -> Callable[[ApiRequest], Awaitable[Response]]
         try:
             caller = _caller(request)
             verdict = await _counted(operation, request, caller)
-            _check_allowed(verdict)
+            _check_allowed(operation, request, verdict)
             response = await _run(operation, request, caller)
         except Exception as error:  # noqa: BLE001 - every refusal carries the headers, too
             response = await answer_error(request, error)
@@ -110,8 +110,9 @@ async def _counted(operation: Operation, request: ApiRequest, caller: Caller) ->
     return verdict
 
 
-def _check_allowed(verdict: Verdict | None) -> None:
+def _check_allowed(operation: Operation, request: ApiRequest, verdict: Verdict | None) -> None:
     if verdict is not None and not verdict.is_allowed:
+        request.state["metrics"].rate_limited.labels(operation.path).inc()
         raise ApiError(
             HTTPStatus.TOO_MANY_REQUESTS,
             "rate_limited",

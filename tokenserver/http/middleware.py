@@ -24,7 +24,7 @@ _REQUEST_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 _UNLOGGED = frozenset({"/healthz", "/readyz", "/metrics"})
 #: Ours are shorter; what is longer is nobody's business but an attacker's.
 _MAX_PATH_CHARS = 200
-#: These last as long as there is nothing to say.
+#: These may last as long as there is nothing to say.
 _UNTIMED = frozenset({"/api/session/{session_id}/events", "/api/session/{session_id}"})
 #: Methods are a label: what is none of these counts as another.
 _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"})
@@ -64,8 +64,6 @@ class AccessLog:
         self._metrics.requests.labels(method, route, status).inc()
         if route not in _UNTIMED:
             self._metrics.durations.labels(route).observe(took_s)
-        if status == 429:
-            self._metrics.rate_limited.labels(route).inc()
         if scope["path"] in _UNLOGGED and status < 500:
             return
         logger.info(

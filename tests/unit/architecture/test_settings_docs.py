@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def shown_default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if value is PydanticUndefined or value is None or value == []:
         return "unset"
-    text = str(value).strip().splitlines()[0]
+    # A list is written as JSON, in the environment too.
+    text = json.dumps(value) if isinstance(value, list) else str(value).strip().splitlines()[0]
     return f"`{text[:38]}…`" if len(str(value)) > 40 else f"`{text}`"
 
 
