@@ -23,6 +23,7 @@ from tests.integration.sessions.conftest import agent, newcomer, pass_time
 
 MakeStore = Callable[..., SessionStore]
 START_MS = 1_000_000
+CLAIM_MS = 10_000
 
 
 async def test_a_session_from_start_to_end(store: SessionStore) -> None:
@@ -235,7 +236,7 @@ async def test_of_two_who_would_send_an_agent_one_does(make_store: MakeStore) ->
     session = newcomer()
     await store.admit(session)
     assert not (await store.dispatch(session.id)).changed
-    await pass_time(store, 5_000)
+    await pass_time(store, CLAIM_MS)
     assert await store.queue.due() == [session.id]
     both = await asyncio.gather(store.dispatch(session.id), store.dispatch(session.id))
     assert sorted(one.changed for one in both) == [False, True]
@@ -285,7 +286,7 @@ async def test_an_agent_that_never_came_is_lost_when_it_is_overdue(make_store: M
     store = make_store(now_ms=START_MS)
     session = newcomer()
     await store.admit(session)
-    await pass_time(store, 5_000)
+    await pass_time(store, CLAIM_MS)
     lost = await store.lose(session.id, "nobody came", delay_s=2)
     assert (lost.changed, lost.status, lost.epoch) == (True, State.STARTING, 2)
     assert await store.queue.due() == []

@@ -26,7 +26,7 @@ from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
 
 START_MS = 1_000_000
-CLAIM_MS = 5_000
+CLAIM_MS = 10_000
 START_LEASE_MS = 30_000
 SUSPICION_MS = 1_000
 
