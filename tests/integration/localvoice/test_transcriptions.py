@@ -112,7 +112,8 @@ async def test_a_cut_off_upload_is_understood_as_far_as_it_goes(
     for data in (wav(samples), sounds.packed(samples, "webm", "libopus")):
         heard = await hear(client, data[: len(data) * 3 // 4])
 
-        assert words(heard)[:3] == words(QUESTION)[:3]
+        # Two of its first three words: the voice is a little different every time.
+        assert is_alike(" ".join(words(heard)[:3]), "What is seven", 0.6), heard
 
 
 async def test_verbose_json_has_times_and_words(client: openai.AsyncOpenAI, spoken: Spoken) -> None:
