@@ -41,7 +41,8 @@ class Breaker:
 
     It opens after ``failures`` failed calls in a row, and after ``open_s`` and up to a fifth more
     lets one call through, whose outcome closes it or opens it again. A call fails when it raises
-    one of ``failing``; any other Exception counts as an answer. Calls that are cancelled say
+    one of ``failing``; one of ``silent`` says nothing, since the neighbour was not asked; any other
+    Exception counts as an answer. Calls that are cancelled say
     nothing, so a deadline belongs inside the guard, where it becomes one of ``failing``. Outcomes
     of calls that began before the last change of state say nothing either.
 
@@ -57,13 +58,15 @@ class Breaker:
         failures: int,
         open_s: float,
         failing: tuple[type[Exception], ...],
+        silent: tuple[type[Exception], ...] = (),
         refusal: type[BreakerOpen] = BreakerOpen,
         on_change: Callable[[BreakerState], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.name = name
-        self._limit, self._open_s, self._failing = failures, open_s, failing
+        self._limit, self._open_s = failures, open_s
+        self._failing, self._silent = failing, silent
         self._refusal, self._on_change = refusal, on_change
         self._clock, self._chance = clock, chance
         self._state = BreakerState.CLOSED
@@ -97,6 +100,9 @@ class Breaker:
             yield
         except self._failing:
             self._settle(began, has_failed=True)
+            raise
+        except self._silent:
+            self._forget(began)
             raise
         except Exception:
             self._settle(began, has_failed=False)

@@ -7,13 +7,23 @@ would keep all others out.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+from redis.exceptions import RedisError
 
 from rooms.breaker import Breaker, BreakerOpen, BreakerState
+from rooms.errors import RoomsError
 from sessions.errors import StoreUnavailable
 from sessions.store import SessionStore
+from supervisor.loop import is_to_end
+from tokenserver.access.keys import KeysUnavailable
+from tokenserver.access.user_tokens import InvalidUserToken
+from tokenserver.http.errors import ApiError
 from tokenserver.settings import TokenserverSettings
+
+logger = logging.getLogger("tokenserver")
 
 _LOOK_EVERY_S = 0.2
 
@@ -31,7 +41,9 @@ class RedisCircuit:
             "redis",
             failures=settings.redis_breaker_failures,
             open_s=settings.redis_breaker_open_s,
-            failing=(StoreUnavailable,),
+            failing=(StoreUnavailable, RedisError),
+            # Raised before the store was asked, most of the time: no sign that it is well.
+            silent=(ApiError, InvalidUserToken, KeysUnavailable, RoomsError),
             refusal=StoreSpared,
         )
 
@@ -49,9 +61,17 @@ class RedisCircuit:
 
     async def run(self) -> None:
         """Try out the circuit while it is open, until cancelled."""
-        while True:
+        while not is_to_end():
             await asyncio.sleep(max(_LOOK_EVERY_S, self._breaker.retry_after_s))
-            if self.state is BreakerState.CLOSED:
-                continue
-            with suppress(StoreUnavailable), self._breaker.guard():
+            if self.state is not BreakerState.CLOSED:
+                await self._try()
+
+    async def _try(self) -> None:
+        """Ask Redis once. Whatever it says, the loop goes on: nobody else closes the circuit."""
+        try:
+            with self._breaker.guard():
                 await self._store.ping()
+        except StoreUnavailable:
+            return
+        except Exception:
+            logger.exception("redis answered something unexpected")

@@ -12,6 +12,7 @@ from typing import Any
 from tokenserver.http.errors import ApiError
 
 _RETRY_AFTER_S = 5
+_LOOKS_AT_ONCE = 50
 #: What is refused here, as contracts list it.
 TOO_MANY_WATCHERS = (
     (HTTPStatus.SERVICE_UNAVAILABLE, "too_many_watchers"),
@@ -26,6 +27,8 @@ class Watchers:
         self._most = most
         self._most_per_address = most_per_address
         self._by_address: Counter[str] = Counter()
+        #: Taken for each look at the store: after an outage all want to look at the same moment.
+        self.turns = asyncio.Semaphore(_LOOKS_AT_ONCE)
         #: Set when the server stops: whoever waits is to come back, to another one perhaps.
         self.closing = asyncio.Event()
 

@@ -122,24 +122,30 @@ class SessionHandle:
         ApiError for any other refusal, and what went wrong last after `patience_s` without answer.
         """
         last, heard_at = "", time.monotonic()
+
+        async def heard(lines: AsyncIterator[str]) -> AsyncIterator[str]:
+            nonlocal heard_at
+            async for line in lines:
+                # A stream that says nothing we understand is not heard at all.
+                heard_at = time.monotonic() if last else heard_at
+                yield line
+
         while True:
-            is_open, pause_s = False, _PAUSE_S
+            pause_s = _PAUSE_S
             try:
                 async with self._stream(last) as lines:
-                    is_open = True
                     if lines is None:
                         return
-                    async for event_id, view in _events(lines):
+                    async for event_id, view in _events(heard(lines)):
                         last = event_id
                         yield view
                         if view.is_over:
                             return
+                        heard_at = time.monotonic()
             except VoicefleetError as error:
-                if not is_open and (not _is_passing(error) or _is_past(heard_at + patience_s)):
+                if not _is_passing(error) or _is_past(heard_at + patience_s):
                     raise
                 pause_s = max(pause_s, getattr(error, "retry_after_s", None) or 0)
-            if is_open:
-                heard_at = time.monotonic()
             await asyncio.sleep(pause_s)
 
     async def admitted(self) -> Token:
@@ -156,8 +162,8 @@ class SessionHandle:
 
     async def fresh_token(self) -> Token:
         """Return a token to come back with: same room, same identity."""
-        body = {"sessionId": self.id, "sessionSecret": self.secret}
-        answer = await self.transport.call("POST", "/api/token", body=body)
+        body = {"sessionId": self.id}
+        answer = await self.transport.call("POST", "/api/token", bearer=self.secret, body=body)
         with understanding():
             token = token_from_json(answer)
         if token is None:

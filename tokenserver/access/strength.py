@@ -26,8 +26,13 @@ _KNOWN_WORDS = (
 
 def weak_secrets(settings: TokenserverSettings) -> Iterator[str]:
     """Yield what is wrong with the secrets, naming the variables and showing no value."""
-    if settings.livekit_api_key.lower() in _KNOWN_KEYS:
-        yield "LIVEKIT_API_KEY is the one of livekit-server --dev"
+    keys = {
+        "LIVEKIT_API_KEY": settings.livekit_api_key,
+        "LIVEKIT_PREVIOUS_API_KEY": settings.livekit_previous_api_key,
+    }
+    for name, key in keys.items():
+        if key is not None and key.lower() in _KNOWN_KEYS:
+            yield f"{name} is the one of livekit-server --dev"
     secrets = {
         "LIVEKIT_API_SECRET": settings.livekit_api_secret,
         "LIVEKIT_PREVIOUS_API_SECRET": settings.livekit_previous_api_secret,

@@ -88,8 +88,8 @@ class StartHeaders(BaseModel):
     idempotency_key: Annotated[str, Field(pattern=r"^[!-~]{16,128}$")] | None = Field(
         None,
         alias="idempotency-key",
-        description="Something unique, such as a UUID: the same request with the same key starts "
-        "one session, however often it is sent.",
+        description="Something nobody can guess, such as a UUID: the same request with the same "
+        "key starts one session, however often it is sent.",
     )
 
 

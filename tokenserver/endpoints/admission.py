@@ -12,6 +12,7 @@ from sessions.model import Admission, IdempotencyKey, Newcomer, Session, UserPol
 from sessions.states import State
 from tokenserver.access.proofs import derived_session_secret, hash_secret, new_session_secret
 from tokenserver.access.settings import AuthMode
+from tokenserver.access.user_tokens import user_id_of
 from tokenserver.contract.requests import UNVERIFIED, StartHeaders, StartRequest
 from tokenserver.http.call import Call
 from tokenserver.http.errors import ApiError
@@ -100,7 +101,7 @@ def _user_of(call: Call, asked: StartRequest) -> tuple[UserId | None, bool]:
     if call.state["settings"].auth_mode is AuthMode.OPEN:
         # Another name than the same user's where it is proved: it opens nothing of theirs.
         return None if named is None else UserId(UNVERIFIED + named), False
-    if named not in {None, call.caller.user_id}:
+    if named is not None and call.caller.user_id not in {named, user_id_of(named)}:
         raise ApiError(
             HTTPStatus.FORBIDDEN,
             "wrong_user",

@@ -47,7 +47,7 @@ _MAX_STREAM_S = 3600.0
 async def follow_session(call: Call) -> Response:
     """Send the session with each change, as server-sent events. Following keeps a place in line."""
     last = call.asked(EventHeaders).last_event_id
-    if call.session.status in TERMINAL and last is not None and last >= call.session.revision:
+    if call.session.status in TERMINAL and last is not None and last == call.session.revision:
         return Response(status_code=HTTPStatus.NO_CONTENT)
     places = contextlib.AsyncExitStack()
     # Held from here, so that a refusal is an answer of its own and not a broken stream.
@@ -110,7 +110,8 @@ async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncI
 async def _look_patiently(call: Call) -> SessionView | None:
     """Return the session, or None while Redis is away: the stream stays."""
     try:
-        return await look(call)
+        async with call.state["watchers"].turns:
+            return await look(call)
     except StoreUnavailable:
         return None
 
@@ -124,7 +125,8 @@ def _patience_s(call: Call, view: SessionView | None) -> float:
 
 def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> bool:
     if sent is None:
-        return last is None or view.revision > last or view.queue is not None
+        # Not only a later one: Redis may have come back without its last moments.
+        return view.revision != last or view.queue is not None
     # A token is made anew with every look.
     same = {"participant_token": None}
     return view.model_copy(update=same) != sent.model_copy(update=same)

@@ -25,7 +25,7 @@ from sessions.errors import (
     UserBusy,
 )
 from sessions.model import Admission, Outcome, Place, Session
-from sessions.states import State
+from sessions.states import TERMINAL, State
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.addresses import limit_key
 from tokenserver.access.proofs import is_secret_of
@@ -74,7 +74,7 @@ async def start_session(call: Call) -> Response:
         )
         seat = await _seat(call.state, applicant_, admission)
         if seat.status is State.STARTING and seat.is_new:
-            await _open_room(call.state, seat)
+            await _open_room(call.state, seat, is_ours=admission.outcome is Outcome.NEW)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["metrics"].starts.labels(_outcome(admission)).inc()
     logger.info(
@@ -107,7 +107,7 @@ async def get_session(call: Call) -> Response:
     asked = call.asked(LookQuery)
     view = await look(call)
     since = call.session.revision if asked.since is None else asked.since
-    if asked.wait > 0 and view.revision == since and not call.session.is_over:
+    if asked.wait > 0 and view.revision == since and call.session.status not in TERMINAL:
         view = await _changed_view(call, since, asked.wait)
     return answer(view)
 
@@ -180,7 +180,9 @@ async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
     ):
         while True:
             # First of all: it may have changed before the subscription.
-            view, left_s = await look(call), ends_at - now()
+            async with watchers.turns:
+                view = await look(call)
+            left_s = ends_at - now()
             if view.revision != since or left_s <= 0 or watchers.closing.is_set():
                 return view
             if await request.is_disconnected():
@@ -211,15 +213,19 @@ async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
     return Seat.of_session(session)
 
 
-async def _open_room(state: AppState, seat: Seat) -> None:
-    """Open the room with its agent. Twice is once: in a room that is there, nothing happens."""
+async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
+    """Open the room with its agent. Twice is once: in a room that is there, nothing happens.
+
+    Only who began the session may fail it: by now an agent may be in it that was sent before.
+    """
     assignment = Assignment(
         session_id=seat.id, user_id=seat.user_id, identity=seat.identity, epoch=seat.epoch
     )
     try:
         await state["rooms"].open(seat.room, assignment.to_metadata())
     except RoomsError:
-        await state["store"].fail(seat.id, _NOT_STARTED)
+        if is_ours:
+            await state["store"].fail(seat.id, _NOT_STARTED)
         raise
 
 

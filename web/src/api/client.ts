@@ -4,8 +4,8 @@
 //     const session = await fleet.start({ userId: "ada" });
 //     for await (const view of session.follow()) show(view);
 
-import { Unreachable, valueOf } from "./errors.ts";
-import { eventsOf } from "./events.ts";
+import { ApiError, Unreachable, valueOf } from "./errors.ts";
+import { eventsOf, StreamBroken } from "./events.ts";
 import { isOver, type LogLine, type QueuePlace, type SessionView, type Started, type Token, type Turn } from "./types.ts";
 
 export interface StartOptions {
@@ -31,6 +31,7 @@ const TIMEOUT_MS = 15_000;
 /** The server says something every 15 s. */
 const SILENCE_MS = 45_000;
 const PAUSE_MS = 1_000;
+const PATIENCE_MS = 60_000;
 
 export class Voicefleet {
   private readonly baseUrl: string;
@@ -38,7 +39,7 @@ export class Voicefleet {
 
   /** `token` is a user's token of your identity provider, or a function that returns one. */
   constructor(baseUrl = "", token?: string | (() => string | Promise<string>)) {
-    this.baseUrl = baseUrl;
+    this.baseUrl = baseUrl.replace(/\/+$/, "");
     this.token = token;
   }
 
@@ -47,7 +48,7 @@ export class Voicefleet {
     const { idempotencyKey, signal, ...body } = options;
     const response = await this.request("POST", "/api/session/start", {
       body,
-      signal,
+      signal: signal === undefined ? undefined : AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
       headers: { "Idempotency-Key": idempotencyKey ?? crypto.randomUUID() },
     });
     return Session.of(this, await valueOf<Started>(response));
@@ -60,14 +61,12 @@ export class Voicefleet {
 
   /** Sends a request; rejects with Unreachable when nobody answers. */
   async request(method: string, path: string, options: RequestOptions = {}): Promise<Response> {
-    const token = typeof this.token === "function" ? await this.token() : this.token;
-    const proof = options.proof ?? token;
-    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const proof = options.proof ?? (typeof this.token === "function" ? await this.token() : this.token);
     try {
       return await fetch(this.baseUrl + path, {
         method,
         cache: "no-store",
-        signal: options.signal === undefined ? timeout : options.signal,
+        signal: options.signal ?? AbortSignal.timeout(TIMEOUT_MS),
         headers: {
           ...(options.body === undefined ? {} : { "Content-Type": "application/json" }),
           ...(proof === undefined ? {} : { Authorization: `Bearer ${proof}` }),
@@ -76,7 +75,6 @@ export class Voicefleet {
         ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
       });
     } catch (error) {
-      if (options.signal?.aborted) throw error;
       throw new Unreachable("Voicefleet does not answer", { cause: error });
     }
   }
@@ -114,32 +112,38 @@ export class Session {
 
   /**
    * Yields the session whenever it changes, until it is over; keeps a place in line.
-   * Broken connections are made again; refusals are thrown.
+   * Broken connections are made again, and so are calls that were refused for a while; after
+   * `patienceMs` without an answer it throws what went wrong last.
    */
-  async *follow(signal?: AbortSignal): AsyncGenerator<SessionView> {
+  async *follow(signal?: AbortSignal, patienceMs = PATIENCE_MS): AsyncGenerator<SessionView> {
     let last = "";
+    let heardAt = Date.now();
     while (!signal?.aborted) {
       const silence = new Silence(signal);
+      let pauseMs = PAUSE_MS;
       try {
         const headers: Record<string, string> = last === "" ? {} : { "Last-Event-ID": last };
         const response = await this.get("/events", { headers, signal: silence.signal });
         if (response.status === 204) return;
         if (!response.ok || response.body === null) await valueOf(response);
         else {
-          for await (const event of eventsOf(silence.watch(response.body))) {
-            last = event.id;
+          for await (const event of eventsOf(response.body)) {
+            silence.heard();
+            if (last !== "") heardAt = Date.now();
+            if (event === null) continue;
             const view = JSON.parse(event.data) as SessionView;
+            last = event.id;
             yield view;
             if (isOver(view)) return;
           }
         }
       } catch (error) {
-        // The server restarts, or the network changed: below, it is asked again.
-        if (!(error instanceof Unreachable || silence.isBroken(error))) throw error;
+        if (signal?.aborted || !isPassing(error) || Date.now() > heardAt + patienceMs) throw error;
+        if (error instanceof ApiError) pauseMs = Math.max(pauseMs, (error.retryAfter ?? 0) * 1000);
       } finally {
         silence.end();
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   }
 
@@ -181,41 +185,29 @@ export class Session {
 
 /** Gives up a stream that says nothing for too long: the connection is dead, and nobody noticed. */
 class Silence {
+  readonly signal: AbortSignal;
   private readonly controller = new AbortController();
   private timer = setTimeout(() => this.controller.abort(), SILENCE_MS);
-  private hasBegun = false;
-
-  private readonly outer: AbortSignal | undefined;
-  readonly signal: AbortSignal;
 
   constructor(outer: AbortSignal | undefined) {
-    this.outer = outer;
     const inner = this.controller.signal;
     this.signal = outer === undefined ? inner : AbortSignal.any([outer, inner]);
   }
 
-  watch(body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-    this.hasBegun = true;
-    return body.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform: (chunk, out) => {
-          clearTimeout(this.timer);
-          this.timer = setTimeout(() => this.controller.abort(), SILENCE_MS);
-          out.enqueue(chunk);
-        },
-      }),
-    );
-  }
-
-  /** Whether an error only says that the stream broke off. */
-  isBroken(error: unknown): boolean {
-    if (this.outer?.aborted) return false;
-    return this.controller.signal.aborted || (this.hasBegun && error instanceof TypeError);
+  heard(): void {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.controller.abort(), SILENCE_MS);
   }
 
   end(): void {
     clearTimeout(this.timer);
   }
+}
+
+/** Whether the same call may be answered later. */
+function isPassing(error: unknown): boolean {
+  if (error instanceof ApiError) return error.status === 429 || error.status >= 500;
+  return error instanceof Unreachable || error instanceof StreamBroken;
 }
 
 function tokenOf(value: { serverUrl?: string | null; participantToken?: string | null }): Token | null {
