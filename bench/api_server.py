@@ -7,18 +7,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from devstack.errors import PortTaken, ToolMissing
-from devstack.install.tools import LIVEKIT, REDIS, Tool, find_tool
+from bench.servers import find_program, running
+from devstack.install.tools import LIVEKIT, REDIS
 from devstack.services.keys import Keys
 from devstack.services.ports import LOOPBACK, Ports, random_ports
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
-from devstack.services.stack import Stack
 from devstack.settings import REPO
 
-_START_ATTEMPTS = 5
 #: The crowd has one address, and is no attack.
 _NO_LIMIT = "100000"
 
@@ -26,25 +24,13 @@ _NO_LIMIT = "100000"
 @asynccontextmanager
 async def running_api(env: Mapping[str, str], folder: Path) -> AsyncIterator[str]:
     """Run the three until the block is left; yield the address of the API. Raises ToolMissing."""
-    redis, livekit = _program(REDIS, env), _program(LIVEKIT, env)
-    for attempt in range(1, _START_ATTEMPTS + 1):
-        ports = random_ports()
-        stack = Stack(_services(redis, livekit, ports=ports, env=env, folder=folder))
-        try:
-            await stack.start()
-        except PortTaken:
-            await stack.stop()
-            if attempt == _START_ATTEMPTS:
-                raise
-        except BaseException:
-            await stack.stop()
-            raise
-        else:
-            break
-    try:
-        yield f"http://{LOOPBACK}:{ports.tokenserver}"
-    finally:
-        await stack.stop()
+    redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
+
+    def describe() -> Sequence[Service]:
+        return _services(redis, livekit, ports=random_ports(), env=env, folder=folder)
+
+    async with running(describe) as stack:
+        yield stack.services[-1].url
 
 
 def _services(
@@ -84,9 +70,3 @@ def _services(
         ),
         Service(command=command, url=url, ready=http_ok(f"{url}/readyz")),
     ]
-
-
-def _program(tool: Tool, env: Mapping[str, str]) -> Path:
-    if found := find_tool(tool, env):
-        return found
-    raise ToolMissing(f"no {tool.program} here: run `make setup`, or set {tool.setting}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +13,13 @@ from typing import Any
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from devstack.errors import PortTaken, ToolMissing
-from devstack.install.tools import REDIS, find_tool
+from bench.servers import running
 from devstack.services.ports import free_port
 from devstack.services.servers import redis_service
-from devstack.services.stack import Stack
+from devstack.services.service import Service
 from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings
 
-_START_ATTEMPTS = 5
 #: Without batches each caller needs one; the client library's default is 100.
 _CONNECTIONS = 1_000
 #: Memory is read when it has been the same for so long: tables grow and shrink on the side.
@@ -78,45 +76,18 @@ class Server:
         return last
 
 
-def find_redis(env: Mapping[str, str]) -> Path:
-    """Return the program, found as `make run` finds it. Raises ToolMissing."""
-    if found := find_tool(REDIS, env):
-        return found
-    raise ToolMissing(f"no {REDIS.program} here: run `make setup`, or set {REDIS.setting}")
-
-
 @asynccontextmanager
 async def running_redis(
     program: Path, env: Mapping[str, str], *, is_durable: bool
 ) -> AsyncIterator[Server]:
     """Run a Redis until the block is left. A durable one has an fsync a second, as by default."""
     with tempfile.TemporaryDirectory(prefix="bench-redis-") as folder:
-        stack = await _start(program, env, Path(folder), is_durable=is_durable)
-        try:
-            yield Server(url=f"{stack.services[0].url}?max_connections={_CONNECTIONS}")
-        finally:
-            await stack.stop()
 
-
-async def _start(program: Path, env: Mapping[str, str], folder: Path, *, is_durable: bool) -> Stack:
-    """Start it; on another port when somebody else was quicker to bind."""
-    for attempt in range(1, _START_ATTEMPTS + 1):
-        stack = Stack(
-            [
-                redis_service(
-                    program, port=free_port(), run_dir=folder, env=env, is_durable=is_durable
-                )
+        def describe() -> Sequence[Service]:
+            port, run_dir = free_port(), Path(folder)
+            return [
+                redis_service(program, port=port, run_dir=run_dir, env=env, is_durable=is_durable)
             ]
-        )
-        try:
-            await stack.start()
-        except PortTaken:
-            await stack.stop()
-            if attempt == _START_ATTEMPTS:
-                raise
-        except BaseException:
-            await stack.stop()
-            raise
-        else:
-            return stack
-    raise AssertionError("unreachable")
+
+        async with running(describe) as stack:
+            yield Server(url=f"{stack.services[0].url}?max_connections={_CONNECTIONS}")

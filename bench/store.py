@@ -20,10 +20,12 @@ from bench.leftovers import leftovers_table
 from bench.memory import memory_tables, populate
 from bench.options import Options, read_options
 from bench.progress import Progress
-from bench.redis_server import Server, find_redis, running_redis
+from bench.redis_server import Server, running_redis
+from bench.servers import find_program
 from bench.table import Table
 from bench.throughput import throughput_table
 from devstack.errors import DevstackError
+from devstack.install.tools import REDIS
 from devstack.settings import load_environment
 from devstack.terminal import Terminal
 
@@ -36,7 +38,7 @@ class Bench:
     def __init__(self, options: Options, env: Mapping[str, str]) -> None:
         self._options = options
         self._env = env
-        self._program = find_redis(env)
+        self._program = find_program(REDIS, env)
         self._terminal = Terminal(env)
         self._status = Terminal(env, sys.stderr)
         self._tables: list[Table] = []
