@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 import httpx2
 
-from voicefleet_client.transport import Transport, understanding
+from voicefleet_client.transport import Connected, Transport, understanding
 
 
-class Admin:
+class Admin(Connected):
     """A fleet's API, with an admin key. Every method may raise ApiError, Unreachable."""
 
     def __init__(
         self, base_url: str, *, admin_key: str, http: httpx2.AsyncClient | None = None
     ) -> None:
-        self._transport = Transport(base_url, bearer=admin_key, http=http)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._transport.aclose()
+        super().__init__(Transport(base_url, bearer=admin_key, http=http))
 
     async def sessions(
         self, state: str = "live", *, user: str | None = None, worker: str | None = None

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 import httpx2
@@ -22,7 +21,7 @@ from voicefleet_client.models import (
     place_from_json,
     token_from_json,
 )
-from voicefleet_client.transport import Transport, understanding
+from voicefleet_client.transport import Connected, Transport, understanding
 
 #: The server sends a line every 15 s.
 _SILENCE_S = 45.0
@@ -31,28 +30,13 @@ _PAUSE_S = 1.0
 _PATIENCE_S = 60.0
 
 
-class Voicefleet:
+class Voicefleet(Connected):
     """A fleet's API. `token` is a user's, or an admin key; without one, as anybody."""
 
     def __init__(
         self, base_url: str, *, token: str | None = None, http: httpx2.AsyncClient | None = None
     ) -> None:
-        self._transport = Transport(base_url, bearer=token, http=http)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._transport.aclose()
+        super().__init__(Transport(base_url, bearer=token, http=http))
 
     async def start(
         self,
