@@ -6,10 +6,8 @@ would keep all others out.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from redis.exceptions import RedisError
 
@@ -17,13 +15,11 @@ from rooms.breaker import Breaker, BreakerOpen, BreakerState
 from rooms.errors import RoomsError
 from sessions.errors import StoreUnavailable
 from sessions.store import SessionStore
-from supervisor.loop import is_to_end
+from supervisor.loop import run_every
 from tokenserver.access.keys import KeysUnavailable
 from tokenserver.access.user_tokens import InvalidUserToken
 from tokenserver.http.errors import ApiError
 from tokenserver.settings import TokenserverSettings
-
-logger = logging.getLogger("tokenserver")
 
 _LOOK_EVERY_S = 0.2
 
@@ -61,17 +57,10 @@ class RedisCircuit:
 
     async def run(self) -> None:
         """Try out the circuit while it is open, until cancelled."""
-        while not is_to_end():
-            await asyncio.sleep(max(_LOOK_EVERY_S, self._breaker.retry_after_s))
-            if self.state is not BreakerState.CLOSED:
-                await self._try()
+        await run_every(_LOOK_EVERY_S, "redis circuit", self._try)
 
     async def _try(self) -> None:
-        """Ask Redis once. Whatever it says, the loop goes on: nobody else closes the circuit."""
-        try:
-            with self._breaker.guard():
+        """Ask Redis once, if the circuit is open and its time has come."""
+        if self.state is not BreakerState.CLOSED:
+            with suppress(StoreUnavailable), self._breaker.guard():
                 await self._store.ping()
-        except StoreUnavailable:
-            return
-        except Exception:
-            logger.exception("redis answered something unexpected")

@@ -105,7 +105,7 @@ async def get_session(call: Call) -> Response:
     session has its slot, the answer to the owner has a token until the user has joined.
     """
     asked = call.asked(LookQuery)
-    view = await look(call)
+    view = await look(call, call.session)
     since = call.session.revision if asked.since is None else asked.since
     if asked.wait > 0 and view.revision == since and call.session.status not in TERMINAL:
         view = await _changed_view(call, since, asked.wait)
@@ -133,12 +133,13 @@ async def stop(call: Call) -> Response:
     return answer(session_view(await store.get(session.id)))
 
 
-async def look(call: Call) -> SessionView:
+async def look(call: Call, session: Session | None = None) -> SessionView:
     """Return a session as it is now, to its owner with a token where one is needed.
 
-    Raises SessionNotFound.
+    One that was read just now is not read again. Raises SessionNotFound.
     """
-    store, session = call.state["store"], await call.state["store"].get(call.session.id)
+    store = call.state["store"]
+    session = session or await store.get(call.session.id)
     place: Place | None = None
     if session.status is State.QUEUED and not call.caller.is_admin:
         place = await store.queue.touch(session.id)

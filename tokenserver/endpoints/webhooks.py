@@ -84,7 +84,7 @@ async def _apply(state: AppState, event: RoomEvent, session_id: SessionId) -> st
             case "room_finished":
                 await store.mark_closed(session_id)
     except SessionNotFound:
-        # A room of the standard token endpoint: its session begins when the agent claims it.
+        # A room of the standard token endpoint: its session begins when the agent admits it.
         logger.info("a room without a session", extra={"room": event.room, "event": event.kind})
         return "unknown_session"
     except SessionOver:
