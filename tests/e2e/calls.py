@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 
 from devstack.talk.caller import Answer, Caller
+from tests.support.plain import NO_TLS
 from tests.support.servers import RunningStack
 from tests.support.speech import speak, transcribe, words
 from tests.support.wait import eventually
@@ -84,7 +85,7 @@ class Call:
 @asynccontextmanager
 async def call(stack: RunningStack) -> AsyncIterator[Call]:
     """Start a session, join its room, wait for the greeting; stop it at the end."""
-    async with httpx2.AsyncClient(base_url=stack.api_url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=stack.api_url, timeout=30, verify=NO_TLS) as http:
         started = await http.post("/api/session/start")
         assert started.status_code == 201, started.text
         session = started.json()

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from devstack.talk.caller import Caller
 from tests.e2e.calls import ANSWER_S, GREETING_S, call
+from tests.support.plain import NO_TLS
 from tests.support.servers import RunningStack
 from tests.support.wait import eventually
 
@@ -24,7 +25,7 @@ OUTAGE_S = 15.0
 async def test_a_standard_token_brings_an_agent_and_takes_a_slot_only_then(
     stack: RunningStack,
 ) -> None:
-    async with httpx2.AsyncClient(base_url=stack.api_url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=stack.api_url, timeout=30, verify=NO_TLS) as http:
         before = await _taken(http)
         token = (await http.post("/api/token", json={})).json()
         assert await _taken(http) == before

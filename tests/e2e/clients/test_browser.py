@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from tests.e2e.clients.browser import DEADLINE_S, visit
 from tests.support.pages import PageServer
+from tests.support.plain import NO_TLS
 from tests.support.servers import RunningStack
 from tests.support.speech import words
 from tests.support.wait import eventually
@@ -59,7 +60,7 @@ class Occupation:
 @pytest.fixture
 async def occupation(stack: RunningStack) -> AsyncIterator[Occupation]:
     async with (
-        httpx2.AsyncClient(base_url=stack.api_url, timeout=30) as http,
+        httpx2.AsyncClient(base_url=stack.api_url, timeout=30, verify=NO_TLS) as http,
         api.LiveKitAPI(stack.livekit_url, stack.livekit_api_key, stack.livekit_api_secret) as rooms,
         Redis.from_url(stack.redis_url, decode_responses=True) as redis,
     ):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.localvoice.server import Server, running
 from tests.integration.localvoice.sounds import Spoken
+from tests.support.plain import NO_TLS
 
 _LOG_LINES = 60
 
@@ -33,7 +34,7 @@ async def client(server: Server) -> AsyncIterator[openai.AsyncOpenAI]:
 @pytest.fixture
 async def http(server: Server) -> AsyncIterator[httpx2.AsyncClient]:
     """A bare client, for what OpenAI's would never send."""
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as made:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60, verify=NO_TLS) as made:
         yield made
 
 

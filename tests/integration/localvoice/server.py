@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+
+from devstack.services.ports import free_port
+from tests.support.plain import NO_TLS
 
 #: Loading takes about a second; a loaded machine may need many.
 START_DEADLINE_S = 60.0
@@ -41,17 +43,9 @@ class Server:
 
     def load(self, engine: str) -> dict[str, int]:
         """How busy ``transcription`` or ``speech`` is."""
-        answer = httpx2.get(f"{self.url}/readyz", timeout=10)
+        answer = httpx2.get(f"{self.url}/readyz", timeout=10, verify=NO_TLS)
         load: dict[str, int] = answer.json()[engine]
         return load
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def spawn(*flags: str, **settings: object) -> Server:
@@ -78,7 +72,7 @@ def wait_until_ready(server: Server, path: str = "/readyz") -> None:
         if server.process.poll() is not None:
             break
         try:
-            if httpx2.get(f"{server.url}{path}", timeout=5).status_code == 200:
+            if httpx2.get(f"{server.url}{path}", timeout=5, verify=NO_TLS).status_code == 200:
                 return
         except httpx2.HTTPError:
             pass

@@ -10,6 +10,7 @@ import pytest
 
 from tests.integration.localvoice import sounds
 from tests.integration.localvoice.server import Server, running
+from tests.support.plain import NO_TLS
 
 CHAT = "/v1/chat/completions"
 SPEECH = "/v1/audio/speech"
@@ -103,7 +104,7 @@ async def test_huge_json_is_refused(http: httpx2.AsyncClient, announced: bool) -
 
 async def test_upload_limits_in_bytes_and_seconds() -> None:
     with running(max_upload_bytes=200_000, max_audio_s=2) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=60) as http:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60, verify=NO_TLS) as http:
             too_long = sounds.wav(sounds.silence(3))
             too_big = sounds.wav(sounds.silence(10))
             packed = sounds.packed(sounds.silence(120), "ogg", "libopus")
@@ -141,7 +142,7 @@ async def test_a_body_that_stops_arriving_is_answered() -> None:
 
 async def test_the_key_is_asked_for_everywhere_but_health() -> None:
     with running(api_key="correct horse") as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=30) as http:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=30, verify=NO_TLS) as http:
             for key in ("", "Bearer", "Bearer wrong", "Basic correct horse", "Bearer corréct"):
                 headers = [(b"Authorization", key.encode())]
                 answer = await http.get("/v1/models", headers=headers)

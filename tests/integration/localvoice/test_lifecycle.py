@@ -25,6 +25,7 @@ from tests.integration.localvoice.server import (
     wait_until_ready,
 )
 from tests.integration.localvoice.waiting import eventually
+from tests.support.plain import NO_TLS
 
 
 def exit_status(server: Server) -> int:
@@ -48,7 +49,7 @@ def test_signals_end_it_with_status_0(number: signal.Signals, path: str) -> None
 async def test_a_running_transcription_does_not_hold_up_the_end(spoken: sounds.Spoken) -> None:
     recording = sounds.wav(np.tile(spoken("The quick brown fox jumps over the lazy dog."), 150))
     with running(shutdown_timeout_s=0) as server:
-        async with httpx2.AsyncClient(timeout=60) as http:
+        async with httpx2.AsyncClient(timeout=60, verify=NO_TLS) as http:
             request = asyncio.create_task(
                 http.post(f"{server.api}/audio/transcriptions", files={"file": ("a", recording)})
             )

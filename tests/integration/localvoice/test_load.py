@@ -12,6 +12,7 @@ import pytest
 from tests.integration.localvoice import sounds
 from tests.integration.localvoice.server import Server, running
 from tests.integration.localvoice.waiting import eventually
+from tests.support.plain import NO_TLS
 
 HEAR = "/v1/audio/transcriptions"
 SAY = "/v1/audio/speech"
@@ -26,7 +27,7 @@ def narrow() -> Iterator[Server]:
 
 @pytest.fixture
 async def web(narrow: Server) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=narrow.url, timeout=60) as made:
+    async with httpx2.AsyncClient(base_url=narrow.url, timeout=60, verify=NO_TLS) as made:
         yield made
 
 
@@ -93,7 +94,7 @@ async def test_waiting_requests_are_served_in_the_end(
 
 async def test_a_wait_in_the_queue_ends(long_recording: bytes) -> None:
     with running(queue_timeout_s=0.2) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=60) as http:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60, verify=NO_TLS) as http:
             first = asyncio.create_task(http.post(HEAR, files={"file": ("a", long_recording)}))
             await eventually(lambda: server.load("transcription")["running"] == 1)
             second = await http.post(HEAR, files={"file": ("a", sounds.wav(sounds.silence(1)))})
@@ -105,7 +106,7 @@ async def test_a_wait_in_the_queue_ends(long_recording: bytes) -> None:
 
 async def test_work_that_takes_too_long_ends(long_recording: bytes) -> None:
     with running(stt_timeout_s=0.3) as server:
-        async with httpx2.AsyncClient(base_url=server.url, timeout=60) as http:
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60, verify=NO_TLS) as http:
             answer = await http.post(HEAR, files={"file": ("a", long_recording)})
         await eventually(lambda: server.load("transcription")["running"] == 0)
 

@@ -11,7 +11,9 @@ import httpx2
 import openai
 import pytest
 
-from tests.integration.localvoice.server import Server, free_port, running
+from devstack.services.ports import free_port
+from tests.integration.localvoice.server import Server, running
+from tests.support.plain import NO_TLS
 
 ASKED = {"model": "asked-for", "messages": [{"role": "user", "content": "What is 7 plus 5?"}]}
 CHAT = "/v1/chat/completions"
@@ -61,7 +63,7 @@ async def upstream(port: int, *pieces: bytes, hang: bool = False) -> AsyncIterat
 
 
 async def post(server: Server, **more: object) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=server.url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=server.url, timeout=30, verify=NO_TLS) as http:
         return await http.post(CHAT, json=ASKED | more)
 
 

@@ -18,6 +18,7 @@ from devstack.services.readiness import http_ok
 from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
 from devstack.settings import process_environment
+from tests.support.plain import NO_TLS
 from tests.support.servers import LiveKitServer, program, running
 
 ADMIN_KEY = "an-admin-key-for-tests-only"
@@ -106,7 +107,7 @@ def tokenserver_service(
 
 @pytest.fixture
 async def http(tokenserver: TokenServer) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=tokenserver.url, timeout=20) as client:
+    async with httpx2.AsyncClient(base_url=tokenserver.url, timeout=20, verify=NO_TLS) as client:
         yield client
 
 

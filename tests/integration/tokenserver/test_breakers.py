@@ -23,6 +23,7 @@ from tests.integration.tokenserver.conftest import (
     variables,
 )
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
+from tests.support.plain import NO_TLS
 from tests.support.servers import program, running
 from tests.support.wait import eventually
 
@@ -97,7 +98,9 @@ async def shaky(tmp_path: Path) -> AsyncIterator[Shaky]:
             _, own = await asyncio.to_thread(server.__enter__)
             try:
                 url = f"http://{LOOPBACK}:{own.tokenserver}"
-                async with httpx2.AsyncClient(base_url=url, timeout=NO_HANG_S) as http:
+                async with httpx2.AsyncClient(
+                    base_url=url, timeout=NO_HANG_S, verify=NO_TLS
+                ) as http:
                     yield Shaky(http=http, redis=to_redis, livekit=to_livekit)
             finally:
                 await asyncio.to_thread(server.__exit__, None, None, None)

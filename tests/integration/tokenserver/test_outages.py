@@ -21,6 +21,7 @@ from rooms.client import open_rooms
 from rooms.errors import LiveKitUnavailable
 from rooms.settings import RoomSettings
 from tests.integration.tokenserver.conftest import tokenserver_service, variables
+from tests.support.plain import NO_TLS
 from tests.support.servers import program, running
 
 
@@ -42,7 +43,9 @@ def lonely_api(run_dir: Path, *, with_redis: bool) -> Iterator[httpx2.Client]:
 
     with (
         running(describe, "lonely_api") as (_, ports),
-        httpx2.Client(base_url=f"http://127.0.0.1:{ports.tokenserver}", timeout=20) as http,
+        httpx2.Client(
+            base_url=f"http://127.0.0.1:{ports.tokenserver}", timeout=20, verify=NO_TLS
+        ) as http,
     ):
         yield http
 

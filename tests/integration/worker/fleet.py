@@ -21,6 +21,7 @@ from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_n
 from sessions.model import Newcomer, Session
 from sessions.states import State
 from sessions.store import SessionStore
+from tests.support.plain import NO_TLS
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
 
@@ -39,7 +40,7 @@ class Worker:
     agent_name: str
 
     async def ask(self, path: str) -> httpx2.Response:
-        async with httpx2.AsyncClient(base_url=self.url, timeout=5) as http:
+        async with httpx2.AsyncClient(base_url=self.url, timeout=5, verify=NO_TLS) as http:
             return await http.get(path)
 
     async def until_idle(self) -> None:

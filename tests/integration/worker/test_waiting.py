@@ -23,6 +23,7 @@ from sessions.ids import SessionId
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
+from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(240)
@@ -97,7 +98,9 @@ async def api(
             stderr=asyncio.subprocess.STDOUT,
         )
     try:
-        async with httpx2.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", timeout=20) as http:
+        async with httpx2.AsyncClient(
+            base_url=f"http://{LOOPBACK}:{port}", timeout=20, verify=NO_TLS
+        ) as http:
 
             async def is_ready() -> bool:
                 assert process.returncode is None, (tmp_path / "tokenserver.log").read_text()

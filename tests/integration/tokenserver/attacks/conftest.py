@@ -34,6 +34,7 @@ from tests.support.identity_provider import (
     running_provider,
 )
 from tests.support.loops import BackgroundLoop
+from tests.support.plain import NO_TLS
 from tests.support.servers import running
 
 STRICT_CAPACITY = 100
@@ -152,7 +153,7 @@ def limited(
 @pytest.fixture
 async def strict_http(strict: TokenServer) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of `strict`. Whatever a test leaves there is stopped."""
-    async with httpx2.AsyncClient(base_url=strict.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=strict.url, timeout=30, verify=NO_TLS) as client:
         yield client
         for state in ("queued", "live"):  # who waits first, so that they get no slot meanwhile
             left = await client.get(
@@ -165,7 +166,7 @@ async def strict_http(strict: TokenServer) -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.fixture
 async def limited_http(limited: TokenServer) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=limited.url, timeout=30) as client:
+    async with httpx2.AsyncClient(base_url=limited.url, timeout=30, verify=NO_TLS) as client:
         yield client
 
 

@@ -16,6 +16,7 @@ from tests.integration.tokenserver.attacks.test_floods import calling_from
 from tests.integration.tokenserver.attacks.wire import connection, status_of
 from tests.integration.tokenserver.conftest import TokenServer, bearer
 from tests.integration.tokenserver.test_sessions_api import Started, start
+from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
 from tokenserver.serve import HEAD_DEADLINE_S
 
@@ -141,7 +142,7 @@ async def test_connections_end_somewhere(limited: TokenServer) -> None:
                 await idle.enter_async_context(connection(limited.url))
 
             async def is_full() -> bool:
-                async with httpx2.AsyncClient(base_url=limited.url) as late:
+                async with httpx2.AsyncClient(base_url=limited.url, verify=NO_TLS) as late:
                     return (await late.get("/healthz")).status_code == 503
 
             await eventually(is_full)
@@ -149,7 +150,7 @@ async def test_connections_end_somewhere(limited: TokenServer) -> None:
                 assert (await anext(events)).startswith("retry:")
 
         async def is_open() -> bool:
-            async with httpx2.AsyncClient(base_url=limited.url) as late:
+            async with httpx2.AsyncClient(base_url=limited.url, verify=NO_TLS) as late:
                 return (await late.get("/healthz")).status_code == 200
 
         await eventually(is_open)

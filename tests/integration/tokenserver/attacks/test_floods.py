@@ -27,6 +27,7 @@ from tests.integration.tokenserver.attacks.people import (
 )
 from tests.integration.tokenserver.conftest import TokenServer
 from tests.support.identity_provider import IdentityProvider
+from tests.support.plain import NO_TLS
 
 STARTS_PER_ADDRESS = 10
 FLOOD = 1000
@@ -36,7 +37,7 @@ FLOOD = 1000
 async def calling_from(server: TokenServer, address: str) -> AsyncIterator[httpx2.AsyncClient]:
     """Yield a client with an address of its own: all of 127.0.0.0/8 is this machine."""
     transport = httpx2.AsyncHTTPTransport(
-        local_address=address, limits=httpx2.Limits(max_connections=20)
+        verify=NO_TLS, local_address=address, limits=httpx2.Limits(max_connections=20)
     )
     async with httpx2.AsyncClient(base_url=server.url, timeout=60, transport=transport) as client:
         yield client

@@ -28,6 +28,7 @@ from tests.integration.tokenserver.attacks.people import (
 )
 from tests.integration.tokenserver.conftest import TokenServer, bearer
 from tests.support.identity_provider import IdentityProvider, rsa_key
+from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
 
 ADMIN_CALLS = [
@@ -177,7 +178,7 @@ async def test_a_provider_that_hangs_locks_nobody_out(
         await asyncio.Event().wait()
 
     user, url = new_user(), fragile.url
-    async with httpx2.AsyncClient(base_url=url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=30, verify=NO_TLS) as http:
         session = await start_as(http, as_user(own_provider, user))
         own_provider.answer = hang  # type: ignore[assignment]
         unknown = own_provider.token(rsa_key("rsa-2"))

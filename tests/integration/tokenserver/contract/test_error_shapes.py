@@ -26,6 +26,7 @@ from tests.integration.tokenserver.conftest import (
     tokenserver_service,
     variables,
 )
+from tests.support.plain import NO_TLS
 from tests.support.servers import program, running
 from tokenserver.access.rules import LIVEKIT, OWNER, USER_OR_OWNER
 from tokenserver.app import OPERATIONS
@@ -98,7 +99,7 @@ def those(feature: Callable[[Operation], bool]) -> pytest.MarkDecorator:
 
 @pytest.fixture(scope="module")
 def api(tokenserver: TokenServer) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=tokenserver.url, timeout=20) as client:
+    with httpx2.Client(base_url=tokenserver.url, timeout=20, verify=NO_TLS) as client:
         yield client
 
 
@@ -119,7 +120,9 @@ def without_redis(
 
     with (
         running(describe, "without_redis") as (stack, ports),
-        httpx2.Client(base_url=f"http://127.0.0.1:{ports.tokenserver}", timeout=20) as client,
+        httpx2.Client(
+            base_url=f"http://127.0.0.1:{ports.tokenserver}", timeout=20, verify=NO_TLS
+        ) as client,
     ):
         os.kill(stack.pids["redis"], request.param)
         yield client

@@ -25,6 +25,7 @@ from schemathesis import Case
 from devstack.settings import process_environment
 from tests.integration.tokenserver.conftest import ADMIN_KEY, TokenServer, bearer
 from tests.integration.tokenserver.test_webhooks import signature
+from tests.support.plain import NO_TLS
 from tokenserver.access.rules import LIVEKIT, OWNER
 from tokenserver.app import OPERATIONS
 from tokenserver.contract.openapi import document
@@ -43,7 +44,9 @@ class Sessions:
     """A session that is live and one that is over, for paths that name one."""
 
     def __init__(self, url: str) -> None:
-        self._http = httpx2.Client(base_url=url, headers=bearer(ADMIN_KEY), timeout=20)
+        self._http = httpx2.Client(
+            base_url=url, headers=bearer(ADMIN_KEY), timeout=20, verify=NO_TLS
+        )
         self._live: str | None = None
         self._over: str | None = None
 
