@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import httpx2
@@ -14,7 +14,15 @@ from sessions.fleet import Registration
 from sessions.ids import SessionId, WorkerId
 from sessions.journal import LogLine
 from sessions.model import AgentProcess
-from tests.support.replicas import ADMIN_KEY, Replica, Replicas
+from tests.support.plain import NO_TLS
+from tests.support.replicas import (
+    ADMIN_KEY,
+    Replicas,
+    Standing,
+    nobody_left,
+    standing_server,
+)
+from tests.support.servers import LiveKitServer, RedisServer
 from voicefleet_client import (
     Admin,
     ApiError,
@@ -34,19 +42,31 @@ async def cleanup() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
-@pytest.fixture
-async def server(replicas: Replicas) -> Replica:
+@pytest.fixture(scope="module")
+def standing(
+    redis_server: RedisServer,
+    livekit_server: LiveKitServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Standing]:
     """One slot, no agents."""
-    return await replicas.start()
+    logs = tmp_path_factory.mktemp("client")
+    with standing_server(redis_server, livekit_server, logs) as server:
+        yield server
 
 
 @pytest.fixture
-async def fleet(server: Replica, cleanup: AsyncExitStack) -> Voicefleet:
+async def server(standing: Standing) -> AsyncIterator[Standing]:
+    async with nobody_left(standing):
+        yield standing
+
+
+@pytest.fixture
+async def fleet(server: Standing, cleanup: AsyncExitStack) -> Voicefleet:
     return await cleanup.enter_async_context(Voicefleet(server.url))
 
 
 @pytest.fixture
-async def admin(server: Replica, cleanup: AsyncExitStack) -> Admin:
+async def admin(server: Standing, cleanup: AsyncExitStack) -> Admin:
     return await cleanup.enter_async_context(Admin(server.url, admin_key=ADMIN_KEY))
 
 
@@ -100,12 +120,14 @@ async def test_the_same_key_is_the_same_session(fleet: Voicefleet) -> None:
 
 
 async def test_following_outlives_a_restart_of_the_server(
-    fleet: Voicefleet, server: Replica
+    replicas: Replicas, cleanup: AsyncExitStack
 ) -> None:
     """1. Somebody follows. 2. The server stops, and is started again. 3. The session ends.
 
     Result: the same `async for` tells of the end, and told nothing twice.
     """
+    server = await replicas.start()
+    fleet = await cleanup.enter_async_context(Voicefleet(server.url))
     session = await fleet.start()
     seen: list[SessionView] = []
     has_begun = asyncio.Event()
@@ -163,10 +185,13 @@ async def test_a_long_poll(fleet: Voicefleet) -> None:
     assert (await waiting).revision > known
 
 
-async def test_what_is_on_record(fleet: Voicefleet, replicas: Replicas) -> None:
+async def test_what_is_on_record(
+    fleet: Voicefleet, standing: Standing, cleanup: AsyncExitStack
+) -> None:
     session = await fleet.start()
     assert (await session.logs(), await session.transcript()) == ([], [])
-    store, session_id = await replicas.store(), SessionId(session.id)
+    store = await cleanup.enter_async_context(standing.store())
+    session_id = SessionId(session.id)
     await store.journal.log(
         session_id, [LogLine(level="info", text=text) for text in ("one", "two", "three")]
     )
@@ -199,8 +224,10 @@ async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
     assert (refused.value.status, refused.value.code) == (404, "session_not_found")
 
 
-async def test_a_worker_is_drained(admin: Admin, replicas: Replicas) -> None:
-    store = await replicas.store()
+async def test_a_worker_is_drained(
+    admin: Admin, standing: Standing, cleanup: AsyncExitStack
+) -> None:
+    store = await cleanup.enter_async_context(standing.store())
     await store.fleet.register(Registration(id=WorkerId("w-1"), capacity=5, host="h", version="1"))
     assert await admin.drain("w-1") is True
     assert await admin.drain("w-1") is False
@@ -209,7 +236,7 @@ async def test_a_worker_is_drained(admin: Admin, replicas: Replicas) -> None:
 
 
 async def test_without_the_key_nobody_is_an_operator(
-    server: Replica, cleanup: AsyncExitStack
+    server: Standing, cleanup: AsyncExitStack
 ) -> None:
     stranger = await cleanup.enter_async_context(Admin(server.url, admin_key="not-the-admin-key"))
     with pytest.raises(ApiError) as refused:
@@ -274,7 +301,7 @@ async def test_somebody_else_answers(cleanup: AsyncExitStack, status: int, body:
 
 
 async def test_a_client_that_was_passed_in_stays_open() -> None:
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(verify=NO_TLS) as http:
         async with Voicefleet("http://127.0.0.1:1", http=http):
             pass
         assert not http.is_closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import httpx2
@@ -22,20 +23,33 @@ from tests.integration.tokenserver.flow import (
 )
 from tests.support.event_stream import following
 from tests.support.fault_proxy import Fault, fault_proxy
-from tests.support.replicas import Replicas
-from tests.support.servers import RedisServer
+from tests.support.replicas import Replicas, Standing, nobody_left, standing_server
+from tests.support.servers import LiveKitServer, RedisServer
 from tests.support.wait import eventually
 
 
-@pytest.fixture
-async def http(replicas: Replicas) -> httpx2.AsyncClient:
-    return await replicas.http(await replicas.start(AGENT_LEASE_S="60"))
+@pytest.fixture(scope="module")
+def standing(
+    redis_server: RedisServer,
+    livekit_server: LiveKitServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Standing]:
+    """One server with one slot; agents keep theirs without a heartbeat."""
+    logs = tmp_path_factory.mktemp("events")
+    with standing_server(redis_server, livekit_server, logs, AGENT_LEASE_S="60") as server:
+        yield server
 
 
 @pytest.fixture
-async def store(replicas: Replicas) -> SessionStore:
-    replicas.env["AGENT_LEASE_S"] = "60"
-    return await replicas.store()
+async def http(standing: Standing) -> AsyncIterator[httpx2.AsyncClient]:
+    async with nobody_left(standing) as client:
+        yield client
+
+
+@pytest.fixture
+async def store(standing: Standing) -> AsyncIterator[SessionStore]:
+    async with standing.store() as store:
+        yield store
 
 
 async def test_each_change_is_told_until_the_end(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator, Iterator
 
 import httpx2
 import pytest
@@ -25,20 +26,31 @@ from tests.integration.tokenserver.flow import (
 )
 from tests.support.event_stream import following
 from tests.support.fault_proxy import Fault, fault_proxy
-from tests.support.replicas import Replicas
-from tests.support.servers import LiveKitServer
+from tests.support.replicas import Replicas, Standing, nobody_left, standing_server
+from tests.support.servers import LiveKitServer, RedisServer
 from tests.support.wait import eventually
 
 
-@pytest.fixture
-async def http(replicas: Replicas) -> httpx2.AsyncClient:
+@pytest.fixture(scope="module")
+def standing(
+    redis_server: RedisServer,
+    livekit_server: LiveKitServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Standing]:
     """One server with one slot."""
-    return await replicas.http(await replicas.start())
+    logs = tmp_path_factory.mktemp("queue")
+    with standing_server(redis_server, livekit_server, logs) as server:
+        yield server
 
 
-async def test_whoever_comes_when_all_slots_are_taken_gets_a_place(
-    http: httpx2.AsyncClient,
-) -> None:
+@pytest.fixture
+async def http(standing: Standing) -> AsyncIterator[httpx2.AsyncClient]:
+    async with nobody_left(standing) as client:
+        yield client
+
+
+async def test_whoever_comes_when_all_slots_are_taken_gets_a_place(replicas: Replicas) -> None:
+    http = await replicas.http(await replicas.start())
     await start(http)
     first, second = await start(http, 202), await start(http, 202)
     assert [session["queue"]["position"] for session in (first, second)] == [1, 2]
@@ -85,7 +97,7 @@ async def test_asking_keeps_the_place_and_silence_loses_it(replicas: Replicas, w
 
 @pytest.mark.parametrize("end", ["stopped", "ended by its agent", "lost with its agent"])
 async def test_when_a_session_ends_the_first_in_line_is_admitted_and_its_agent_sent(
-    http: httpx2.AsyncClient, replicas: Replicas, livekit_server: LiveKitServer, end: str
+    http: httpx2.AsyncClient, standing: Standing, livekit_server: LiveKitServer, end: str
 ) -> None:
     """1. One talks, one waits. 2. The talk ends; the one who waits asks for nothing.
 
@@ -93,16 +105,16 @@ async def test_when_a_session_ends_the_first_in_line_is_admitted_and_its_agent_s
     """
     talking = await start(http)
     waiting = await start(http, 202)
-    store = await replicas.store()
-    if end == "stopped":
-        await stop(http, talking)
-    else:
-        await _claim(store, talking)
-    if end == "ended by its agent":
-        await store.end(SessionId(talking["sessionId"]), epoch=1)
+    async with standing.store() as store:
+        if end == "stopped":
+            await stop(http, talking)
+        else:
+            await _claim(store, talking)
+        if end == "ended by its agent":
+            await store.end(SessionId(talking["sessionId"]), epoch=1)
     (sent,) = await until_dispatched(livekit_server, waiting["roomName"])
     assert json.loads(sent.metadata)["session_id"] == waiting["sessionId"]
-    assert sent.agent_name == replicas.env["AGENT_NAME"]
+    assert sent.agent_name == standing.env["AGENT_NAME"]
     view = await until_status(http, waiting, "starting")
     assert view["queue"] is None
     await assert_opens(view)
