@@ -11,6 +11,7 @@ from tests.support.logs import log_tails
 
 pytest_plugins = [
     "tests.support.attacks",
+    "tests.support.crew",
     "tests.support.pages",
     "tests.support.servers",
     "tests.support.replicas",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,18 @@ def pytest_collection_modifyitems(items: Iterable[pytest.Item]) -> None:
         text = getattr(getattr(item, "function", None), "__doc__", None) or ""
         if found := _NUMBER.match(text):
             _tried.append(int(found[1]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - xdist has no types
+    """Take over what a worker has noted: with workers, this process chooses no tests."""
+    _tried[:] = getattr(node, "workeroutput", {}).get("attacks", _tried)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that gave this worker its tests. All workers have chosen the same ones."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["attacks"] = _tried
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

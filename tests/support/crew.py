@@ -1,0 +1,30 @@
+"""Tests in several processes at once: pytest-xdist's workers, each with servers of its own."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from devstack.services import ports
+from devstack.settings import process_environment
+
+#: Each has a token server, speech models and two LiveKit servers at times.
+AT_MOST = 6
+
+
+def pytest_configure() -> None:
+    """Give each worker ports that no other one looks for.
+
+    Two programs that look for a free port at the same moment would find the same one now and then.
+    """
+    env = process_environment()
+    if worker := env.get("PYTEST_XDIST_WORKER"):
+        number, count = int(worker.removeprefix("gw")), int(env["PYTEST_XDIST_WORKER_COUNT"])
+        ports.FREE_RANGE = ports.FREE_RANGE[number % count :: count]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers `-n auto` means: one more than cores, as most tests wait."""
+    return min(len(os.sched_getaffinity(0)) + 1, AT_MOST)
