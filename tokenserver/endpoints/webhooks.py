@@ -11,12 +11,11 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from rooms.errors import BadWebhook
-from rooms.webhooks import MAX_WEBHOOK_BYTES, RoomEvent, read_webhook
+from rooms.webhooks import MAX_WEBHOOK_BYTES, WebhookEvent, read_webhook
 from sessions.errors import SessionNotFound, SessionOver
 from sessions.ids import SessionId, session_of_room
 from tokenserver.access.rules import unauthorized
 from tokenserver.contract.answers import WebhookApplied
-from tokenserver.contract.livekit import WebhookEvent
 from tokenserver.http.answers import answer
 from tokenserver.http.bodies import read_bytes
 from tokenserver.http.call import Call
@@ -39,13 +38,17 @@ async def receive_webhook(call: Call) -> Response:
     """
     event = await _checked_event(call)
     store, webhooks = call.state["store"], call.state["metrics"].webhooks
-    session_id = session_of_room(event.room)
+    session_id = session_of_room(event.room.name)
     if session_id is None:
         webhooks.labels("foreign_room").inc()
         return answer(WebhookApplied(applied=False))
     if not _matters(event):
         webhooks.labels("of_no_matter").inc()
         return answer(WebhookApplied(applied=False))
+    if event.event == "room_started":
+        # Only a look, for each session there is: to remember it would cost more than to repeat it.
+        webhooks.labels(await _apply(call.state, event, session_id)).inc()
+        return answer(WebhookApplied(applied=True))
     if await store.is_event_applied(event.id):
         webhooks.labels("repeated").inc()
         return answer(WebhookApplied(applied=False))
@@ -54,14 +57,14 @@ async def receive_webhook(call: Call) -> Response:
     return answer(WebhookApplied(applied=True))
 
 
-def _matters(event: RoomEvent) -> bool:
+def _matters(event: WebhookEvent) -> bool:
     """Say whether an event can change a session. Most are about tracks, and about agents."""
-    return event.kind in {"room_started", "room_finished"} or (
-        event.kind == "participant_joined" and event.is_user
+    return event.event in {"room_started", "room_finished"} or (
+        event.event == "participant_joined" and event.is_of_user
     )
 
 
-async def _checked_event(call: Call) -> RoomEvent:
+async def _checked_event(call: Call) -> WebhookEvent:
     authorization = call.request.headers.get("authorization", "")
     body = await read_bytes(call.request, MAX_WEBHOOK_BYTES)
     try:
@@ -72,11 +75,11 @@ async def _checked_event(call: Call) -> RoomEvent:
         raise unauthorized("This webhook is not signed by our server.") from None
 
 
-async def _apply(state: AppState, event: RoomEvent, session_id: SessionId) -> str:
+async def _apply(state: AppState, event: WebhookEvent, session_id: SessionId) -> str:
     """Do what an event asks for; return what it was, for the metrics."""
     store = state["store"]
     try:
-        match event.kind:
+        match event.event:
             case "room_started":
                 await _close_if_over(state, session_id)
             case "participant_joined":
@@ -85,10 +88,12 @@ async def _apply(state: AppState, event: RoomEvent, session_id: SessionId) -> st
                 await store.mark_closed(session_id)
     except SessionNotFound:
         # A room of the standard token endpoint: its session begins when the agent admits it.
-        logger.info("a room without a session", extra={"room": event.room, "event": event.kind})
+        logger.info(
+            "a room without a session", extra={"room": event.room.name, "event": event.event}
+        )
         return "unknown_session"
     except SessionOver:
-        await _close_again(state, event.room)
+        await _close_again(state, event.room.name)
     return "applied"
 
 
