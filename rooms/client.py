@@ -14,6 +14,7 @@ from livekit.protocol.models import ParticipantInfo
 
 from rooms.breaker import Breaker, BreakerState
 from rooms.errors import LiveKitRefused, LiveKitSpared, LiveKitUnavailable
+from rooms.server_api import ServerApi
 from rooms.settings import RoomSettings
 
 #: A user and, for a moment, the same user reconnecting; agents are not counted.
@@ -35,11 +36,11 @@ class Rooms:
 
     def __init__(
         self,
-        client: api.LiveKitAPI,
+        server: ServerApi,
         settings: RoomSettings,
         on_change: Callable[[BreakerState], None] | None = None,
     ) -> None:
-        self._client = client
+        self._server = server
         self._settings = settings
         self._on_change = on_change
         self._pinging: asyncio.Task[None] | None = None
@@ -64,7 +65,7 @@ class Rooms:
                 api.RoomAgentDispatch(agent_name=self._settings.agent_name, metadata=agent_metadata)
             ],
         )
-        await self._call(self._client.room.create_room, request)
+        await self._call(self._server.all_rooms.create_room, request)
 
     async def send_agent(self, room: str, agent_metadata: str) -> None:
         """Send for an agent, into a room that is there already.
@@ -76,13 +77,13 @@ class Rooms:
         request = api.CreateAgentDispatchRequest(
             room=room, agent_name=self._settings.agent_name, metadata=agent_metadata
         )
-        await self._call(self._client.agent_dispatch.create_dispatch, request)
+        await self._call(self._server.inside.agent_dispatch.create_dispatch, request)
 
     async def set_metadata(self, room: str, metadata: str) -> bool:
         """Replace the metadata that everybody in a room sees; False when it is not there."""
         request = api.UpdateRoomMetadataRequest(room=room, metadata=metadata)
         try:
-            await self._call(self._client.room.update_room_metadata, request)
+            await self._call(self._server.inside.room.update_room_metadata, request)
         except _NotThereError:
             return False
         return True
@@ -91,7 +92,7 @@ class Rooms:
         """Return the identities of the agents in a room; none when it is not there."""
         request = api.ListParticipantsRequest(room=room)
         try:
-            answer = await self._call(self._client.room.list_participants, request)
+            answer = await self._call(self._server.inside.room.list_participants, request)
         except _NotThereError:
             return []
         return [
@@ -105,13 +106,13 @@ class Rooms:
         if not rooms:
             return {}
         request = api.ListRoomsRequest(names=rooms)
-        answer = await self._call(self._client.room.list_rooms, request)
+        answer = await self._call(self._server.all_rooms.list_rooms, request)
         return {room.name: room.metadata for room in answer.rooms}
 
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""
         try:
-            await self._call(self._client.room.delete_room, api.DeleteRoomRequest(room=room))
+            await self._call(self._server.all_rooms.delete_room, api.DeleteRoomRequest(room=room))
         except _NotThereError:
             return False
         return True
@@ -149,7 +150,9 @@ class Rooms:
                 await self.ping()
 
     async def _ask(self) -> None:
-        await self._call(self._client.room.list_rooms, api.ListRoomsRequest(names=["no-such-room"]))
+        await self._call(
+            self._server.all_rooms.list_rooms, api.ListRoomsRequest(names=["no-such-room"])
+        )
 
     async def _call(
         self, method: Callable[[_Request], Awaitable[_Answer]], request: _Request
@@ -168,12 +171,8 @@ async def open_rooms(
 
     ``on_change`` hears of each change of its circuit breaker.
     """
-    async with api.LiveKitAPI(
-        settings.livekit_url,
-        settings.livekit_api_key,
-        settings.livekit_api_secret.get_secret_value(),
-    ) as client:
-        rooms = Rooms(client, settings, on_change)
+    async with aiohttp.ClientSession() as http:
+        rooms = Rooms(ServerApi(settings, http), settings, on_change)
         try:
             yield rooms
         finally:

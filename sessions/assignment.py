@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sessions.ids import SessionId, UserId
+from sessions.ids import SESSION_ID_PATTERN, SessionId, UserId
 from sessions.model import UserPolicy
 
 
@@ -18,7 +18,7 @@ class Assignment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    session_id: Annotated[SessionId, Field(pattern=r"^[0-9a-f]{32}$")]
+    session_id: Annotated[SessionId, Field(pattern=SESSION_ID_PATTERN)]
     #: None for a user without a name.
     user_id: Annotated[UserId, Field(max_length=128)] | None = None
     #: Identity of the user's participant: the agent listens to nobody else.

@@ -13,8 +13,10 @@ SessionId = NewType("SessionId", str)
 UserId = NewType("UserId", str)
 WorkerId = NewType("WorkerId", str)
 
+#: A session id, as JSON Schema and Pydantic write patterns.
+SESSION_ID_PATTERN = r"^[0-9a-f]{32}$"
 _ROOM_PREFIX = "vf-"
-_SESSION_ID = re.compile(r"[0-9a-f]{32}")
+_SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")
 _WORKER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 

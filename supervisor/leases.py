@@ -1,8 +1,9 @@
 """An agent is gone, or none ever came.
 
-Scenario: the agent's process is killed, its machine is lost, or the dispatch found no worker. Its
-lease in the store lapses, since only a live agent renews it. The session is failed, which frees
-its slot, and the room is closed, so that the user sees the end instead of waiting in silence.
+Scenario: the agent's process is killed, its machine is lost, or no agent came at all (to send for
+one again in time is the story of dispatches.py). The lease in the store lapses, since only a live
+agent renews it. The session is failed, which frees its slot, and the room is closed, so that the
+user sees the end instead of waiting in silence.
 
 Counter-scenario: Redis was away. Then no agent could renew, and every lease has lapsed although
 every agent is well. The store itself knows that nobody could write, and judges no lease by that

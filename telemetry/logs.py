@@ -45,12 +45,15 @@ class JsonFormatter(logging.Formatter):
         fields |= redact_fields(extras)
         if record.exc_info:
             fields["exception"] = redact_text("".join(traceback.format_exception(*record.exc_info)))
-        return json.dumps(fields, default=_as_text, ensure_ascii=True)
+        return _ENCODER.encode(fields)
 
 
 def _as_text(value: object) -> str:
     """Show what JSON has no form for: an exception or bytes may hold a secret, too."""
     return redact_text(str(value))
+
+
+_ENCODER = json.JSONEncoder(default=_as_text)
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
+from sessions.ids import SESSION_ID_PATTERN
 from sessions.model import Place
 from sessions.states import State
 
@@ -77,7 +78,7 @@ class QueuePlace(BaseModel):
 
 _AN_ID = "6f0c1b7e9a2d4c538e17d0b4a95f3c62"
 
-SessionIdText = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", examples=[_AN_ID])]
+SessionIdText = Annotated[str, Field(pattern=SESSION_ID_PATTERN, examples=[_AN_ID])]
 RoomName = Annotated[str, Field(examples=[f"vf-{_AN_ID}"])]
 ServerUrl = Annotated[str, Field(examples=["ws://127.0.0.1:7880"])]
 Token = Annotated[str, Field(examples=["eyJhbGciOi…"])]

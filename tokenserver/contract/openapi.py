@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from rooms.errors import LiveKitRefused, LiveKitUnavailable
 from sessions.errors import SessionNotFound, StoreUnavailable, WrongSchema
+from sessions.ids import SESSION_ID_PATTERN
 from telemetry.version import VERSION
 from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER_OR_OWNER
 from tokenserver.contract.answers import Refusal
@@ -36,7 +37,7 @@ _USERS_TAG = "For users"
 _PATH_PARAMETERS = {
     "session_id": {
         "description": "The `sessionId` that start returned.",
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "schema": {"type": "string", "pattern": SESSION_ID_PATTERN},
     },
     "worker_id": {
         "description": "The `id` of a worker, as the fleet lists it.",

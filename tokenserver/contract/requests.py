@@ -18,10 +18,11 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
+from sessions.ids import SESSION_ID_PATTERN
 from sessions.states import State
 
 _SessionIdText = Annotated[
-    str, Field(pattern=r"^[0-9a-f]{32}$", examples=["6f0c1b7e9a2d4c538e17d0b4a95f3c62"])
+    str, Field(pattern=SESSION_ID_PATTERN, examples=["6f0c1b7e9a2d4c538e17d0b4a95f3c62"])
 ]
 _Cursor = Annotated[str, StringConstraints(pattern=r"^[a-z]+~[0-9:a-f]{0,64}$")]
 #: What the names of users begin with where anybody may claim them. No proved one does.

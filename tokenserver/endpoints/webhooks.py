@@ -11,12 +11,11 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from rooms.errors import BadWebhook
-from rooms.webhooks import MAX_WEBHOOK_BYTES, RoomEvent, read_webhook
+from rooms.webhooks import MAX_WEBHOOK_BYTES, WebhookEvent, read_webhook
 from sessions.errors import SessionNotFound, SessionOver
 from sessions.ids import SessionId, session_of_room
 from tokenserver.access.rules import unauthorized
 from tokenserver.contract.answers import WebhookApplied
-from tokenserver.contract.livekit import WebhookEvent
 from tokenserver.http.answers import answer
 from tokenserver.http.bodies import read_bytes
 from tokenserver.http.call import Call
@@ -38,30 +37,44 @@ async def receive_webhook(call: Call) -> Response:
     It counts as applied only afterwards: what fails half-way is done again, which does no harm.
     """
     event = await _checked_event(call)
-    store, webhooks = call.state["store"], call.state["metrics"].webhooks
-    session_id = session_of_room(event.room)
+    outcome = await _outcome(call.state, event)
+    call.state["metrics"].webhooks.labels(outcome).inc()
+    return answer(WebhookApplied(applied=outcome == "applied"))
+
+
+async def _outcome(state: AppState, event: WebhookEvent) -> str:
+    """Do what an event asks for, once; return what came of it, for the metrics."""
+    session_id = session_of_room(event.room.name)
     if session_id is None:
-        webhooks.labels("foreign_room").inc()
-        return answer(WebhookApplied(applied=False))
+        return "foreign_room"
     if not _matters(event):
-        webhooks.labels("of_no_matter").inc()
-        return answer(WebhookApplied(applied=False))
-    if await store.is_event_applied(event.id):
-        webhooks.labels("repeated").inc()
-        return answer(WebhookApplied(applied=False))
-    webhooks.labels(await _apply(call.state, event, session_id)).inc()
-    await store.mark_event_applied(event.id)
-    return answer(WebhookApplied(applied=True))
+        return "of_no_matter"
+    store = state["store"]
+    try:
+        if event.event == "room_started":
+            # Only a look, for every session: to remember it would cost more than to repeat it.
+            return await _close_if_over(state, session_id)
+        if await store.is_event_applied(event.id):
+            return "repeated"
+        await _apply(state, event, session_id)
+        await store.mark_event_applied(event.id)
+    except SessionNotFound:
+        # A room of the standard token endpoint: its session begins when the agent admits it.
+        logger.info(
+            "a room without a session", extra={"room": event.room.name, "event": event.event}
+        )
+        return "unknown_session"
+    return "applied"
 
 
-def _matters(event: RoomEvent) -> bool:
+def _matters(event: WebhookEvent) -> bool:
     """Say whether an event can change a session. Most are about tracks, and about agents."""
-    return event.kind in {"room_started", "room_finished"} or (
-        event.kind == "participant_joined" and event.is_user
+    return event.event in {"room_started", "room_finished"} or (
+        event.event == "participant_joined" and event.is_of_user
     )
 
 
-async def _checked_event(call: Call) -> RoomEvent:
+async def _checked_event(call: Call) -> WebhookEvent:
     authorization = call.request.headers.get("authorization", "")
     body = await read_bytes(call.request, MAX_WEBHOOK_BYTES)
     try:
@@ -72,31 +85,23 @@ async def _checked_event(call: Call) -> RoomEvent:
         raise unauthorized("This webhook is not signed by our server.") from None
 
 
-async def _apply(state: AppState, event: RoomEvent, session_id: SessionId) -> str:
-    """Do what an event asks for; return what it was, for the metrics."""
-    store = state["store"]
+async def _apply(state: AppState, event: WebhookEvent, session_id: SessionId) -> None:
     try:
-        match event.kind:
-            case "room_started":
-                await _close_if_over(state, session_id)
-            case "participant_joined":
-                await store.mark_joined(session_id)
-            case "room_finished":
-                await store.mark_closed(session_id)
-    except SessionNotFound:
-        # A room of the standard token endpoint: its session begins when the agent admits it.
-        logger.info("a room without a session", extra={"room": event.room, "event": event.kind})
-        return "unknown_session"
+        if event.event == "participant_joined":
+            await state["store"].mark_joined(session_id)
+        else:
+            await state["store"].mark_closed(session_id)
     except SessionOver:
-        await _close_again(state, event.room)
-    return "applied"
+        await _close_again(state, event.room.name)
 
 
-async def _close_if_over(state: AppState, session_id: SessionId) -> None:
+async def _close_if_over(state: AppState, session_id: SessionId) -> str:
     """A token that outlived its session can open the room again; it is closed at once."""
     session = await state["store"].get(session_id)
-    if session.is_over:
-        await _close_again(state, session.room)
+    if not session.is_over:
+        return "of_no_matter"
+    await _close_again(state, session.room)
+    return "applied"
 
 
 async def _close_again(state: AppState, room: str) -> None:

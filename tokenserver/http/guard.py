@@ -17,15 +17,13 @@ from starlette.types import Scope
 from tokenserver.access.addresses import caller_address, limit_key
 from tokenserver.access.limits import Rule, Verdict, rate_headers
 from tokenserver.access.proofs import bearer, hash_secret, is_admin_key
+from tokenserver.access.user_tokens import MAX_TOKEN_BYTES
 from tokenserver.http.bodies import read_json
 from tokenserver.http.call import ApiRequest, Call, Caller
 from tokenserver.http.errors import ApiError, answer_error
 from tokenserver.http.operation import Operation, Stream, Unlimited
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-#: More than this is no bearer token of anybody.
-_MAX_PROOF_CHARS = 8192
 
 
 class PathRoute(Route):
@@ -89,7 +87,7 @@ async def _run(operation: Operation, request: ApiRequest, caller: Caller) -> Res
 def _caller(request: ApiRequest) -> Caller:
     settings = request.state["settings"]
     proof = bearer(request.headers.get("authorization", ""))
-    if len(proof) > _MAX_PROOF_CHARS:
+    if len(proof) > MAX_TOKEN_BYTES:  # longer than any kind of proof
         proof = ""
     return Caller(
         address=caller_address(request.scope, settings.trusted_proxy_hops),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 from livekit import api, rtc
 
 from rooms.client import Rooms, open_rooms
+from rooms.server_api import ServerApi
 from tests.integration.rooms.conftest import Settle, new_room
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
@@ -110,3 +113,18 @@ async def participants(server: LiveKitServer, room: str) -> int:
     async with api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as livekit:
         answer = await livekit.room.list_participants(api.ListParticipantsRequest(room=room))
     return len(answer.participants)
+
+
+async def test_opening_and_closing_share_a_token_until_it_is_old(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiveKit takes the one that comes after it, too."""
+    async with aiohttp.ClientSession() as http:
+        server = ServerApi(settle(), http)
+        first = server.all_rooms
+        assert server.all_rooms is first
+        monkeypatch.setattr(time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 301)
+        second = server.all_rooms
+        assert second is not first
+        for service in (first, second):
+            await service.list_rooms(api.ListRoomsRequest(names=["no-such-room"]))

@@ -56,9 +56,9 @@ async def test_a_delivery_of_the_present_or_the_previous_key(
     }
     for settings in (settle(), settle(**NEW_KEY, **previous)):
         event = read_webhook(settings, body, token)
-        assert (event.kind, event.room) == ("room_finished", room)
+        assert (event.event, event.room.name) == ("room_finished", room)
         assert event.id
         with pytest.raises(BadWebhook):
             read_webhook(settings, body + b" ", token)
-    with pytest.raises(BadWebhook, match="no key of ours"):
+    with pytest.raises(BadWebhook, match=r"no key of ours.*InvalidSignature"):
         read_webhook(settle(**NEW_KEY), body, token)

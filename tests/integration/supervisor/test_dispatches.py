@@ -49,7 +49,7 @@ class Flaky(Rooms):
 
 @pytest.fixture
 async def flaky(rooms: Rooms, room_settings: RoomSettings) -> Flaky:
-    return Flaky(rooms._client, room_settings)
+    return Flaky(rooms._server, room_settings)
 
 
 @pytest.fixture

@@ -83,8 +83,6 @@ FORGED: dict[str, Callable[[], str]] = {
     "a hash that is a number": lambda: sign(claims(sha256=7)),
     "a hash that is not base64": lambda: sign(claims(sha256="*" * 44)),
     "the hash of another body": lambda: sign(claims(BODY + b" ")),
-    "grants that are text": lambda: sign(claims(video="all")),
-    "a room that is a number": lambda: sign(claims(roomConfig=7)),
     "claims that are a list": lambda: sign([]),
     "claims that are deep": lambda: sign(b"[" * 2000),
     "a header that is a list": lambda: sign(claims(), header=[1]),
@@ -106,7 +104,7 @@ def test_a_participants_token_is_refused_for_what_it_is() -> None:
 
 def test_what_our_server_signed_is_read() -> None:
     event = read_webhook(settings(), BODY, sign(claims()))
-    assert (event.id, event.kind, event.room, event.is_user) == (
+    assert (event.id, event.event, event.room.name, event.is_of_user) == (
         "EV_1",
         "room_finished",
         "r",

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import httpx2
+import pytest
 
 from tests.integration.tokenserver.attacks.conftest import (
     CONNECTIONS,
     WATCHERS,
     WATCHERS_PER_ADDRESS,
 )
+from tests.integration.tokenserver.attacks.people import ADMIN
 from tests.integration.tokenserver.attacks.test_floods import calling_from
-from tests.integration.tokenserver.attacks.wire import connection, status_of
+from tests.integration.tokenserver.attacks.wire import connection, spoken, status_of
 from tests.integration.tokenserver.conftest import TokenServer, bearer
 from tests.integration.tokenserver.test_sessions_api import Started, start
 from tests.support.plain import NO_TLS
@@ -69,6 +71,46 @@ async def test_who_sends_slowly_is_not_waited_for(tokenserver: TokenServer) -> N
     assert status_of(answers["a body without end"]) == 408
     assert status_of(answers["a chunk without end"]) == 408
     assert status_of(answers["after an answer"]) == 200
+
+
+@pytest.mark.parametrize("is_followed", [True, False], ids=["behind a stream", "alone"])
+async def test_a_head_has_an_end(
+    tokenserver: TokenServer, http: httpx2.AsyncClient, is_followed: bool
+) -> None:
+    """Attack 35: a head of 10 MB, alone or behind a request that is still being answered. A 400 or
+    a closed connection once it is longer than any head."""
+    session = await start(http, [])
+    follow = (
+        f"GET /api/session/{session['sessionId']}/events HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {session['sessionSecret']}\r\n\r\n"
+    )
+    sent_bytes = 0
+    async with asyncio.timeout(60), connection(tokenserver.url) as (reader, writer):
+        reading = asyncio.create_task(reader.read())
+        writer.write((follow if is_followed else "").encode() + b"GET / HTTP/1.1\r\nHost: x\r\n")
+        with suppress(ConnectionError):
+            while sent_bytes < 10_000_000 and not reading.done():
+                writer.write(b"X-A: " + b"x" * 4000 + b"\r\n")
+                await writer.drain()
+                sent_bytes += 4007
+        with suppress(ConnectionError):
+            answer = await reading
+            assert b"400 Bad Request" in answer
+    # What the kernel holds on its way counts, too.
+    assert sent_bytes < 10_000_000
+    await http.post("/api/session/stop", json={"sessionId": session["sessionId"]}, headers=ADMIN)
+
+
+async def test_trailers_are_no_headers(tokenserver: TokenServer) -> None:
+    """Attack 30: proof behind the body, where no proxy looks. It does not count."""
+    key = ADMIN["Authorization"]
+    answer = await spoken(
+        tokenserver.url,
+        b"POST /api/pool/resize HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b'a\r\n{"size": 2\r\n1\r\n}\r\n0\r\nAuthorization: ' + key.encode() + b"\r\n\r\n",
+    )
+    assert status_of(answer) == 401
 
 
 async def test_who_waits_has_few_places(

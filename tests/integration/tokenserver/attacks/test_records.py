@@ -17,7 +17,7 @@ from sessions.journal import LogLine
 from sessions.model import AgentProcess
 from sessions.store import SessionStore
 from tests.integration.tokenserver.attacks.people import ADMIN, as_user, new_user, stop_any
-from tests.integration.tokenserver.attacks.wire import spoken
+from tests.integration.tokenserver.attacks.wire import spoken, status_of
 from tests.integration.tokenserver.conftest import ADMIN_KEY, TokenServer, bearer
 from tests.support.identity_provider import IdentityProvider
 from tests.support.wait import eventually
@@ -60,7 +60,7 @@ async def logged(log: Path, request_id: str) -> dict[str, Any]:
         ("GET", "/api/session/%e2%80%a8%c2%85"),
         ("GET", "/x?token=" + "s" * 40),
         ("GET", "/" + "x" * 20_000),
-        ("EVIL", "/api/health"),
+        ("MKCALENDAR", "/api/health"),
     ],
     ids=lambda value: value[:30],
 )
@@ -71,13 +71,27 @@ async def test_a_request_is_one_line_whatever_its_path(
     request_id = secrets.token_hex(8)
     request = (
         f"{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        f"X-Request-ID: {request_id}\r\nUser-Agent: \x1b[31mevil\r\n\r\n"
+        f"X-Request-ID: {request_id}\r\nUser-Agent: \u009b31mevil\r\n\r\n"
     )
     await spoken(tokenserver.url, request.encode())
     line = await logged(tokenserver.log, request_id)
     assert len(line["path"]) <= 200
     assert "s" * 40 not in json.dumps(line)
     assert line["method"] in {"GET", "other"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["EVIL /api/health HTTP/1.1", "GET /api/health HTTP/1.1\r\nUser-Agent: \x1b[31mevil"],
+    ids=["a method of its own", "escapes"],
+)
+async def test_what_is_no_http_is_not_logged(tokenserver: TokenServer, head: str) -> None:
+    """Attack 32: escapes, and methods that nobody knows. A 400, and nothing is quoted."""
+    mark = secrets.token_hex(8)
+    answer = await spoken(tokenserver.url, f"{head}\r\nHost: {mark}\r\n\r\n".encode())
+    assert status_of(answer) == 400
+    assert mark not in tokenserver.log.read_text()
+    assert mark.encode() not in answer
 
 
 async def test_names_do_not_reach_the_log(
