@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from devstack.install.node import find_node
@@ -15,6 +17,10 @@ from devstack.terminal import Terminal
 
 BIN = VENV / "bin"
 TIERS = ("unit", "integration", "e2e")
+IN_PARALLEL: Mapping[str, tuple[str, ...]] = {
+    "integration": ("-n", "auto", "--dist", "worksteal"),
+}
+"""Tiers whose tests mostly wait, and run in several processes: see `tests/support/crew.py`."""
 PYTEST_FOUND_NOTHING = 5
 
 
@@ -54,7 +60,8 @@ def type_stages(env: Mapping[str, str]) -> list[Stage]:
 def tier_stages(tier: str, arguments: Sequence[str] = ()) -> list[Stage]:
     """Return the tests of a tier. What `arguments` select may be in other tiers."""
     accepted = frozenset({0, PYTEST_FOUND_NOTHING} if arguments else {0})
-    argv = (sys.executable, "-m", "pytest", f"tests/{tier}", *arguments)
+    crew = IN_PARALLEL.get(tier, ())
+    argv = (sys.executable, "-m", "pytest", f"tests/{tier}", *crew, *arguments)
     return [Stage(tier, argv, accepted, is_quiet=False)]
 
 
@@ -87,8 +94,11 @@ def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
 
 
 def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal) -> int:
-    """Run all stages, whatever becomes of the ones before; return 0 when all passed."""
-    results = [(stage, *_run_stage(stage, env, terminal)) for stage in stages]
+    """Run all stages, whatever becomes of the ones before; return 0 when all passed.
+
+    The quiet ones come first, as many at once as there are cores; they are told of in their order.
+    """
+    results = [*_run_quiet(stages, env, terminal), *_run_loud(stages, env, terminal)]
     has_passed = all(code in stage.accepted for stage, code, _ in results)
     if all(stage.is_quiet for stage in stages):
         return 0 if has_passed else 1
@@ -101,26 +111,62 @@ def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Termin
     return 0 if has_passed else 1
 
 
-def _run_stage(stage: Stage, env: Mapping[str, str], terminal: Terminal) -> tuple[int, float]:
-    """Return the exit status of a stage and how many seconds it took."""
+Result = tuple[Stage, int, float]
+"""A stage, its exit status, and how many seconds it took."""
+
+
+def _run_quiet(
+    stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal
+) -> Iterator[Result]:
+    quiet = [stage for stage in stages if stage.is_quiet]
+    started: list[subprocess.Popen[str]] = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = [pool.submit(_timed, stage, env, started) for stage in quiet]
+        try:
+            for stage, run in zip(quiet, runs, strict=True):
+                code, seconds, output = run.result()
+                _tell(terminal, stage, seconds, code)
+                if code not in stage.accepted:
+                    terminal.line(output.rstrip())
+                yield stage, code, seconds
+        except BaseException:  # Ctrl-C: nothing is waited for
+            for run in runs:
+                run.cancel()
+            for process in started:
+                process.kill()
+            raise
+
+
+def _run_loud(
+    stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal
+) -> Iterator[Result]:
+    for stage in stages:
+        if not stage.is_quiet:
+            terminal.title(f"── {stage.name}")
+            code, seconds, _ = _timed(stage, env, [])
+            yield stage, code, seconds
+
+
+def _timed(
+    stage: Stage, env: Mapping[str, str], started: list[subprocess.Popen[str]]
+) -> tuple[int, float, str]:
+    """Run a stage; return its exit status, how long it took, and what a quiet one has written."""
     began = time.monotonic()
-    if not stage.is_quiet:
-        terminal.title(f"── {stage.name}")
-    done = subprocess.run(
+    with subprocess.Popen(
         stage.argv,
         cwd=REPO,
         env=dict(env),
-        check=False,
         stdout=subprocess.PIPE if stage.is_quiet else None,
         stderr=subprocess.STDOUT if stage.is_quiet else None,
         text=True,
-    )
-    seconds = time.monotonic() - began
-    if stage.is_quiet:
-        _tell(terminal, stage, seconds, done.returncode)
-        if done.returncode not in stage.accepted:
-            terminal.line(done.stdout.rstrip())
-    return done.returncode, seconds
+    ) as process:
+        started.append(process)
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode, time.monotonic() - began, output or ""
 
 
 def _tell(terminal: Terminal, stage: Stage, seconds: float, code: int) -> None:
