@@ -228,6 +228,7 @@ async def test_a_worker_is_drained(
     admin: Admin, standing: Standing, cleanup: AsyncExitStack
 ) -> None:
     store = await cleanup.enter_async_context(standing.store())
+    cleanup.push_async_callback(store.fleet.leave, WorkerId("w-1"))
     await store.fleet.register(Registration(id=WorkerId("w-1"), capacity=5, host="h", version="1"))
     assert await admin.drain("w-1") is True
     assert await admin.drain("w-1") is False
