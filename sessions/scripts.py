@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -57,13 +58,23 @@ def source(settings: StoreSettings) -> str:
     `limits.name` in a file stands for a constant, written in its place: Redis has the text by its
     hash anyway, and nothing is parsed at each call.
     """
+    return _with_limits(tuple({**settings.limits(), "shared": " ".join(SHARED)}.items()))
+
+
+@lru_cache(maxsize=8)
+def _with_limits(limits: tuple[tuple[str, object], ...]) -> str:
+    values = dict(limits)
+    # JSON writes numbers, booleans and plain strings as Lua does.
+    return _LIMIT.sub(lambda found: json.dumps(values[found[1]]), _without_limits())
+
+
+@cache
+def _without_limits() -> str:
+    """Return all files in one; they are read once."""
     functions = [
         f"verbs.{verb} = function()\n{_read(_FOLDER / f'{verb}.lua')}end" for verb in verbs()
     ]
-    parts = [*(_include(name) for name in _INCLUDES), *functions, _include("run")]
-    limits = {**settings.limits(), "shared": " ".join(SHARED)}
-    # JSON writes numbers, booleans and plain strings as Lua does.
-    return _LIMIT.sub(lambda found: json.dumps(limits[found[1]]), "\n".join(parts))
+    return "\n".join([*(_include(name) for name in _INCLUDES), *functions, _include("run")])
 
 
 def verbs() -> list[str]:

@@ -209,7 +209,22 @@ def test_the_table_covers_every_state() -> None:
 async def _edges(
     make_store: MakeStore, start: State, preparation: str, actor: Actor, write: Step
 ) -> set[Edge]:
-    """Return the edges that one write takes from one state, as the session remembers them."""
+    """Return the edges that one write takes from one state, as the session remembers them.
+
+    Tried once in a run: in an empty store, at a given time, it takes the same ones each time.
+    """
+    tried = (start, preparation, write)
+    if tried not in _taken:
+        _taken[tried] = await _try(make_store, *tried)
+    return {(first, second, actor) for first, second in _taken[tried]}
+
+
+_taken: dict[tuple[State, str, Step], set[tuple[State, State]]] = {}
+
+
+async def _try(
+    make_store: MakeStore, start: State, preparation: str, write: Step
+) -> set[tuple[State, State]]:
     store = _fresh(make_store)
     session_id = await _session_in(store, start)
     if start in LIVE:
@@ -220,7 +235,7 @@ async def _edges(
     before = (await store.journal.events(session_id))[-1]
     await _attempt(store, session_id, write)
     events = [before, *await store.journal.events(session_id, after=before.revision)]
-    return {(first.status, second.status, actor) for first, second in pairwise(events)}
+    return {(first.status, second.status) for first, second in pairwise(events)}
 
 
 def _fresh(make_store: MakeStore) -> SessionStore:
