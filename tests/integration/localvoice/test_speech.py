@@ -13,6 +13,7 @@ import numpy as np
 import openai
 import pytest
 
+from localvoice.audio.sentences import MAX_LETTERS
 from tests.integration.localvoice import sounds
 from tests.integration.localvoice.server import Server
 from tests.integration.localvoice.waiting import eventually
@@ -113,9 +114,10 @@ async def test_nothing_to_pronounce_is_a_pause(http: httpx2.AsyncClient, text: s
 @pytest.mark.parametrize(
     "text",
     [
-        "9" * 1000,
-        "a" * 1000,
-        "word " * 200,
+        # Longer than what is spoken in one piece.
+        "9" * (MAX_LETTERS + 60),
+        "a" * (MAX_LETTERS + 60),
+        "word " * (MAX_LETTERS // 4),
         "[[h@l'oU]] is not spoken as phonemes",
         "né à Zürich, 東京, мир",
         "<speak>hello</speak> &amp; %s %n {}",
