@@ -7,31 +7,12 @@ import asyncio
 import pytest
 
 from tests.integration.client.fleets import fleet_at
-from tests.support.odd_server import Answer, Asked, hang_up, refuses, says, streams
+from tests.integration.client.odd import flood, for_ever, slow_head
+from tests.support.odd_server import Answer, hang_up, refuses, says, streams
 from tests.support.views import SESSION_ID, event, started, view
 from voicefleet_client import ApiError, SessionOver, TokenSource, Unreachable
 
 GATEWAY = says(503, b"<html>Nobody there</html>", Retry_After="1")
-
-
-async def _for_ever(_: Asked, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 X\r\n\r\n")
-    while True:
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.05)
-
-
-async def _flood(_: Asked, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 X\r\n\r\n")
-    while True:
-        writer.write(b" " * 1_000_000)
-        await writer.drain()
-
-
-async def _slow_head(_: Asked, writer: asyncio.StreamWriter) -> None:
-    writer.write(b"HTTP/1.1 200 X\r\nX: ")
-    await _for_ever(_, writer)
 
 
 async def test_a_start_is_repeated_with_its_key() -> None:
@@ -68,7 +49,7 @@ async def test_only_what_may_be_over_soon_is_asked_again(answer: Answer, times: 
     assert len(asked) == times
 
 
-@pytest.mark.parametrize("answer", [_for_ever, _slow_head])
+@pytest.mark.parametrize("answer", [for_ever, slow_head])
 async def test_a_call_has_one_deadline(answer: Answer) -> None:
     """However lively the server seems, and for streams until they begin."""
     async with fleet_at(answer, timeout_s=1) as (fleet, _asked):
@@ -80,13 +61,13 @@ async def test_a_call_has_one_deadline(answer: Answer) -> None:
 
 
 async def test_an_answer_without_end_is_none_of_ours() -> None:
-    async with fleet_at(_flood, timeout_s=50) as (fleet, _asked):
+    async with fleet_at(flood, timeout_s=50) as (fleet, _asked):
         with pytest.raises(Unreachable, match="not Voicefleet"):
             await fleet.session(SESSION_ID, "secret").view()
 
 
 async def test_a_deadline_of_the_callers_is_the_callers() -> None:
-    async with fleet_at(_for_ever) as (fleet, _asked):
+    async with fleet_at(for_ever) as (fleet, _asked):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.5):
                 await fleet.start()

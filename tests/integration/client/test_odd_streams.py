@@ -11,32 +11,10 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.integration.client.fleets import fleet_at
-from tests.support.odd_server import Answer, hang_up, refuses, says, streams
+from tests.integration.client.odd import FEW, UNREADABLE
+from tests.support.odd_server import Answer, refuses, says, streams
 from tests.support.views import SESSION_ID, event
 from voicefleet_client import ApiError, SessionView, Unreachable, Voicefleet
-
-#: As often may somebody ask within two seconds whose pauses begin with half a second and double.
-FEW = 4
-
-UNREADABLE: dict[str, Answer] = {
-    "a page": says(200, b"<html>Please log in.</html>", Content_Type="text/html"),
-    "events as text": streams(event(), kind="text/plain"),
-    "nothing": streams(),
-    "only a line": streams(b"retry: 1000\n\n"),
-    "noise": streams(b"\x00\xff\xfe\n\n" * 100),
-    "data that is no JSON": streams(b"data: hello\n\n"),
-    "JSON that is no session": streams(b'data: {"hello": "world"}\n\n'),
-    "JSON without end": streams(b"data: " + b"[" * 100_000 + b"\n\n"),
-    "a revision that is none": streams(event(revision="x\r\ny")),  # type: ignore[arg-type]
-    "half an event": streams(event()[:-40]),
-    "an event without its end": streams(event()[:-1]),
-    "no answer": hang_up,
-    "a gateway": says(502, b"<html>Bad gateway</html>"),
-    "a refusal of somebody else": says(404, b'{"error": "not found"}'),
-    "a line without end": streams(b"data: ", forever=b"x" * 65_536),
-    "an event without end": streams(forever=b"data: x\n" * 1000),
-    "another place": says(302, b"", Location="http://127.0.0.1:9/"),
-}
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
@@ -49,7 +27,7 @@ async def test_what_cannot_be_read_is_tried_for_a_while(name: str) -> None:
 
 async def test_comments_without_end_are_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stream that is kept alive, but never says of what."""
-    monkeypatch.setattr("voicefleet_client.session._SILENCE_S", 1.0)
+    monkeypatch.setattr("voicefleet_client.session._SILENCE_S", 3.0)
     endless = streams(forever=b": still here\n\n", each_s=0.05)
     async with fleet_at(endless) as (fleet, _asked):
         with pytest.raises(Unreachable, match="nothing of use"):
@@ -59,7 +37,7 @@ async def test_comments_without_end_are_no_session(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("forever", [b"x", b"what: ever\n"])
 async def test_drops_are_no_stream(monkeypatch: pytest.MonkeyPatch, forever: bytes) -> None:
     """After an event, bytes come one by one, or lines that mean nothing: it is not life."""
-    monkeypatch.setattr("voicefleet_client.session._SILENCE_S", 1.0)
+    monkeypatch.setattr("voicefleet_client.session._SILENCE_S", 3.0)
     dropping = streams(event(), forever=forever, each_s=0.05)
     async with fleet_at(dropping) as (fleet, _asked):
         views = fleet.session(SESSION_ID, "secret").follow(patience_s=0)
