@@ -1,4 +1,4 @@
-"""The Python client where users are known by their tokens, and resume sessions in other tabs."""
+"""The clients where users are known by their tokens, and resume sessions in other tabs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.integration.client.node import NodeClient
 from tests.support.identity_provider import (
     AUDIENCE,
     ISSUER,
@@ -16,6 +17,7 @@ from tests.support.identity_provider import (
     running_provider,
 )
 from tests.support.replicas import Replicas
+from tests.support.web import Scripts
 from voicefleet_client import ApiError, Voicefleet
 
 
@@ -29,8 +31,11 @@ class Users:
 
     async def tab(self, user: str | None) -> Voicefleet:
         """Return a client of a user, or of nobody."""
-        token = None if user is None else self.provider.token(ec_key(), claims={"sub": user})
+        token = None if user is None else self.token(user)
         return await self.cleanup.enter_async_context(Voicefleet(self.url, token=token))
+
+    def token(self, user: str) -> str:
+        return self.provider.token(ec_key(), claims={"sub": user})
 
 
 @pytest.fixture
@@ -109,3 +114,29 @@ async def test_a_fresh_token_is_asked_for_with_the_secret(users: Users) -> None:
     with pytest.raises(ApiError) as refused:
         await (await users.tab("bob")).session(session.id).fresh_token()
     assert refused.value.code == "session_not_found"
+
+
+async def test_the_typescript_client_does_the_same(users: Users, scripts: Scripts) -> None:
+    """1. Ada starts, and starts in another tab. 2. She goes on in the first one, in Node.js.
+
+    Result: it asks as Ada; bob and nobody get no further with the old secret. Where the secret is
+    good, it is the proof, whoever asks. Leaving does not stop what goes on in the other tab.
+    """
+    first = await (await users.tab("ada")).start()
+    second = await (await users.tab("ada")).start()
+    node = NodeClient(scripts, users.url)
+    old = {"id": first.id, "secret": first.secret}
+    for wish in (old, old | {"token": users.token("bob")}):
+        for what in ("view", "freshToken", "follow", "stop"):
+            error = (await node.do(what, **wish))["error"]
+            assert (error["status"], error["code"]) == (404, "session_not_found"), what
+    ada = old | {"token": users.token("ada")}
+    assert (await node.do("view", **ada))["value"]["status"] == "starting"
+    assert (await node.do("freshToken", **ada))["value"]["participantToken"]
+    assert len((await node.do("follow", **ada, views=1))["views"]) == 1
+    assert (await node.do("view", **ada | {"secret": None}))["value"]["sessionId"] == first.id
+    good = {"id": second.id, "secret": second.secret, "token": users.token("bob")}
+    assert (await node.do("freshToken", **good))["value"]["participantToken"]
+    assert (await node.do("leave", **ada))["error"] is None
+    assert (await second.view()).status == "starting"
+    assert (await node.do("stop", **ada))["value"]["status"] == "ended"
