@@ -13,6 +13,8 @@ from tokenserver.access.strength import weak_secrets
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
+#: Origins that anybody's page can have: `null` is what a sandboxed frame of any site sends.
+_EVERYBODY = frozenset({"*", "null"})
 
 
 class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
@@ -29,7 +31,7 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
     environment: Literal["development", "production"] = Field(
         "development",
         description="`production` refuses to start with secrets that are short or well known, and "
-        "with `*` among the origins.",
+        "with `*` or `null` among the origins.",
     )
     connections_limit: int = Field(
         4096, ge=16, le=100_000, description="How many connections are served; others get 503."
@@ -76,7 +78,11 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
         if self.environment == "production":
             problems = [
                 *weak_secrets(self),
-                *(["CORS_ORIGINS has *"] if "*" in self.cors_origins else []),
+                *(
+                    f"CORS_ORIGINS has {origin}"
+                    for origin in self.cors_origins
+                    if origin in _EVERYBODY
+                ),
             ]
             if problems:
                 raise ValueError(f"not fit for production: {'; '.join(problems)}")
