@@ -21,7 +21,7 @@ from supervisor.changes import Subscription
 from tokenserver.access.addresses import limit_key
 from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import EventHeaders
-from tokenserver.endpoints.sessions import look, patience_in_line_s
+from tokenserver.endpoints.looks import look, patience_in_line_s
 from tokenserver.http.call import Call
 from tokenserver.http.operation import Stream, handles
 from tokenserver.watchers import TOO_MANY_WATCHERS, first_of

@@ -1,8 +1,7 @@
-"""Sessions over HTTP: start one, look at it, stop it."""
+"""Sessions over HTTP: start one, stop one."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from rooms.errors import RoomsError
-from rooms.tokens import Participant, mint_token
 from sessions.assignment import Assignment
 from sessions.errors import (
     AtCapacity,
@@ -24,25 +22,22 @@ from sessions.errors import (
     StoreUnavailable,
     UserBusy,
 )
-from sessions.model import Admission, Outcome, Place, Session
-from sessions.states import TERMINAL, State
+from sessions.model import Admission, Outcome, Place
+from sessions.states import State
 from telemetry.metrics import ApiMetrics
-from tokenserver.access.addresses import limit_key
 from tokenserver.access.proofs import is_secret_of
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
-from tokenserver.contract.requests import LookQuery, StartHeaders, StartRequest, StopRequest
-from tokenserver.contract.views import MESSAGES, may_join, session_view
+from tokenserver.contract.requests import StartHeaders, StartRequest, StopRequest
+from tokenserver.contract.views import MESSAGES, session_view
 from tokenserver.endpoints.admission import Applicant, Seat, applicant
+from tokenserver.endpoints.looks import join_token
 from tokenserver.http.answers import answer
-from tokenserver.http.call import ApiRequest, Call
+from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
 from tokenserver.state import AppState
-from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
 
 logger = logging.getLogger("tokenserver")
 
-#: How old the place in line may be that a waiting client knows.
-_LOOK_AT_LINE_S = 2.0
 _NOT_STARTED = "The media server did not open a room. Please try again."
 
 
@@ -92,26 +87,6 @@ async def start_session(call: Call) -> Response:
     return answer(_started(call.state, seat, applicant_.secret, latency_ms), HTTPStatus.CREATED)
 
 
-@handles(
-    "Look at a session",
-    query=LookQuery,
-    answers={HTTPStatus.OK: SessionView},
-    codes=TOO_MANY_WATCHERS,
-)
-async def get_session(call: Call) -> Response:
-    """Show a session to its owner or an admin. Asking keeps a place in line.
-
-    With `wait`, the answer comes when something has changed, or after so many seconds. Once the
-    session has its slot, the answer to the owner has a token until the user has joined.
-    """
-    asked = call.asked(LookQuery)
-    view = await look(call, call.session)
-    since = call.session.revision if asked.since is None else asked.since
-    if asked.wait > 0 and view.revision == since and call.session.status not in TERMINAL:
-        view = await _changed_view(call, since, asked.wait)
-    return answer(view)
-
-
 @handles("Stop a session", body=StopRequest, answers={HTTPStatus.OK: SessionView})
 async def stop_session(call: Call) -> Response:
     """End a session, free its slot at once, and close its room. Stopping twice is fine."""
@@ -131,71 +106,6 @@ async def stop(call: Call) -> Response:
     if ended.status is State.ENDING and await _close_room(call.state, session.room):
         await store.mark_closed(session.id)
     return answer(session_view(await store.get(session.id)))
-
-
-async def look(call: Call, session: Session | None = None) -> SessionView:
-    """Return a session as it is now, to its owner with a token where one is needed.
-
-    One that was read just now is not read again. Raises SessionNotFound.
-    """
-    store = call.state["store"]
-    session = session or await store.get(call.session.id)
-    place: Place | None = None
-    if session.status is State.QUEUED and not call.caller.is_admin:
-        place = await store.queue.touch(session.id)
-        if place.status is not State.QUEUED:
-            session = await store.get(session.id)
-    if call.caller.is_admin or not may_join(session):
-        return session_view(session, place)
-    settings = call.state["settings"]
-    return session_view(
-        session,
-        server_url=settings.public_url,
-        participant_token=join_token(call.state, session),
-    )
-
-
-def join_token(state: AppState, session: Session | Seat) -> str:
-    """Return a token for the user of a session."""
-    settings = state["settings"]
-    participant = Participant(room=session.room, identity=session.identity)
-    return mint_token(settings, participant, ttl_s=settings.token_ttl_s)
-
-
-def patience_in_line_s(call: Call) -> float:
-    """Return how often a place in line is looked at for a client that waits, which keeps it."""
-    return min(_LOOK_AT_LINE_S, call.state["settings"].ticket_ttl_s / 3)
-
-
-async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
-    """Return the session once it has another revision than that, or after a while.
-
-    The answer comes earlier when the server is about to stop, or the client is gone.
-    """
-    watchers, request = call.state["watchers"], call.request
-    now = asyncio.get_running_loop().time
-    ends_at = now() + wait_s
-    async with (
-        watchers.watch(limit_key(call.caller.address)),
-        call.state["feed"].subscribe(call.session.id) as changes,
-    ):
-        while True:
-            # First of all: it may have changed before the subscription.
-            async with watchers.turns:
-                view = await look(call)
-            left_s = ends_at - now()
-            if view.revision != since or left_s <= 0 or watchers.closing.is_set():
-                return view
-            if await request.is_disconnected():
-                return view
-            patience_s = left_s if view.queue is None else min(left_s, patience_in_line_s(call))
-            await first_of(changes.wait(patience_s), watchers.closing.wait(), _gone(request))
-
-
-async def _gone(request: ApiRequest) -> None:
-    """Wait until the client has hung up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:

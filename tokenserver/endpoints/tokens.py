@@ -14,7 +14,7 @@ from sessions.model import UserPolicy
 from tokenserver.access.proofs import hash_secret, new_session_secret
 from tokenserver.contract.answers import TokenAnswer
 from tokenserver.contract.requests import StandardTokenRequest, TokenRequest
-from tokenserver.endpoints.sessions import join_token
+from tokenserver.endpoints.looks import join_token
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
 from tokenserver.http.errors import ApiError
