@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sessions.errors import SessionNotFound
 from sessions.ids import SessionId, parse_session_id
+from sessions.model import Session
 from tokenserver.access.proofs import is_secret_of, looks_like_user_token
 from tokenserver.access.settings import AuthMode
 from tokenserver.http.errors import ApiError
@@ -63,8 +64,7 @@ async def _check_owner(call: Call) -> None:
     if is_user and not call.caller.is_admin:
         call.caller.user_id = await call.state["user_tokens"].verify(secret)
     session = await call.state["store"].get(_named_session(call))
-    is_theirs = call.caller.user_id is not None and call.caller.user_id == session.user_id
-    if not (call.caller.is_admin or is_theirs or is_secret_of(session, secret)):
+    if not (call.caller.is_admin or is_theirs(call, session)):
         raise SessionNotFound(session.id)
     call.owned = session
 
@@ -73,6 +73,15 @@ async def _check_user_or_owner(call: Call) -> None:
     """A body that names a session is its owner's; any other a user's."""
     is_named = getattr(call.body, "session_id", None) is not None
     await (_check_owner if is_named else _check_user)(call)
+
+
+def is_theirs(call: Call, session: Session) -> bool:
+    """Say whether a session is the caller's own. Those of others an admin may see and stop."""
+    caller = call.caller
+    if caller.user_id is not None and caller.user_id == session.user_id:
+        return True
+    given = (caller.proof, getattr(call.body, "session_secret", None))
+    return any(is_secret_of(session, secret) for secret in given if secret)
 
 
 def _named_session(call: Call) -> SessionId:

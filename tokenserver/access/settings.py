@@ -84,7 +84,8 @@ class AccessSettings(BaseSettings):
     user_policy: UserPolicy = Field(
         UserPolicy.RESUME,
         description="What a start means for a user, known by token, who has a live session: "
-        "`resume` it, `replace` it, `reject` the new one, `allow` both.",
+        "`resume` it, `replace` it, `reject` the new one, `allow` both. For users whom an admin "
+        "key names, `resume` means `replace`.",
     )
     admin_api_key: SecretStr | None = Field(
         None,

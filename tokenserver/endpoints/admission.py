@@ -87,10 +87,21 @@ def applicant(call: Call) -> Applicant:
             is_remembered=asked.remember and is_known,
             is_verified=is_known or user_id is None,
         ),
-        policy=call.state["settings"].user_policy if is_known else UserPolicy.ALLOW,
+        policy=_policy(call) if is_known else UserPolicy.ALLOW,
         secret=secret,
         idempotency=key,
     )
+
+
+def _policy(call: Call) -> UserPolicy:
+    """Return what becomes of a live session of the user.
+
+    An admin may end it and start another, not come into it in the user's place.
+    """
+    policy = call.state["settings"].user_policy
+    if call.caller.is_admin and policy is UserPolicy.RESUME:
+        return UserPolicy.REPLACE
+    return policy
 
 
 def _user_of(call: Call, asked: StartRequest) -> tuple[UserId | None, bool]:
