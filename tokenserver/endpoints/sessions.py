@@ -25,7 +25,6 @@ from sessions.errors import (
 from sessions.model import Admission, Outcome, Place
 from sessions.states import State
 from telemetry.metrics import ApiMetrics
-from tokenserver.access.proofs import is_secret_of
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
 from tokenserver.contract.requests import StartHeaders, StartRequest, StopRequest
 from tokenserver.contract.views import MESSAGES, session_view
@@ -82,9 +81,9 @@ async def start_session(call: Call) -> Response:
         },
     )
     if seat.status is State.QUEUED:
-        waiting = _waiting(seat, admission, applicant_.secret, latency_ms)
+        waiting = _waiting(seat, admission, latency_ms)
         return answer(waiting, HTTPStatus.ACCEPTED)
-    return answer(_started(call.state, seat, applicant_.secret, latency_ms), HTTPStatus.CREATED)
+    return answer(_started(call.state, seat, latency_ms), HTTPStatus.CREATED)
 
 
 @handles("Stop a session", body=StopRequest, answers={HTTPStatus.OK: SessionView})
@@ -114,14 +113,17 @@ async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
     Raises SessionOver for one that is over, IdempotencyConflict when its secret was changed since.
     """
     if admission.outcome is Outcome.NEW:
-        return Seat.of_newcomer(who.newcomer, admission)
+        return Seat.of_newcomer(who.newcomer, admission, who.secret)
     session = await state["store"].get(admission.session_id)
     if session.is_over:
         raise SessionOver(session.status)
-    # One that was resumed is the user's, whichever tab has the last secret.
-    if admission.outcome is Outcome.KNOWN and not is_secret_of(session, who.secret):
+    if admission.outcome is Outcome.RESUMED:
+        # It is the user's, whichever tab has the last secret.
+        return Seat.of_session(session, who.secret)
+    secret = who.secret_for(session)
+    if secret is None:
         raise IdempotencyConflict(session.id)
-    return Seat.of_session(session)
+    return Seat.of_session(session, secret)
 
 
 async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
@@ -170,14 +172,14 @@ def _outcome(admission: Admission) -> str:
     return "resumed" if admission.outcome is Outcome.RESUMED else "repeated"
 
 
-def _started(state: AppState, seat: Seat, secret: str, latency_ms: float) -> Started:
+def _started(state: AppState, seat: Seat, latency_ms: float) -> Started:
     return Started(
         session_id=seat.id,
         status=seat.status,
         message=MESSAGES[seat.status],
         # Known once an agent has claimed the session; `GET /api/session/{id}` tells.
         prewarmed=seat.prewarmed,
-        session_secret=secret,
+        session_secret=seat.secret,
         room_name=seat.room,
         server_url=state["settings"].public_url,
         participant_token=join_token(state, seat),
@@ -185,7 +187,7 @@ def _started(state: AppState, seat: Seat, secret: str, latency_ms: float) -> Sta
     )
 
 
-def _waiting(seat: Seat, place: Place, secret: str, latency_ms: float) -> Waiting:
+def _waiting(seat: Seat, place: Place, latency_ms: float) -> Waiting:
     queue = QueuePlace.of(place)
     if queue is None:
         raise LookupError("a session that waits has a place")
@@ -193,7 +195,7 @@ def _waiting(seat: Seat, place: Place, secret: str, latency_ms: float) -> Waitin
         session_id=seat.id,
         status=State.QUEUED,
         message=MESSAGES[State.QUEUED],
-        session_secret=secret,
+        session_secret=seat.secret,
         room_name=seat.room,
         latency_ms=latency_ms,
         estimated_wait=queue.eta_seconds,

@@ -70,6 +70,40 @@ async def test_the_same_key_means_the_same_session_at_both(
     assert len(sent) == (0 if is_full else 1)
 
 
+async def test_a_start_is_repeated_across_a_rotation_of_the_secret(replicas: Replicas) -> None:
+    """1. A start. 2. LIVEKIT_API_SECRET is replaced, and the one before is still set. 3. The start
+    comes again.
+
+    Result: the same session with the same secret, which still is its proof. Where the secret before
+    is not set, 409: nobody can tell the session's secret any more.
+    """
+    before = replicas.env["LIVEKIT_API_SECRET"]
+    previous = {
+        "LIVEKIT_PREVIOUS_API_KEY": replicas.env["LIVEKIT_API_KEY"],
+        "LIVEKIT_PREVIOUS_API_SECRET": before,
+    }
+    # The session waits: LiveKit, which here has one key, is not asked about it.
+    new = {"LIVEKIT_API_SECRET": f"new-{before}"}
+    old, rotated, careless = [
+        await replicas.http(server)
+        for server in (
+            await replicas.start(),
+            await replicas.start(until="healthz", **new, **previous),
+            await replicas.start(until="healthz", **new),
+        )
+    ]
+    await start(old)
+    key = {"Idempotency-Key": "the-same-key-across-a-rotation"}
+    first = await old.post("/api/session/start", headers=key)
+    again = await rotated.post("/api/session/start", headers=key)
+    assert (first.status_code, again.status_code) == (202, 202), again.text
+    for name in ("sessionId", "sessionSecret", "roomName", "status"):
+        assert again.json()[name] == first.json()[name]
+    assert (await look(rotated, again.json()))["status"] == "queued"
+    refused = await careless.post("/api/session/start", headers=key)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+
 async def test_starts_are_counted_together(replicas: Replicas) -> None:
     limited = [
         await replicas.http(await replicas.start(START_LIMIT_PER_MINUTE="4", MAX_SESSIONS="9"))
