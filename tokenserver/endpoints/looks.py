@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from rooms.tokens import Participant, mint_token
 from sessions.model import Place, Session
 from sessions.states import TERMINAL, State
 from tokenserver.access.addresses import limit_key
+from tokenserver.access.rules import check_still_owner
 from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import LookQuery
 from tokenserver.contract.views import may_join, session_view
@@ -23,6 +25,8 @@ from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
 
 #: How old the place in line may be that a waiting client knows.
 _LOOK_AT_LINE_S = 2.0
+#: How long a secret is believed that was replaced meanwhile; nobody is woken for that.
+_LOOK_AT_PROOF_S = 15.0
 
 
 @handles(
@@ -48,10 +52,13 @@ async def get_session(call: Call) -> Response:
 async def look(call: Call, session: Session | None = None) -> SessionView:
     """Return a session as it is now, to its owner with a token where one is needed.
 
-    One that was read just now is not read again. Raises SessionNotFound.
+    One that was read just now is not read again. Raises SessionNotFound; who has waited must still
+    be its owner (`check_still_owner`).
     """
     store = call.state["store"]
-    session = session or await store.get(call.session.id)
+    if session is None:
+        session = await store.get(call.session.id)
+        check_still_owner(call, session)
     place: Place | None = None
     if session.status is State.QUEUED and not call.caller.is_admin:
         place = await store.queue.touch(session.id)
@@ -72,6 +79,11 @@ def join_token(state: AppState, session: Session | Seat) -> str:
     settings = state["settings"]
     participant = Participant(room=session.room, identity=session.identity)
     return mint_token(settings, participant, ttl_s=settings.token_ttl_s)
+
+
+def proof_ends_in_s(call: Call) -> float:
+    """Return for how long the caller's token is good; for ever where there is none."""
+    return max(0.0, call.caller.user_until_s - time.time())
 
 
 def patience_in_line_s(call: Call) -> float:
@@ -100,7 +112,9 @@ async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
                 return view
             if await request.is_disconnected():
                 return view
-            patience_s = left_s if view.queue is None else min(left_s, patience_in_line_s(call))
+            patience_s = min(left_s, proof_ends_in_s(call), _LOOK_AT_PROOF_S)
+            if view.queue is not None:
+                patience_s = min(patience_s, patience_in_line_s(call))
             await first_of(changes.wait(patience_s), watchers.closing.wait(), _gone(request))
 
 

@@ -25,7 +25,9 @@ from tests.integration.tokenserver.attacks.people import (
     start_as,
     stop_any,
 )
-from tests.integration.tokenserver.conftest import TokenServer
+from tests.integration.tokenserver.conftest import TokenServer, bearer
+from tests.integration.tokenserver.flow import until_watched
+from tests.support.event_stream import following
 from tests.support.identity_provider import IdentityProvider
 
 STARTS_PER_ADDRESS = 10
@@ -193,3 +195,33 @@ async def test_a_user_with_two_tabs_has_one_session(
         sent = await client.agent_dispatch.list_dispatch(answers[0].json()["roomName"])
     assert len(sent) == 1
     await stop_any(strict_http, session_id)
+
+
+async def test_the_secret_of_a_former_tab_ends_what_it_opened(
+    strict_http: httpx2.AsyncClient, provider: IdentityProvider
+) -> None:
+    """Attack 28: a stream and a long poll of the first tab, after the second tab has its secret.
+
+    The stream ends, the long poll says 404, though nothing has changed in the session; a stream
+    that the user's token opened goes on.
+    """
+    user = as_user(provider, new_user())
+    first = await start_as(strict_http, user)
+    path = f"/api/session/{first['sessionId']}"
+    by_token = first | {"sessionSecret": user["Authorization"].removeprefix("Bearer ")}
+    async with following(strict_http, first) as old, following(strict_http, by_token) as lasting:
+        await old.until_status("starting")
+        await lasting.until_status("starting")
+        polling = asyncio.create_task(
+            strict_http.get(path, params={"wait": 30}, headers=bearer(first["sessionSecret"]))
+        )
+        await until_watched(strict_http, 3)
+        second = await start_as(strict_http, user)
+        assert second["sessionId"] == first["sessionId"]
+        await old.until_ended(40)
+        answer = await polling
+        assert answer.status_code == 404, answer.text
+        assert not lasting.has_ended
+        await stop_any(strict_http, first["sessionId"])
+        await lasting.until_status("ended")
+    assert old.statuses == ["starting"]
