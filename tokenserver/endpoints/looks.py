@@ -27,6 +27,7 @@ from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
 _LOOK_AT_LINE_S = 2.0
 #: How long a secret is believed that was replaced meanwhile; nobody is woken for that.
 _LOOK_AT_PROOF_S = 15.0
+_WAIT_WHILE_CLOSING_S = 1.0
 
 
 @handles(
@@ -94,11 +95,14 @@ def patience_in_line_s(call: Call) -> float:
 async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
     """Return the session once it has another revision than that, or after a while.
 
-    The answer comes earlier when the server is about to stop, or the client is gone.
+    The answer comes earlier when the server is about to stop, or the client is gone. Who asks while
+    it is about to stop, as one does who was just sent home, is held for a second: answered at once,
+    the client would ask again at once.
     """
     watchers, request = call.state["watchers"], call.request
+    closing = None if watchers.closing.is_set() else watchers.closing
     now = asyncio.get_running_loop().time
-    ends_at = now() + wait_s
+    ends_at = now() + (wait_s if closing else min(wait_s, _WAIT_WHILE_CLOSING_S))
     async with (
         watchers.watch(limit_key(call.caller.address)),
         call.state["feed"].subscribe(call.session.id) as changes,
@@ -108,14 +112,15 @@ async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
             async with watchers.turns:
                 view = await look(call)
             left_s = ends_at - now()
-            if view.revision != since or left_s <= 0 or watchers.closing.is_set():
+            if view.revision != since or left_s <= 0 or (closing and closing.is_set()):
                 return view
             if await request.is_disconnected():
                 return view
             patience_s = min(left_s, proof_ends_in_s(call), _LOOK_AT_PROOF_S)
             if view.queue is not None:
                 patience_s = min(patience_s, patience_in_line_s(call))
-            await first_of(changes.wait(patience_s), watchers.closing.wait(), _gone(request))
+            waits = [changes.wait(patience_s), _gone(request)]
+            await first_of(*waits, *([closing.wait()] if closing else []))
 
 
 async def _gone(request: ApiRequest) -> None:
