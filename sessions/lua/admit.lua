@@ -22,6 +22,8 @@ if wait then return redis.error_reply("RATE " .. wait) end
 local other = live_session_of_user()
 if other and ask.policy == "reject" then return redis.error_reply("USERBUSY " .. other.id) end
 if other and ask.policy == "resume" then
+  -- Whoever would not wait is not given a place in line that another tab keeps.
+  if other.status == "queued" and not ask.mayWait then return cannot_wait() end
   redis.call("HSET", other.key, "secretHash", ask.secretHash)
   return known(other, "resumed")
 end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -138,6 +139,28 @@ async def test_resuming_a_place_in_line_keeps_it(make_store: MakeStore) -> None:
     await pass_time(store, 14_000)
     await store.queue.advance()
     assert (await store.get(first.id)).status is State.QUEUED
+
+
+async def test_who_would_not_wait_is_not_given_a_place_in_line_to_resume(
+    make_store: MakeStore,
+) -> None:
+    """1. A user waits in one tab. 2. Another tab starts, and would not wait.
+
+    Result: it is told so; the first tab keeps its place and its secret. Once there is a slot, the
+    other tab gets the session.
+    """
+    store = make_store(max_sessions=1)
+    bob, first = newcomer(user="bob"), newcomer()
+    await store.admit(bob)
+    await store.admit(first, may_wait=True)
+    other = replace(newcomer(), secret_hash="1" * 64)
+    with pytest.raises(AtCapacity):
+        await store.admit(other, policy=UserPolicy.RESUME)
+    assert (await store.get(first.id)).secret_hash == first.secret_hash
+    assert (await store.queue.touch(first.id)).position == 1
+    await store.end(bob.id)
+    answer = await store.admit(other, policy=UserPolicy.RESUME)
+    assert (answer.outcome, answer.session_id) == (Outcome.RESUMED, first.id)
 
 
 async def test_an_older_live_session_counts_too(store: SessionStore) -> None:
