@@ -14,6 +14,7 @@ from sessions.ids import (
     SessionId,
     UserId,
     WorkerId,
+    checked_caller,
     checked_session_id,
     checked_worker_id,
     user_digest,
@@ -109,6 +110,15 @@ class Keys:
     def rate(self, user_id: UserId) -> str:
         """When all starts of a user are paid back, in ms. TTL: until then, a minute at most."""
         return self._key(f"rate:{user_digest(user_id)}")
+
+    def caller_rate(self, caller: str) -> str:
+        """The same of whoever calls, by a name that only the token servers can make."""
+        return self._key(f"rate:caller:{checked_caller(caller)}")
+
+    @property
+    def all_rate(self) -> str:
+        """The same of all callers together."""
+        return self._key("rate:all")
 
     def idempotency(self, digest: str) -> str:
         """Hash: the session that an idempotency key led to. TTL: `idempotency_ttl_s`."""

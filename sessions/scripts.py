@@ -31,6 +31,7 @@ _INCLUDES = (
     "release",
     "slots",
     "queue",
+    "rate",
     "user",
     "idempotency",
 )

@@ -10,6 +10,7 @@ from typing import Self
 from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
 from sessions.model import Admission, IdempotencyKey, Newcomer, Session, UserPolicy
 from sessions.states import State
+from tokenserver.access.addresses import limit_key
 from tokenserver.access.proofs import (
     derived_session_secret,
     hash_secret,
@@ -103,12 +104,20 @@ def applicant(call: Call) -> Applicant:
             # Whoever may claim any name must not be told what was said under it.
             is_remembered=asked.remember and is_known,
             is_verified=is_known or user_id is None,
+            caller=charged_caller(call),
         ),
         policy=_policy(call) if is_known else UserPolicy.ALLOW,
         secret=secret,
         earlier_secret=earlier[0] if earlier else None,
         idempotency=key,
     )
+
+
+def charged_caller(call: Call) -> str | None:
+    """Return what the store counts the starts of an address by; None for an admin."""
+    if call.caller.is_admin:
+        return None
+    return call.state["limits"].name_of(limit_key(call.caller.address))
 
 
 def _policy(call: Call) -> UserPolicy:

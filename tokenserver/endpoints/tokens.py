@@ -15,6 +15,7 @@ from tokenserver.access.proofs import hash_secret, new_session_secret
 from tokenserver.access.rules import is_theirs
 from tokenserver.contract.answers import TokenAnswer
 from tokenserver.contract.requests import StandardTokenRequest, TokenRequest
+from tokenserver.endpoints.admission import charged_caller
 from tokenserver.endpoints.looks import join_token
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
@@ -65,6 +66,7 @@ def _standard(call: Call, asked: StandardTokenRequest) -> Response:
         identity=identity,
         secret_hash=hash_secret(secret),
         admit_on_start=True,
+        caller=charged_caller(call),
         policy=_policy(call),
     )
     participant = Participant(

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from typing import Any
 
 import httpx2
+import jwt
 import pytest
 
+from sessions.assignment import Assignment
+from sessions.errors import RateLimited
+from sessions.ids import WorkerId
+from sessions.model import AgentProcess
+from sessions.store import SessionStore
 from tests.integration.tokenserver.flow import (
     dispatches_of,
     look,
@@ -16,9 +24,11 @@ from tests.integration.tokenserver.flow import (
     until_status,
     until_watched,
 )
+from tests.support.callers import calling_from
 from tests.support.event_stream import following
-from tests.support.replicas import Replicas
+from tests.support.replicas import ADMIN_KEY, Replicas
 from tests.support.servers import LiveKitServer
+from worker.lease import Lease, LeaseLost
 
 Two = tuple[httpx2.AsyncClient, httpx2.AsyncClient]
 
@@ -111,6 +121,71 @@ async def test_starts_are_counted_together(replicas: Replicas) -> None:
     ]
     codes = [(await limited[turn % 2].post("/api/session/start")).status_code for turn in range(6)]
     assert codes == [201] * 4 + [429] * 2
+
+
+async def test_all_starts_are_counted_together_whoever_calls(replicas: Replicas) -> None:
+    """Attack 25: four are let in, of four addresses at two servers. The fifth, of another, is told
+    when to come back. An admin is let in.
+    """
+    servers = [await replicas.start(ALL_STARTS_PER_MINUTE="4", MAX_SESSIONS="9") for _ in range(2)]
+    codes = []
+    for turn in range(5):
+        async with calling_from(servers[turn % 2].url, f"127.0.26.{turn + 1}") as http:
+            answer = await http.post("/api/session/start")
+            codes.append(answer.status_code)
+            if turn == 4:
+                assert answer.json()["error"]["code"] == "rate_limited"
+                assert 1 <= int(answer.headers["Retry-After"]) <= 60
+                admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+                answer = await http.post("/api/session/start", headers=admin)
+                assert answer.status_code == 201, answer.text
+    assert codes == [201] * 4 + [429]
+
+
+async def test_joins_with_standard_tokens_are_starts_of_who_fetched_them(
+    replicas: Replicas,
+) -> None:
+    """Attack 25: 1. One address starts a session, and fetches four standard tokens, at two servers.
+    2. Users join with them: an agent admits each.
+
+    Result: START_LIMIT_PER_MINUTE holds for both ways together. Somebody else's token still counts.
+    No token tells the address.
+    """
+    replicas.env |= {"START_LIMIT_PER_MINUTE": "3", "MAX_SESSIONS": "9"}
+    servers, store = [await replicas.start() for _ in range(2)], await replicas.store()
+    async with calling_from(servers[0].url, "127.0.27.1") as http:
+        assert (await http.post("/api/session/start")).status_code == 201
+    for turn in range(4):
+        async with calling_from(servers[turn % 2].url, "127.0.27.1") as http:
+            token = await _standard_token(http)
+        assert "127.0.27" not in json.dumps(token)
+        if turn < 2:
+            await _join(store, token)
+        else:
+            with pytest.raises(LeaseLost) as caught:
+                await _join(store, token)
+            assert isinstance(caught.value.cause, RateLimited)
+    async with calling_from(servers[0].url, "127.0.27.2") as http:
+        await _join(store, await _standard_token(http))
+
+
+async def _standard_token(http: httpx2.AsyncClient) -> dict[str, Any]:
+    """Return what a fresh standard token says."""
+    answer = await http.post("/api/token", json={})
+    assert answer.status_code == 201, answer.text
+    claims: dict[str, Any] = jwt.decode(
+        answer.json()["participant_token"], options={"verify_signature": False}
+    )
+    return claims
+
+
+async def _join(store: SessionStore, token: dict[str, Any]) -> None:
+    """Do what the agent does that LiveKit sends into the room of a token."""
+    (sent,) = token["roomConfig"]["agents"]
+    assignment = Assignment.from_metadata(sent["metadata"])
+    assert assignment is not None
+    agent = AgentProcess(worker_id=WorkerId("w"), pid=1, job_id="AJ_one", prewarmed=True)
+    await Lease(store, assignment, agent, interval_s=1).admit()
 
 
 async def test_a_stream_at_one_tells_what_happens_at_the_other(two: Two) -> None:
