@@ -54,6 +54,10 @@ class Keys:
         """Hash of one session. TTL: `LIVE_TTL_S`, renewed; once over `history_ttl_s`."""
         return self._key(f"session:{checked_session_id(session_id)}")
 
+    def gone(self, session_id: SessionId) -> str:
+        """Marks a session whose user was forgotten as over. TTL: `history_ttl_s`."""
+        return self._key(f"gone:{checked_session_id(session_id)}")
+
     def in_state(self, state: State) -> str:
         """ZSET of the ids in one state; of those that are over, about the last `history_ttl_s`.
         Shared."""

@@ -26,6 +26,7 @@ _LIMIT = re.compile(r"\blimits\.(\w+)")
 _INCLUDES = (
     "store",
     "session",
+    "gone",
     "lease",
     "keep",
     "release",

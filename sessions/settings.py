@@ -155,7 +155,11 @@ class StoreSettings(BaseSettings):
         8.0, ge=0.1, le=600, description="How long a worker outlives its last heartbeat."
     )
     history_ttl_s: int = Field(
-        3600, ge=1, le=2_592_000, description="How long the record of an ended session is kept."
+        3600,
+        ge=1,
+        le=2_592_000,
+        description="How long the record of an ended session is kept. It outlasts every token of "
+        "the session, which would begin it anew: at least 660, and `TOKEN_TTL_S` and a minute.",
     )
     idempotency_ttl_s: int = Field(
         3600, ge=1, le=86_400, description="How long an idempotency key leads to its session."

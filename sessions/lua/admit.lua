@@ -4,18 +4,14 @@
 --   idempotency?: {key, fingerprint}}
 -- Returns {outcome, id, changed, status, epoch, position?, etaMs?, admitted?, replaced?}; outcome
 --   is new, known (asked for before: nothing changes) or resumed (the user's live session).
--- Errors: IDEMPOTENCY <id>, RATE <ms>, USERBUSY <id>, CAPACITY <slots>, QUEUEFULL <waiting>.
-local function known(s, outcome)
-  if s.status == "queued" then keep_place(s) end
-  local position, eta = place_of(s)
-  return about(s, false, { outcome = outcome, position = position, etaMs = eta })
-end
-
+-- Errors: OVER gone, IDEMPOTENCY <id>, RATE <ms>, USERBUSY <id>, CAPACITY <slots>, QUEUEFULL <waiting>.
 local earlier, conflict = asked_before()
 if conflict then return conflict end
 if earlier then return known(earlier, "known") end
 local s = load(ask.id)
 if s.status then return known(s, "known") end
+if is_gone(s.id) then return redis.error_reply("OVER gone") end
+
 local other = live_session_of_user()
 if other and ask.policy == "reject" then return redis.error_reply("USERBUSY " .. other.id) end
 if other and ask.policy == "resume" then

@@ -355,6 +355,35 @@ async def test_what_is_left_of_a_forgotten_session_goes_with_its_room(store: Ses
     assert (await store.views.counts())[State.ENDED] == 0
 
 
+async def test_a_forgotten_session_does_not_begin_anew(
+    make_store: MakeStore, redis: Redis, settings: StoreSettings
+) -> None:
+    """1. A user has a session on record and a live one. 2. The user is forgotten, and the room is
+    closed. 3. Somebody comes with a token of each.
+
+    Result: both are over, for as long as such a token may be good.
+    """
+    store, past, live = make_store(max_sessions=5), newcomer(), newcomer()
+    await store.admit(past)
+    await store.end(past.id)
+    await store.mark_closed(past.id)
+    await store.admit(live)
+    await store.conversations.forget(ADA)
+    await store.mark_closed(live.id)
+    for gone in (past, live):
+        with pytest.raises(SessionOver):
+            await store.admit(gone, may_wait=True)
+        with pytest.raises(SessionOver):
+            await store.mark_joined(gone.id)
+        with pytest.raises(SessionOver):
+            await store.claim(gone.id, 1, agent())
+        with pytest.raises(SessionNotFound):
+            await store.get(gone.id)
+        ttl_s = await redis.ttl(Keys(settings.redis_prefix).gone(gone.id))
+        assert settings.history_ttl_s - 60 < ttl_s <= settings.history_ttl_s
+    assert (await store.occupancy()).taken == 0
+
+
 async def test_a_live_session_is_forgotten_even_when_newer_ones_are_past(
     make_store: MakeStore, redis: Redis, settings: StoreSettings
 ) -> None:

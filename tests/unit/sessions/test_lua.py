@@ -89,6 +89,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
     every = [
         keys.store,
         keys.session(session),
+        keys.gone(session),
         keys.slots,
         keys.suspects,
         keys.tickets,
