@@ -14,7 +14,7 @@ from tokenserver.access.strength import weak_secrets
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
 #: LiveKit hands those who are in a room fresh tokens, good for ten minutes (livekit-server 1.13.5).
-_REFRESHED_TOKEN_S = 600
+REFRESHED_TOKEN_S = 600
 #: By how much it lets clocks differ when it looks at one.
 _TOKEN_LEEWAY_S = 60
 #: Origins that anybody's page can have: `null` is what a sandboxed frame of any site sends.
@@ -80,11 +80,11 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
     @model_validator(mode="after")
     def _check_history(self) -> Self:
         # Without its record, a session begins anew when somebody joins with a token of it.
-        needed_s = max(self.token_ttl_s, _REFRESHED_TOKEN_S) + _TOKEN_LEEWAY_S
+        needed_s = max(self.token_ttl_s, REFRESHED_TOKEN_S) + _TOKEN_LEEWAY_S
         if self.history_ttl_s < needed_s:
             raise ValueError(
                 f"HISTORY_TTL_S must be {needed_s} or more, to outlast every token of a session: "
-                f"TOKEN_TTL_S, and {_REFRESHED_TOKEN_S} s of those that LiveKit hands out itself"
+                f"TOKEN_TTL_S, and {REFRESHED_TOKEN_S} s of those that LiveKit hands out itself"
             )
         return self
 
