@@ -26,6 +26,7 @@ from tests.integration.tokenserver.flow import (
 )
 from tests.support.callers import calling_from
 from tests.support.event_stream import following
+from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.replicas import ADMIN_KEY, Replicas
 from tests.support.servers import LiveKitServer
 from worker.lease import Lease, LeaseLost
@@ -112,6 +113,37 @@ async def test_a_start_is_repeated_across_a_rotation_of_the_secret(replicas: Rep
     assert (await look(rotated, again.json()))["status"] == "queued"
     refused = await careless.post("/api/session/start", headers=key)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "idempotency_conflict")
+
+
+async def test_a_repetition_that_fails_takes_no_session_away(
+    replicas: Replicas, livekit_server: LiveKitServer
+) -> None:
+    """1. A start; its room is open and its agent sent. 2. The same start comes again, to a server
+    that does not reach LiveKit.
+
+    Result: 503, and the session is as well as before. A start of that server's own leaves none.
+    """
+    async with fault_proxy(livekit_server.port) as proxy:
+        good = await replicas.http(await replicas.start(MAX_SESSIONS="9"))
+        cut_off = await replicas.http(
+            await replicas.start(
+                MAX_SESSIONS="9",
+                LIVEKIT_URL=f"ws://127.0.0.1:{proxy.port}",
+                LIVEKIT_BREAKER_FAILURES="100",
+                LIVEKIT_TIMEOUT_S="2",
+            )
+        )
+        key = {"Idempotency-Key": "the-same-key-for-both"}
+        first = await good.post("/api/session/start", headers=key)
+        assert first.status_code == 201, first.text
+        await proxy.switch(Fault.REFUSE)
+        again = await cut_off.post("/api/session/start", headers=key)
+        assert (again.status_code, again.json()["error"]["code"]) == (503, "livekit_unavailable")
+        assert (await look(good, first.json()))["status"] == "starting"
+        await start(cut_off, 503)
+        health = (await good.get("/api/health")).json()["sessions"]
+        assert health["starting"] == 1
+        await stop(good, first.json())
 
 
 async def test_starts_are_counted_together(replicas: Replicas) -> None:
