@@ -67,7 +67,7 @@ _MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
     sessions.RateLimited: (
         HTTPStatus.TOO_MANY_REQUESTS,
         sessions.RateLimited.code,
-        "You have started too many sessions. Please wait a moment.",
+        "Too many sessions were started. Please wait a moment.",
         60,
     ),
     sessions.IdempotencyConflict: (
