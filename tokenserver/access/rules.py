@@ -17,7 +17,7 @@ from sessions.model import Session
 from tokenserver.access.proofs import is_secret_of, looks_like_user_token
 from tokenserver.access.settings import AuthMode
 from tokenserver.access.user_tokens import InvalidUserToken
-from tokenserver.http.errors import ApiError
+from tokenserver.errors import ApiError
 
 if TYPE_CHECKING:
     from tokenserver.http.call import Call

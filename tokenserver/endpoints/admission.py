@@ -20,8 +20,8 @@ from tokenserver.access.proofs import (
 from tokenserver.access.settings import AuthMode
 from tokenserver.access.user_tokens import user_id_of
 from tokenserver.contract.requests import UNVERIFIED, StartHeaders, StartRequest
+from tokenserver.errors import ApiError
 from tokenserver.http.call import Call
-from tokenserver.http.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,9 +17,9 @@ from tokenserver.contract.answers import TokenAnswer
 from tokenserver.contract.requests import StandardTokenRequest, TokenRequest
 from tokenserver.endpoints.admission import charged_caller
 from tokenserver.endpoints.looks import join_token
+from tokenserver.errors import ApiError
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
-from tokenserver.http.errors import ApiError
 from tokenserver.http.operation import handles
 
 

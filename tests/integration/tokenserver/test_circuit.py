@@ -22,7 +22,7 @@ from tests.support.wait import eventually
 from tokenserver.access.keys import KeysUnavailable
 from tokenserver.access.user_tokens import InvalidUserToken
 from tokenserver.circuit import RedisCircuit
-from tokenserver.http.errors import ApiError
+from tokenserver.errors import ApiError
 from tokenserver.settings import TokenserverSettings
 
 FAILURES = 3
