@@ -46,6 +46,7 @@ def _services(
         "LIVEKIT_API_SECRET": keys.livekit_api_secret,
         "MAX_SESSIONS": "10000",
         "START_LIMIT_PER_MINUTE": _NO_LIMIT,
+        "ALL_STARTS_PER_MINUTE": _NO_LIMIT,
         "READ_LIMIT_PER_MINUTE": _NO_LIMIT,
         "START_LEASE_S": "600",
         "CLAIM_DEADLINE_S": "60",

@@ -35,7 +35,9 @@ class RoomSettings(BaseSettings):
         description="The key before it, whose webhooks count too while you replace it.",
     )
     livekit_previous_api_secret: SecretStr | None = Field(
-        None, min_length=32, description="Secret of that earlier key."
+        None,
+        min_length=32,
+        description="Secret of that earlier key; starts made with it can be repeated, too.",
     )
     livekit_timeout_s: float = Field(
         3.0, gt=0, le=30, description="Deadline of one call to the LiveKit server API."

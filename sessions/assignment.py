@@ -29,6 +29,9 @@ class Assignment(BaseModel):
     secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.
     admit_on_start: bool = False
+    #: Who is charged for the start, as `Newcomer.caller`; with `admit_on_start` only. A keyed hash:
+    #: it tells nobody the address.
+    caller: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
     #: What becomes of the user's live session then; with `admit_on_start` only.
     policy: UserPolicy = UserPolicy.ALLOW
 

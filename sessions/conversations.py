@@ -79,7 +79,7 @@ class Conversations:
         """Erase everything of a user; what is left to do is to close the rooms of those returned.
 
         Live sessions end. Their records hold no name, words or logs, and go when the rooms are
-        closed.
+        closed. For a while their ids are known to be over, so that no token begins them anew.
         """
         ending: list[SessionId] = []
         while True:

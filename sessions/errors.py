@@ -12,7 +12,7 @@ SessionError
 │   ├── AtCapacity       every slot is taken, and the caller would not wait
 │   ├── QueueFull        every slot is taken, and the queue is as long as it may be
 │   ├── UserBusy         the user has a live session, and the policy is to have one only
-│   ├── RateLimited      the user has started too many sessions; `retry_after_s` says when to retry
+│   ├── RateLimited      too many sessions were started; `retry_after_s` says when to retry
 │   └── IdempotencyConflict   the same Idempotency-Key came with another request
 ├── WorkerNotFound       no such worker, or its lease has lapsed: it has to register again
 ├── WrongSchema          the keys in Redis were written by another version of this code
@@ -101,7 +101,7 @@ class UserBusy(NotAdmitted):
 
 
 class RateLimited(NotAdmitted):
-    """Raised when a user starts sessions too fast."""
+    """Raised when sessions are started too fast: by a user, from an address, or by all together."""
 
     code = "rate_limited"
 

@@ -19,6 +19,7 @@ _ROOM_PREFIX = "vf-"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")
 _WORKER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_CALLER = re.compile(r"[0-9a-f]{32}")
 
 
 def new_session_id() -> SessionId:
@@ -48,6 +49,13 @@ def checked_worker_id(text: str) -> WorkerId:
     if not _WORKER_ID.fullmatch(text):
         raise InvalidInput("a worker id has 1 to 64 letters, digits or _.-")
     return WorkerId(text)
+
+
+def checked_caller(text: str) -> str:
+    """Return a caller's name that may be part of a key. Raises InvalidInput."""
+    if not _CALLER.fullmatch(text):
+        raise InvalidInput("a caller's name has 32 hexadecimal digits")
+    return text
 
 
 def user_digest(user_id: UserId) -> str:

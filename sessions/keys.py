@@ -14,6 +14,7 @@ from sessions.ids import (
     SessionId,
     UserId,
     WorkerId,
+    checked_caller,
     checked_session_id,
     checked_worker_id,
     user_digest,
@@ -52,6 +53,10 @@ class Keys:
     def session(self, session_id: SessionId) -> str:
         """Hash of one session. TTL: `LIVE_TTL_S`, renewed; once over `history_ttl_s`."""
         return self._key(f"session:{checked_session_id(session_id)}")
+
+    def gone(self, session_id: SessionId) -> str:
+        """Marks a session whose user was forgotten as over. TTL: `history_ttl_s`."""
+        return self._key(f"gone:{checked_session_id(session_id)}")
 
     def in_state(self, state: State) -> str:
         """ZSET of the ids in one state; of those that are over, about the last `history_ttl_s`.
@@ -109,6 +114,15 @@ class Keys:
     def rate(self, user_id: UserId) -> str:
         """When all starts of a user are paid back, in ms. TTL: until then, a minute at most."""
         return self._key(f"rate:{user_digest(user_id)}")
+
+    def caller_rate(self, caller: str) -> str:
+        """The same of whoever calls, by a name that only the token servers can make."""
+        return self._key(f"rate:caller:{checked_caller(caller)}")
+
+    @property
+    def all_rate(self) -> str:
+        """The same of all callers together."""
+        return self._key("rate:all")
 
     def idempotency(self, digest: str) -> str:
         """Hash: the session that an idempotency key led to. TTL: `idempotency_ttl_s`."""

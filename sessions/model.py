@@ -90,6 +90,9 @@ class Newcomer:
     is_remembered: bool = False
     #: False where anybody could have named the user: then no limit for each user applies.
     is_verified: bool = True
+    #: Stands for the address that asks: 32 hexadecimal digits that only our servers can make. None
+    #: for whoever has no limit of starts, neither a caller's nor that of all callers.
+    caller: str | None = None
 
     @property
     def room(self) -> str:

@@ -27,11 +27,13 @@ _LIMIT = re.compile(r"\blimits\.(\w+)")
 _INCLUDES = (
     "store",
     "session",
+    "gone",
     "lease",
     "keep",
     "release",
     "slots",
     "queue",
+    "rate",
     "user",
     "idempotency",
 )

@@ -90,8 +90,22 @@ class StoreSettings(BaseSettings):
         le=600,
         description="A waiting user who does not ask for so long loses the place in line.",
     )
+    start_limit_per_minute: int = Field(
+        10,
+        ge=1,
+        le=100_000,
+        description="How many sessions one address may start a minute, over the API or by joining "
+        "with a standard token.",
+    )
+    all_starts_per_minute: int = Field(
+        600,
+        ge=1,
+        le=1_000_000,
+        description="How many sessions all addresses together may start a minute; who has an admin "
+        "key is not among them.",
+    )
     user_starts_per_minute: int = Field(
-        0,
+        10,
         ge=0,
         le=10_000,
         description="How many sessions one user may start a minute, who is known by token or named "
@@ -141,7 +155,11 @@ class StoreSettings(BaseSettings):
         8.0, ge=0.1, le=600, description="How long a worker outlives its last heartbeat."
     )
     history_ttl_s: int = Field(
-        3600, ge=1, le=2_592_000, description="How long the record of an ended session is kept."
+        3600,
+        ge=1,
+        le=2_592_000,
+        description="How long the record of an ended session is kept. It outlasts every token of "
+        "the session, which would begin it anew: at least 660, and `TOKEN_TTL_S` and a minute.",
     )
     idempotency_ttl_s: int = Field(
         3600, ge=1, le=86_400, description="How long an idempotency key leads to its session."
@@ -175,6 +193,8 @@ class StoreSettings(BaseSettings):
             "queueLimit": self.queue_limit,
             "userQueueLimit": self.user_queue_limit,
             "ticketTtlMs": milliseconds(self.ticket_ttl_s),
+            "callerStartsPerMinute": self.start_limit_per_minute,
+            "allStartsPerMinute": self.all_starts_per_minute,
             "userStartsPerMinute": self.user_starts_per_minute,
             "startLeaseMs": milliseconds(self.start_lease_s),
             "claimMs": milliseconds(self.claim_deadline_s),

@@ -10,7 +10,13 @@ from sessions.conversations import Conversations
 from sessions.engine import Engine
 from sessions.errors import InvalidInput, SessionNotFound
 from sessions.fleet import Fleet
-from sessions.ids import SessionId, checked_worker_id, idempotency_digest, user_digest
+from sessions.ids import (
+    SessionId,
+    checked_caller,
+    checked_worker_id,
+    idempotency_digest,
+    user_digest,
+)
 from sessions.journal import Journal
 from sessions.model import (
     Admission,
@@ -96,6 +102,7 @@ class SessionStore:
             secretHash=secret_hash,
             user=user,
             isUnverified=None if newcomer.is_verified else True,
+            caller=None if newcomer.caller is None else checked_caller(newcomer.caller),
             policy=policy,
             mayWait=may_wait,
             idempotency=known,

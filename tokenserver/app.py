@@ -14,6 +14,7 @@ from tokenserver.endpoints import (
     document,
     events,
     health,
+    looks,
     metrics,
     records,
     sessions,
@@ -33,7 +34,7 @@ _SIGNED = Unlimited(reason="Nothing is done before LiveKit's signature has been 
 OPERATIONS = (
     Operation("POST", "/api/session/start", sessions.start_session, USER, Rule.STARTS),
     Operation("POST", "/api/session/stop", sessions.stop_session, OWNER, Rule.READS),
-    Operation("GET", "/api/session/{session_id}", sessions.get_session, OWNER, Rule.READS),
+    Operation("GET", "/api/session/{session_id}", looks.get_session, OWNER, Rule.READS),
     Operation("GET", "/api/session/{session_id}/events", events.follow_session, OWNER, Rule.READS),
     Operation("GET", "/api/session/{session_id}/logs", records.get_logs, OWNER, Rule.READS),
     Operation(

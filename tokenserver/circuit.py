@@ -18,7 +18,7 @@ from sessions.store import SessionStore
 from supervisor.loop import run_every
 from tokenserver.access.keys import KeysUnavailable
 from tokenserver.access.user_tokens import InvalidUserToken
-from tokenserver.http.errors import ApiError
+from tokenserver.errors import ApiError
 from tokenserver.settings import TokenserverSettings
 
 _LOOK_EVERY_S = 0.2

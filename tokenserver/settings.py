@@ -13,6 +13,12 @@ from tokenserver.access.strength import weak_secrets
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
+#: LiveKit hands those who are in a room fresh tokens, good for ten minutes (livekit-server 1.13.5).
+REFRESHED_TOKEN_S = 600
+#: By how much it lets clocks differ when it looks at one.
+_TOKEN_LEEWAY_S = 60
+#: Origins that anybody's page can have: `null` is what a sandboxed frame of any site sends.
+_EVERYBODY = frozenset({"*", "null"})
 
 
 class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
@@ -29,7 +35,7 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
     environment: Literal["development", "production"] = Field(
         "development",
         description="`production` refuses to start with secrets that are short or well known, and "
-        "with `*` among the origins.",
+        "with `*` or `null` among the origins.",
     )
     connections_limit: int = Field(
         4096, ge=16, le=100_000, description="How many connections are served; others get 503."
@@ -72,11 +78,26 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_history(self) -> Self:
+        # Without its record, a session begins anew when somebody joins with a token of it.
+        needed_s = max(self.token_ttl_s, REFRESHED_TOKEN_S) + _TOKEN_LEEWAY_S
+        if self.history_ttl_s < needed_s:
+            raise ValueError(
+                f"HISTORY_TTL_S must be {needed_s} or more, to outlast every token of a session: "
+                f"TOKEN_TTL_S, and {REFRESHED_TOKEN_S} s of those that LiveKit hands out itself"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_production(self) -> Self:
         if self.environment == "production":
             problems = [
                 *weak_secrets(self),
-                *(["CORS_ORIGINS has *"] if "*" in self.cors_origins else []),
+                *(
+                    f"CORS_ORIGINS has {origin}"
+                    for origin in self.cors_origins
+                    if origin in _EVERYBODY
+                ),
             ]
             if problems:
                 raise ValueError(f"not fit for production: {'; '.join(problems)}")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from tokenserver.http.errors import ApiError
+from tokenserver.errors import ApiError
 
 _RETRY_AFTER_S = 5
 _LOOKS_AT_ONCE = 50

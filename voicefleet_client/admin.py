@@ -8,16 +8,22 @@ from urllib.parse import quote
 
 import httpx2
 
-from voicefleet_client.transport import Connected, Transport, understanding
+from voicefleet_client.answers import understanding
+from voicefleet_client.transport import TIMEOUT_S, Connected, TokenSource, Transport
 
 
 class Admin(Connected):
     """A fleet's API, with an admin key. Every method may raise ApiError, Unreachable."""
 
     def __init__(
-        self, base_url: str, *, admin_key: str, http: httpx2.AsyncClient | None = None
+        self,
+        base_url: str,
+        *,
+        admin_key: TokenSource,
+        timeout_s: float = TIMEOUT_S,
+        http: httpx2.AsyncClient | None = None,
     ) -> None:
-        super().__init__(Transport(base_url, bearer=admin_key, http=http))
+        super().__init__(Transport(base_url, token=admin_key, timeout_s=timeout_s, http=http))
 
     async def sessions(
         self, state: str = "live", *, user: str | None = None, worker: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 #: Nothing changes such a session any more.
@@ -52,14 +52,18 @@ class SessionView:
         """Whether nothing changes any more."""
         return self.status in _TERMINAL
 
+    def tells_same_as(self, other: SessionView | None) -> bool:
+        """Say whether there is nothing new in it; a token is made anew with every look."""
+        return other is not None and replace(self, token=other.token) == other
+
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """Read an answer. Raises KeyError when it is none."""
+        """Read an answer. Raises LookupError, TypeError, ValueError when it is none."""
         return cls(
-            session_id=value["sessionId"],
-            status=value["status"],
-            message=value["message"],
-            revision=value["revision"],
+            session_id=str(value["sessionId"]),
+            status=str(value["status"]),
+            message=str(value["message"]),
+            revision=int(value["revision"]),
             room_name=value["roomName"],
             startup_s=value["startupTime"],
             prewarmed=value["prewarmed"],
@@ -71,6 +75,34 @@ class SessionView:
             joined_at_ms=value["joinedAt"],
             ended_at_ms=value["endedAt"],
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a session's log."""
+
+    at_ms: int
+    level: str
+    text: str
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read one."""
+        return cls(at_ms=value["at"], level=value["level"], text=value["text"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one side said; `role` is user or assistant."""
+
+    at_ms: int
+    role: str
+    text: str
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read one."""
+        return cls(at_ms=value["at"], role=value["role"], text=value["text"])
 
 
 def place_from_json(value: Mapping[str, Any] | None) -> QueuePlace | None:

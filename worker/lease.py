@@ -109,6 +109,7 @@ class Lease:
             user_id=assignment.user_id,
             identity=assignment.identity,
             secret_hash=assignment.secret_hash,
+            caller=assignment.caller,
         )
         status = (await self._store.admit(newcomer, policy=assignment.policy, may_wait=True)).status
         if status is State.QUEUED:

@@ -22,7 +22,7 @@ for _, id in ipairs(ids) do
     redis.call("HSET", s.key, "forgotten", 1)
     ending[#ending + 1] = id
   else
-    redis.call("DEL", s.key)
+    if s.status then bury(s) end
     sweep(id)
   end
   redis.call("ZREM", list, id)

@@ -45,6 +45,8 @@ class Replica:
     port: int
     log: Path
     env: Mapping[str, str] = field(repr=False)
+    #: What answers 200 once it is up: with neighbours that refuse it, it is never ready.
+    until: str = "readyz"
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -85,7 +87,7 @@ class Replica:
             pytest.fail(f"the token server ended: {self.log.read_text()[-2000:]}")
         try:
             async with httpx2.AsyncClient(base_url=self.url, timeout=5, verify=NO_TLS) as http:
-                return (await http.get("/readyz")).status_code == 200
+                return (await http.get(f"/{self.until}")).status_code == 200
         except httpx2.TransportError:
             return False
 
@@ -98,11 +100,13 @@ class Replicas:
     logs: Path
     cleanup: AsyncExitStack
 
-    async def start(self, port: int | None = None, /, **changes: str) -> Replica:
+    async def start(
+        self, port: int | None = None, /, *, until: str = "readyz", **changes: str
+    ) -> Replica:
         """Start a server with some variables changed."""
         port = port or free_port()
         env = self.env | changes | {"TOKENSERVER_PORT": str(port)}
-        replica = Replica(port, self.logs / f"tokenserver-{port}.log", env)
+        replica = Replica(port, self.logs / f"tokenserver-{port}.log", env, until)
         self.cleanup.push_async_callback(replica.kill)
         await replica.start()
         return replica

@@ -74,8 +74,17 @@ def chromium() -> Path:
 @pytest.fixture(scope="session")
 def talking_page(scripts: Scripts, page_server: PageServer) -> Path:
     """The page of web/test/page, built; the page server has it at /talk/."""
-    target = page_server.directory / "talk"
-    vite = ("node_modules/vite/bin/vite.js", "build", "test/page", "--config", "vite.config.ts")
+    return _built(scripts, "test/page", page_server.directory / "talk")
+
+
+@pytest.fixture(scope="session")
+def leaving_page(scripts: Scripts, page_server: PageServer) -> Path:
+    """The page of web/test/leaving, built; the page server has it at /leave/."""
+    return _built(scripts, "test/leaving", page_server.directory / "leave")
+
+
+def _built(scripts: Scripts, source: str, target: Path) -> Path:
+    vite = ("node_modules/vite/bin/vite.js", "build", source, "--config", "vite.config.ts")
     scripts.run(*vite, "--base", "./", "--outDir", str(target), "--logLevel", "warn")
     assert (target / "index.html").is_file()
     return target

@@ -93,7 +93,7 @@ class RateLimits:
         A call that is refused does not count. `who` may be a secret: only a keyed hash of it
         leaves this process, so that those who can list keys in Redis cannot try addresses.
         """
-        item, name = self._items[rule], self._digest(who)
+        item, name = self._items[rule], self.name_of(who)
         window = await self._ask_redis(item, name) or await self._local.hit(item, name)
         return _verdict(item, window)
 
@@ -129,7 +129,8 @@ class RateLimits:
             )
         self._ask_at_s = time.monotonic() + self._cooldown_s
 
-    def _digest(self, who: str) -> str:
+    def name_of(self, who: str) -> str:
+        """Return what stands for somebody outside of this process, the same in all replicas."""
         text = who.encode("utf-8", "surrogatepass")
         return hmac.digest(self._hash_key, text, "sha256")[:_DIGEST_BYTES].hex()
 

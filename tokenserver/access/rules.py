@@ -5,6 +5,7 @@ A rule looks at a call whose body was read, raises what the caller is told, or l
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from sessions.errors import SessionNotFound
 from sessions.ids import SessionId, parse_session_id
+from sessions.model import Session
 from tokenserver.access.proofs import is_secret_of, looks_like_user_token
 from tokenserver.access.settings import AuthMode
-from tokenserver.http.errors import ApiError
+from tokenserver.access.user_tokens import InvalidUserToken
+from tokenserver.errors import ApiError
 
 if TYPE_CHECKING:
     from tokenserver.http.call import Call
@@ -49,7 +52,7 @@ async def _check_user(call: Call) -> None:
         return
     if not call.caller.proof:
         raise unauthorized("Send your user token as `Authorization: Bearer …`.")
-    call.caller.user_id = await call.state["user_tokens"].verify(call.caller.proof)
+    await _find_user(call, call.caller.proof)
 
 
 async def _check_owner(call: Call) -> None:
@@ -61,18 +64,43 @@ async def _check_owner(call: Call) -> None:
         )
     is_user = call.state["settings"].auth_mode is AuthMode.JWT and looks_like_user_token(secret)
     if is_user and not call.caller.is_admin:
-        call.caller.user_id = await call.state["user_tokens"].verify(secret)
+        await _find_user(call, secret)
     session = await call.state["store"].get(_named_session(call))
-    is_theirs = call.caller.user_id is not None and call.caller.user_id == session.user_id
-    if not (call.caller.is_admin or is_theirs or is_secret_of(session, secret)):
-        raise SessionNotFound(session.id)
+    check_still_owner(call, session)
     call.owned = session
+
+
+async def _find_user(call: Call, token: str) -> None:
+    user = await call.state["user_tokens"].check(token)
+    call.caller.user_id, call.caller.user_until_s = user.user_id, user.ends_at_s
+
+
+def check_still_owner(call: Call, session: Session) -> None:
+    """Check again whose a session is, for who waits: a proof ends before the connection does.
+
+    Raises InvalidUserToken when the token has expired, SessionNotFound when the secret is another.
+    """
+    if call.caller.is_admin:
+        return
+    if time.time() >= call.caller.user_until_s:
+        raise InvalidUserToken("it expired while its user waited")
+    if not is_theirs(call, session):
+        raise SessionNotFound(session.id)
 
 
 async def _check_user_or_owner(call: Call) -> None:
     """A body that names a session is its owner's; any other a user's."""
     is_named = getattr(call.body, "session_id", None) is not None
     await (_check_owner if is_named else _check_user)(call)
+
+
+def is_theirs(call: Call, session: Session) -> bool:
+    """Say whether a session is the caller's own. Those of others an admin may see and stop."""
+    caller = call.caller
+    if caller.user_id is not None and caller.user_id == session.user_id:
+        return True
+    given = (caller.proof, getattr(call.body, "session_secret", None))
+    return any(is_secret_of(session, secret) for secret in given if secret)
 
 
 def _named_session(call: Call) -> SessionId:

@@ -84,7 +84,8 @@ class AccessSettings(BaseSettings):
     user_policy: UserPolicy = Field(
         UserPolicy.RESUME,
         description="What a start means for a user, known by token, who has a live session: "
-        "`resume` it, `replace` it, `reject` the new one, `allow` both.",
+        "`resume` it, `replace` it, `reject` the new one, `allow` both. For users whom an admin "
+        "key names, `resume` means `replace`.",
     )
     admin_api_key: SecretStr | None = Field(
         None,
@@ -103,15 +104,12 @@ class AccessSettings(BaseSettings):
         description="How many proxies of yours stand in front: a caller's address is the n-th from "
         "the right in `X-Forwarded-For`; 0: nobody's header is believed.",
     )
-    start_limit_per_minute: int = Field(
-        10, ge=1, le=100_000, description="How many sessions one address may start a minute."
-    )
     token_limit_per_minute: int = Field(
         60,
         ge=1,
         le=100_000,
-        description="How many tokens one address may fetch a minute; each may become a "
-        "session once its user joins.",
+        description="How many tokens one address may fetch a minute. One that becomes a "
+        "session, because its user joins, is a start then.",
     )
     read_limit_per_minute: int = Field(
         600, ge=1, le=1_000_000, description="How many other calls one address may make a minute."

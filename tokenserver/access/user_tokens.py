@@ -22,6 +22,9 @@ from tokenserver.access.settings import AccessSettings
 #: Providers' tokens have 1 to 3 KiB; a request's headers end at 64 KiB.
 MAX_TOKEN_BYTES = 8 * 1024
 
+#: A provider may write any number; this one is exact as a float.
+_FAR_AWAY_S = 2**53
+
 #: Kinds of tokens that say who calls: none given, a plain one, an access token (RFC 9068). Others
 #: are signed by the same keys and mean something else: a logout, an event (RFC 8725 §3.11).
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -37,6 +40,15 @@ class InvalidUserToken(Exception):
     """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownUser:
+    """What a token proves."""
+
+    user_id: UserId
+    #: From then on it proves nothing: its `exp` and the leeway, in seconds since 1970.
+    ends_at_s: float
+
+
 class UserTokens:
     """Checks the tokens of users against the issuer, audience and algorithms of the settings."""
 
@@ -45,6 +57,7 @@ class UserTokens:
         self._algorithms = frozenset(settings.auth_algorithms)
         # Unknown headers are no reason to refuse (RFC 7515 §4), and providers do add their own.
         self._registry = JWSRegistry(algorithms=self._algorithms, strict_check_header=False)
+        self._leeway_s = settings.auth_leeway_s
         self._claims = jwt.JWTClaimsRegistry(
             leeway=settings.auth_leeway_s,
             iss={"essential": True, "value": settings.auth_issuer or ""},
@@ -54,7 +67,11 @@ class UserTokens:
         )
 
     async def verify(self, token: str) -> UserId:
-        """Return whose token it is.
+        """Return whose token it is. Raises as `check`."""
+        return (await self.check(token)).user_id
+
+    async def check(self, token: str) -> KnownUser:
+        """Return whose token it is, and for how long.
 
         Raises InvalidUserToken, and KeysUnavailable when that cannot be told now.
         """
@@ -64,7 +81,9 @@ class UserTokens:
         key = await self._keys.find(header.kid, header.alg)
         if key is None:
             raise InvalidUserToken("it is signed with a key that the provider does not have")
-        return user_id_of(self._checked_claims(token, key)["sub"])
+        claims = self._checked_claims(token, key)
+        ends_at_s = float(min(claims["exp"], _FAR_AWAY_S)) + self._leeway_s
+        return KnownUser(user_id=user_id_of(claims["sub"]), ends_at_s=ends_at_s)
 
     def _checked_claims(self, token: str, key: Key) -> dict[str, Any]:
         # Decoding checks the signature and nothing else, not even `exp`.

@@ -10,12 +10,18 @@ from typing import Self
 from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
 from sessions.model import Admission, IdempotencyKey, Newcomer, Session, UserPolicy
 from sessions.states import State
-from tokenserver.access.proofs import derived_session_secret, hash_secret, new_session_secret
+from tokenserver.access.addresses import limit_key
+from tokenserver.access.proofs import (
+    derived_session_secret,
+    hash_secret,
+    is_secret_of,
+    new_session_secret,
+)
 from tokenserver.access.settings import AuthMode
 from tokenserver.access.user_tokens import user_id_of
 from tokenserver.contract.requests import UNVERIFIED, StartHeaders, StartRequest
+from tokenserver.errors import ApiError
 from tokenserver.http.call import Call
-from tokenserver.http.errors import ApiError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +31,16 @@ class Applicant:
     newcomer: Newcomer
     policy: UserPolicy
     secret: str = field(repr=False)
+    #: What `secret` was before LIVEKIT_API_SECRET was replaced, as long as the one before is set.
+    earlier_secret: str | None = field(default=None, repr=False)
     idempotency: IdempotencyKey | None
+
+    def secret_for(self, session: Session) -> str | None:
+        """Return the one of them that is the session's, or None if it has another by now."""
+        for secret in (self.secret, self.earlier_secret):
+            if secret is not None and is_secret_of(session, secret):
+                return secret
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +52,7 @@ class Seat:
     user_id: UserId | None
     identity: str
     epoch: int
+    secret: str = field(repr=False)
     prewarmed: bool | None = None
     #: Whether nobody is known to have opened the room and sent its agent.
     is_new: bool = True
@@ -47,7 +63,7 @@ class Seat:
         return room_name(self.id)
 
     @classmethod
-    def of_newcomer(cls, newcomer: Newcomer, admission: Admission) -> Self:
+    def of_newcomer(cls, newcomer: Newcomer, admission: Admission, secret: str) -> Self:
         """Return the seat of a session that was made just now; nothing has to be read for that."""
         return cls(
             id=newcomer.id,
@@ -55,10 +71,11 @@ class Seat:
             user_id=newcomer.user_id,
             identity=newcomer.identity,
             epoch=admission.epoch,
+            secret=secret,
         )
 
     @classmethod
-    def of_session(cls, session: Session) -> Self:
+    def of_session(cls, session: Session, secret: str) -> Self:
         """Return the seat of a session that was there."""
         return cls(
             id=session.id,
@@ -66,6 +83,7 @@ class Seat:
             user_id=session.user_id,
             identity=session.identity,
             epoch=session.epoch,
+            secret=secret,
             prewarmed=session.prewarmed,
             is_new=session.claimed_at_ms is None,
         )
@@ -76,7 +94,7 @@ def applicant(call: Call) -> Applicant:
     asked = call.asked(StartRequest)
     user_id, is_known = _user_of(call, asked)
     key = _idempotency(call, user_id)
-    secret = new_session_secret() if key is None else _secret_of(call, key)
+    secret, *earlier = [new_session_secret()] if key is None else _secrets_of(call, key)
     return Applicant(
         newcomer=Newcomer(
             id=new_session_id(),
@@ -86,11 +104,31 @@ def applicant(call: Call) -> Applicant:
             # Whoever may claim any name must not be told what was said under it.
             is_remembered=asked.remember and is_known,
             is_verified=is_known or user_id is None,
+            caller=charged_caller(call),
         ),
-        policy=call.state["settings"].user_policy if is_known else UserPolicy.ALLOW,
+        policy=_policy(call) if is_known else UserPolicy.ALLOW,
         secret=secret,
+        earlier_secret=earlier[0] if earlier else None,
         idempotency=key,
     )
+
+
+def charged_caller(call: Call) -> str | None:
+    """Return what the store counts the starts of an address by; None for an admin."""
+    if call.caller.is_admin:
+        return None
+    return call.state["limits"].name_of(limit_key(call.caller.address))
+
+
+def _policy(call: Call) -> UserPolicy:
+    """Return what becomes of a live session of the user.
+
+    An admin may end it and start another, not come into it in the user's place.
+    """
+    policy = call.state["settings"].user_policy
+    if call.caller.is_admin and policy is UserPolicy.RESUME:
+        return UserPolicy.REPLACE
+    return policy
 
 
 def _user_of(call: Call, asked: StartRequest) -> tuple[UserId | None, bool]:
@@ -121,6 +159,15 @@ def _idempotency(call: Call, user_id: UserId | None) -> IdempotencyKey | None:
     return IdempotencyKey(key=key, scope=scope, fingerprint=fingerprint)
 
 
-def _secret_of(call: Call, key: IdempotencyKey) -> str:
-    signing = call.state["settings"].livekit_api_secret.get_secret_value()
-    return derived_session_secret(signing, key.scope, key.key, key.fingerprint)
+def _secrets_of(call: Call, key: IdempotencyKey) -> list[str]:
+    """Return the secret that belongs to a key, and what it was before a rotation, if it is known.
+
+    Sessions that were started before outlive the rotation, and so do repetitions of their start.
+    """
+    settings = call.state["settings"]
+    signing = (settings.livekit_api_secret, settings.livekit_previous_api_secret)
+    return [
+        derived_session_secret(one.get_secret_value(), key.scope, key.key, key.fingerprint)
+        for one in signing
+        if one is not None
+    ]

@@ -2,7 +2,8 @@
 
 Each event `session` is the session as `GET /api/session/{id}` shows it; its id is the revision.
 Who comes back with `Last-Event-ID` is told at once what is new. The stream ends with the session,
-and comes back with 204, which tells a browser not to ask again.
+and comes back with 204, which tells a browser not to ask again. It also ends with what its caller
+has proved: when the user's token expires, or the session gets another secret.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.states import TERMINAL
 from supervisor.changes import Subscription
 from tokenserver.access.addresses import limit_key
+from tokenserver.access.user_tokens import InvalidUserToken
 from tokenserver.contract.answers import SessionView
 from tokenserver.contract.requests import EventHeaders
-from tokenserver.endpoints.sessions import look, patience_in_line_s
+from tokenserver.endpoints.looks import look, patience_in_line_s, proof_ends_in_s
 from tokenserver.http.call import Call
 from tokenserver.http.operation import Stream, handles
 from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
@@ -88,14 +90,14 @@ async def _events(call: Call, changes: Subscription, last: int | None) -> AsyncI
     """Yield the stream: the state now, unless it is known, and again whenever it differs."""
     closing = call.state["watchers"].closing
     now = asyncio.get_running_loop().time
-    ends_at, quiet_since = now() + _MAX_STREAM_S, now()
+    ends_at, quiet_since = now() + min(_MAX_STREAM_S, proof_ends_in_s(call)), now()
     sent: SessionView | None = None
     yield f"retry: {_RETRY_MS}\n\n"
     while not closing.is_set() and now() < ends_at:
         try:
             view = await _look_patiently(call)
-        except SessionNotFound:
-            return
+        except (SessionNotFound, InvalidUserToken):
+            return  # whoever comes back is told why
         if view is not None and _is_news(view, sent, last):
             yield _event(view)
             sent, quiet_since = view, now()
@@ -120,7 +122,8 @@ def _patience_s(call: Call, view: SessionView | None) -> float:
     """Return when to look again without having heard of a change."""
     if view is None:
         return _LOOK_AGAIN_S
-    return _KEEP_ALIVE_S if view.queue is None else patience_in_line_s(call)
+    patience_s = _KEEP_ALIVE_S if view.queue is None else patience_in_line_s(call)
+    return min(patience_s, proof_ends_in_s(call))
 
 
 def _is_news(view: SessionView, sent: SessionView | None, last: int | None) -> bool:

@@ -1,8 +1,7 @@
-"""Sessions over HTTP: start one, look at it, stop it."""
+"""Sessions over HTTP: start one, stop one."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from rooms.errors import RoomsError
-from rooms.tokens import Participant, mint_token
 from sessions.assignment import Assignment
 from sessions.errors import (
     AtCapacity,
@@ -24,25 +22,21 @@ from sessions.errors import (
     StoreUnavailable,
     UserBusy,
 )
-from sessions.model import Admission, Outcome, Place, Session
-from sessions.states import TERMINAL, State
+from sessions.model import Admission, Outcome, Place
+from sessions.states import State
 from telemetry.metrics import ApiMetrics
-from tokenserver.access.addresses import limit_key
-from tokenserver.access.proofs import is_secret_of
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
-from tokenserver.contract.requests import LookQuery, StartHeaders, StartRequest, StopRequest
-from tokenserver.contract.views import MESSAGES, may_join, session_view
+from tokenserver.contract.requests import StartHeaders, StartRequest, StopRequest
+from tokenserver.contract.views import MESSAGES, session_view
 from tokenserver.endpoints.admission import Applicant, Seat, applicant
+from tokenserver.endpoints.looks import join_token
 from tokenserver.http.answers import answer
-from tokenserver.http.call import ApiRequest, Call
+from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
 from tokenserver.state import AppState
-from tokenserver.watchers import TOO_MANY_WATCHERS, first_of
 
 logger = logging.getLogger("tokenserver")
 
-#: How old the place in line may be that a waiting client knows.
-_LOOK_AT_LINE_S = 2.0
 _NOT_STARTED = "The media server did not open a room. Please try again."
 
 
@@ -87,29 +81,9 @@ async def start_session(call: Call) -> Response:
         },
     )
     if seat.status is State.QUEUED:
-        waiting = _waiting(seat, admission, applicant_.secret, latency_ms)
+        waiting = _waiting(seat, admission, latency_ms)
         return answer(waiting, HTTPStatus.ACCEPTED)
-    return answer(_started(call.state, seat, applicant_.secret, latency_ms), HTTPStatus.CREATED)
-
-
-@handles(
-    "Look at a session",
-    query=LookQuery,
-    answers={HTTPStatus.OK: SessionView},
-    codes=TOO_MANY_WATCHERS,
-)
-async def get_session(call: Call) -> Response:
-    """Show a session to its owner or an admin. Asking keeps a place in line.
-
-    With `wait`, the answer comes when something has changed, or after so many seconds. Once the
-    session has its slot, the answer to the owner has a token until the user has joined.
-    """
-    asked = call.asked(LookQuery)
-    view = await look(call, call.session)
-    since = call.session.revision if asked.since is None else asked.since
-    if asked.wait > 0 and view.revision == since and call.session.status not in TERMINAL:
-        view = await _changed_view(call, since, asked.wait)
-    return answer(view)
+    return answer(_started(call.state, seat, latency_ms), HTTPStatus.CREATED)
 
 
 @handles("Stop a session", body=StopRequest, answers={HTTPStatus.OK: SessionView})
@@ -133,85 +107,23 @@ async def stop(call: Call) -> Response:
     return answer(session_view(await store.get(session.id)))
 
 
-async def look(call: Call, session: Session | None = None) -> SessionView:
-    """Return a session as it is now, to its owner with a token where one is needed.
-
-    One that was read just now is not read again. Raises SessionNotFound.
-    """
-    store = call.state["store"]
-    session = session or await store.get(call.session.id)
-    place: Place | None = None
-    if session.status is State.QUEUED and not call.caller.is_admin:
-        place = await store.queue.touch(session.id)
-        if place.status is not State.QUEUED:
-            session = await store.get(session.id)
-    if call.caller.is_admin or not may_join(session):
-        return session_view(session, place)
-    settings = call.state["settings"]
-    return session_view(
-        session,
-        server_url=settings.public_url,
-        participant_token=join_token(call.state, session),
-    )
-
-
-def join_token(state: AppState, session: Session | Seat) -> str:
-    """Return a token for the user of a session."""
-    settings = state["settings"]
-    participant = Participant(room=session.room, identity=session.identity)
-    return mint_token(settings, participant, ttl_s=settings.token_ttl_s)
-
-
-def patience_in_line_s(call: Call) -> float:
-    """Return how often a place in line is looked at for a client that waits, which keeps it."""
-    return min(_LOOK_AT_LINE_S, call.state["settings"].ticket_ttl_s / 3)
-
-
-async def _changed_view(call: Call, since: int, wait_s: float) -> SessionView:
-    """Return the session once it has another revision than that, or after a while.
-
-    The answer comes earlier when the server is about to stop, or the client is gone.
-    """
-    watchers, request = call.state["watchers"], call.request
-    now = asyncio.get_running_loop().time
-    ends_at = now() + wait_s
-    async with (
-        watchers.watch(limit_key(call.caller.address)),
-        call.state["feed"].subscribe(call.session.id) as changes,
-    ):
-        while True:
-            # First of all: it may have changed before the subscription.
-            async with watchers.turns:
-                view = await look(call)
-            left_s = ends_at - now()
-            if view.revision != since or left_s <= 0 or watchers.closing.is_set():
-                return view
-            if await request.is_disconnected():
-                return view
-            patience_s = left_s if view.queue is None else min(left_s, patience_in_line_s(call))
-            await first_of(changes.wait(patience_s), watchers.closing.wait(), _gone(request))
-
-
-async def _gone(request: ApiRequest) -> None:
-    """Wait until the client has hung up."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
 async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
     """Return the session that a start came to: its own, or the one that was there.
 
     Raises SessionOver for one that is over, IdempotencyConflict when its secret was changed since.
     """
     if admission.outcome is Outcome.NEW:
-        return Seat.of_newcomer(who.newcomer, admission)
+        return Seat.of_newcomer(who.newcomer, admission, who.secret)
     session = await state["store"].get(admission.session_id)
     if session.is_over:
         raise SessionOver(session.status)
-    # One that was resumed is the user's, whichever tab has the last secret.
-    if admission.outcome is Outcome.KNOWN and not is_secret_of(session, who.secret):
+    if admission.outcome is Outcome.RESUMED:
+        # It is the user's, whichever tab has the last secret.
+        return Seat.of_session(session, who.secret)
+    secret = who.secret_for(session)
+    if secret is None:
         raise IdempotencyConflict(session.id)
-    return Seat.of_session(session)
+    return Seat.of_session(session, secret)
 
 
 async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
@@ -260,14 +172,14 @@ def _outcome(admission: Admission) -> str:
     return "resumed" if admission.outcome is Outcome.RESUMED else "repeated"
 
 
-def _started(state: AppState, seat: Seat, secret: str, latency_ms: float) -> Started:
+def _started(state: AppState, seat: Seat, latency_ms: float) -> Started:
     return Started(
         session_id=seat.id,
         status=seat.status,
         message=MESSAGES[seat.status],
         # Known once an agent has claimed the session; `GET /api/session/{id}` tells.
         prewarmed=seat.prewarmed,
-        session_secret=secret,
+        session_secret=seat.secret,
         room_name=seat.room,
         server_url=state["settings"].public_url,
         participant_token=join_token(state, seat),
@@ -275,7 +187,7 @@ def _started(state: AppState, seat: Seat, secret: str, latency_ms: float) -> Sta
     )
 
 
-def _waiting(seat: Seat, place: Place, secret: str, latency_ms: float) -> Waiting:
+def _waiting(seat: Seat, place: Place, latency_ms: float) -> Waiting:
     queue = QueuePlace.of(place)
     if queue is None:
         raise LookupError("a session that waits has a place")
@@ -283,7 +195,7 @@ def _waiting(seat: Seat, place: Place, secret: str, latency_ms: float) -> Waitin
         session_id=seat.id,
         status=State.QUEUED,
         message=MESSAGES[State.QUEUED],
-        session_secret=secret,
+        session_secret=seat.secret,
         room_name=seat.room,
         latency_ms=latency_ms,
         estimated_wait=queue.eta_seconds,

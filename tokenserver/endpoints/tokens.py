@@ -12,12 +12,14 @@ from sessions.errors import SessionOver, StillWaiting
 from sessions.ids import SessionId, new_identity, new_session_id, room_name
 from sessions.model import UserPolicy
 from tokenserver.access.proofs import hash_secret, new_session_secret
+from tokenserver.access.rules import is_theirs
 from tokenserver.contract.answers import TokenAnswer
 from tokenserver.contract.requests import StandardTokenRequest, TokenRequest
-from tokenserver.endpoints.sessions import join_token
+from tokenserver.endpoints.admission import charged_caller
+from tokenserver.endpoints.looks import join_token
+from tokenserver.errors import ApiError
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
-from tokenserver.http.errors import ApiError
 from tokenserver.http.operation import handles
 
 
@@ -26,7 +28,7 @@ from tokenserver.http.operation import handles
     body=TokenRequest,
     answers={HTTPStatus.CREATED: TokenAnswer},
     errors=(SessionOver, StillWaiting),
-    codes=((HTTPStatus.BAD_REQUEST, "unknown_agent"),),
+    codes=((HTTPStatus.BAD_REQUEST, "unknown_agent"), (HTTPStatus.FORBIDDEN, "not_the_user")),
 )
 async def create_token(call: Call) -> Response:
     """Return a token to join with.
@@ -38,6 +40,12 @@ async def create_token(call: Call) -> Response:
     if isinstance(call.body, StandardTokenRequest):
         return _standard(call, call.body)
     session = call.session
+    if not is_theirs(call, session):
+        raise ApiError(
+            HTTPStatus.FORBIDDEN,
+            "not_the_user",
+            "An admin may look at a session and stop it, not speak in it.",
+        )
     if session.is_over:
         raise SessionOver(session.status)
     if not session.holds_slot:
@@ -58,6 +66,7 @@ def _standard(call: Call, asked: StandardTokenRequest) -> Response:
         identity=identity,
         secret_hash=hash_secret(secret),
         admit_on_start=True,
+        caller=charged_caller(call),
         policy=_policy(call),
     )
     participant = Participant(

@@ -11,8 +11,8 @@ import math
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+from tokenserver.errors import ApiError
 from tokenserver.http.call import ApiRequest
-from tokenserver.http.errors import ApiError
 
 #: Our largest request is a token request with all its attributes.
 MAX_BODY_BYTES = 16 * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -28,6 +29,8 @@ class Caller:
     is_admin: bool
     #: The user that a token of the identity provider names.
     user_id: UserId | None = None
+    #: When that token ends, in seconds since 1970. Who waits may do so until then.
+    user_until_s: float = math.inf
 
 
 @dataclass(slots=True, kw_only=True)

@@ -15,21 +15,9 @@ from rooms.errors import LiveKitRefused, LiveKitUnavailable
 from sessions import errors as sessions
 from tokenserver.access.keys import KeysUnavailable
 from tokenserver.access.user_tokens import InvalidUserToken
+from tokenserver.errors import ApiError
 
 logger = logging.getLogger("tokenserver")
-
-
-class ApiError(Exception):
-    """An answer that is not a success. The message is for the caller and holds no internals."""
-
-    def __init__(
-        self, status: HTTPStatus, code: str, message: str, *, retry_after_s: int | None = None
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after_s = retry_after_s
 
 
 #: What a domain error looks like from outside: status, message, seconds after which to retry.
@@ -67,7 +55,7 @@ _MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
     sessions.RateLimited: (
         HTTPStatus.TOO_MANY_REQUESTS,
         sessions.RateLimited.code,
-        "You have started too many sessions. Please wait a moment.",
+        "Too many sessions were started. Please wait a moment.",
         60,
     ),
     sessions.IdempotencyConflict: (

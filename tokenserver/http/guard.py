@@ -18,9 +18,10 @@ from tokenserver.access.addresses import caller_address, limit_key
 from tokenserver.access.limits import Rule, Verdict, rate_headers
 from tokenserver.access.proofs import bearer, hash_secret, is_admin_key
 from tokenserver.access.user_tokens import MAX_TOKEN_BYTES
+from tokenserver.errors import ApiError
 from tokenserver.http.bodies import read_json
 from tokenserver.http.call import ApiRequest, Call, Caller
-from tokenserver.http.errors import ApiError, answer_error
+from tokenserver.http.errors import answer_error
 from tokenserver.http.operation import Operation, Stream, Unlimited
 
 _Model = TypeVar("_Model", bound=BaseModel)

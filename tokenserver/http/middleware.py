@@ -14,7 +14,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telemetry.metrics import ApiMetrics
-from tokenserver.http.errors import ApiError, refusal
+from tokenserver.errors import ApiError
+from tokenserver.http.errors import refusal
 from tokenserver.http.operation import Operation
 
 logger = logging.getLogger("tokenserver.access")

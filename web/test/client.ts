@@ -5,8 +5,7 @@
 // Starts COUNT sessions, follows the last one through the queue until it is admitted, stops all,
 // and prints what it saw, as JSON.
 
-import { ApiError, Unreachable } from "../src/api/errors.ts";
-import { Voicefleet } from "../src/api/client.ts";
+import { ApiError, Unreachable, Voicefleet } from "../src/api/index.ts";
 
 const [, , url = "", count = "1"] = process.argv;
 const fleet = new Voicefleet(url);

@@ -1,11 +1,14 @@
--- lease.lua: who may write to a session, and how long its slot is held. Needs session.lua.
+-- lease.lua: who may write to a session, and how long its slot is held. Needs gone.lua.
 
 -- Return a session that is not over, the one asked about, or nil and an error reply. With
 -- `ask.epoch` only under the epoch of the agent sent last; with `must_claim` only once the session has
 -- been claimed.
 local function live(must_claim, s)
   s = s or load(ask.id)
-  if not s.status then return nil, redis.error_reply("NOSESSION " .. s.id) end
+  if not s.status then
+    if is_gone(s.id) then return nil, redis.error_reply("OVER gone") end
+    return nil, redis.error_reply("NOSESSION " .. s.id)
+  end
   if s.status ~= "queued" and not HOLDING[s.status] then
     return nil, redis.error_reply("OVER " .. s.status)
   end

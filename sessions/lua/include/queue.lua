@@ -41,3 +41,10 @@ local function place_of(s)
   local position, mean = redis.call("ZRANK", index("queued"), s.id) + 1, tonumber(meta[5])
   return position, mean and math.ceil(position * mean / limits.maxSessions)
 end
+
+-- What is answered for a session that is there already. Asking for it keeps its place.
+local function known(s, outcome)
+  if s.status == "queued" then keep_place(s) end
+  local position, eta = place_of(s)
+  return about(s, false, { outcome = outcome, position = position, etaMs = eta })
+end

@@ -28,7 +28,7 @@ local function settle(s, to, detail, fields)
     redis.call("EXPIRE", name, limits.historyTtlS)
   end
   if s.forgotten then
-    redis.call("DEL", s.key)
+    bury(s)
     redis.call("ZREM", index(to), s.id)
   end
   keep_list_of_user(s)

@@ -2,18 +2,6 @@
 -- ask.user is the SHA-1 of the user's id: keys name nobody, and no id can name another key. With
 -- ask.isUnverified anybody may have sent it: no limit hangs on it, which would be another's.
 
--- The generic cell rate algorithm (ITU-T I.371): one time for each user, when all starts are paid
--- back. Return how many ms the user has to wait before starting another session, or nil, and the
--- time with one more start.
-local function must_wait()
-  local limit = limits.userStartsPerMinute
-  if not ask.user or ask.isUnverified or limit == 0 then return nil, nil end
-  local last = tonumber(redis.call("GET", key("rate:" .. ask.user)) or 0)
-  local paid_at = math.max(last, now) + 60000 / limit
-  if paid_at - now > 60000 then return math.ceil(paid_at - now - 60000), nil end
-  return nil, paid_at
-end
-
 -- Return the user's live session, or nil; with several, which only `allow` brings about, the newest.
 local function live_session_of_user()
   if not ask.user or ask.policy == "allow" then return nil end
@@ -39,9 +27,9 @@ local function cannot_wait(place)
   return nil
 end
 
--- List the session with its user, whose starts are paid back at `paid_at`. Records that have lapsed
--- are cleared away two at a time, so that the list stays as short as the history.
-local function list_with_user(paid_at)
+-- List the session with its user. Records that have lapsed are cleared away two at a time, so that
+-- the list stays as short as the history.
+local function list_with_user()
   if not ask.user then return end
   local name = key("user:" .. ask.user)
   for _, id in ipairs(redis.call("ZRANGE", name, 0, 1)) do
@@ -51,7 +39,4 @@ local function list_with_user(paid_at)
   local last = redis.call("ZRANGE", name, -1, -1, "WITHSCORES")[2]
   redis.call("ZADD", name, math.max(now, (tonumber(last) or 0) + 1), ask.id)
   redis.call("EXPIRE", name, limits.liveTtlS)
-  if paid_at then
-    redis.call("SET", key("rate:" .. ask.user), paid_at, "PX", math.ceil(paid_at - now))
-  end
 end

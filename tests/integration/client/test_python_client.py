@@ -195,11 +195,11 @@ async def test_what_is_on_record(
     await store.journal.log(
         session_id, [LogLine(level="info", text=text) for text in ("one", "two", "three")]
     )
-    assert [line["text"] for line in await session.logs(last=2)] == ["two", "three"]
+    assert [line.text for line in await session.logs(last=2)] == ["two", "three"]
     agent = AgentProcess(worker_id=WorkerId("w"), pid=1, job_id="AJ_one", prewarmed=True)
     await store.claim(session_id, 1, agent)
     await store.conversations.append(session_id, 1, turn_id="t", role="user", text="Hello!")
-    assert [turn["text"] for turn in await session.transcript()] == ["Hello!"]
+    assert [turn.text for turn in await session.transcript()] == ["Hello!"]
 
 
 async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
@@ -315,7 +315,7 @@ async def test_no_secret_is_shown(fleet: Voicefleet, admin: Admin) -> None:
     assert session.token is not None
     assert view.token is not None
     shown = repr((fleet, admin, session, view, token, vars(fleet), vars(admin)))
-    secrets = [session.secret, ADMIN_KEY]
+    secrets = [session.secret or "", ADMIN_KEY]
     secrets += [one.participant_token for one in (session.token, view.token, token)]
     assert session.id in shown
     assert not [secret for secret in secrets if secret in shown]

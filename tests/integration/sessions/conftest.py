@@ -19,7 +19,10 @@ from tests.support.servers import RedisServer
 @pytest.fixture
 def settings(redis_server: RedisServer) -> StoreSettings:
     return StoreSettings(
-        redis_url=SecretStr(redis_server.url), redis_prefix=f"test-{secrets.token_hex(6)}"
+        redis_url=SecretStr(redis_server.url),
+        redis_prefix=f"test-{secrets.token_hex(6)}",
+        # One user starts as many as a test needs.
+        user_starts_per_minute=0,
     )
 
 

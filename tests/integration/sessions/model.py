@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from sessions.errors import (
     AgentAlreadyThere,
+    AtCapacity,
     InvalidInput,
     StaleEpoch,
     UserBusy,
@@ -70,6 +71,8 @@ class Model(Books):
         if other is not None and policy is UserPolicy.REJECT:
             raise UserBusy(other)
         if other is not None and policy is UserPolicy.RESUME:
+            if self.sessions[other].status is State.QUEUED and not may_wait:
+                raise AtCapacity(str(self.limits.slots))
             self._set(other, secret_hash=newcomer.secret_hash)
             return self._known_as(other, Outcome.RESUMED)
         admitted = self._admit_waiting()

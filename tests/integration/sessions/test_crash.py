@@ -75,7 +75,9 @@ async def test_nothing_acknowledged_is_lost_when_redis_is_killed(server: Server)
     Result: every session that was admitted is there, at least as far as was acknowledged; what had
     ended stays so; slots and indexes are those of the sessions' own records.
     """
-    settings = StoreSettings(redis_url=SecretStr(server.url), max_sessions=CAPACITY)
+    settings = StoreSettings(
+        redis_url=SecretStr(server.url), max_sessions=CAPACITY, user_starts_per_minute=0
+    )
     ledger = Ledger()
     async with AsyncExitStack() as stack:
         clients = [connect(settings, temper) for temper in (*Temper, Temper.PATIENT)]

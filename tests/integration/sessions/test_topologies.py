@@ -67,7 +67,10 @@ async def client(url: str, request: pytest.FixtureRequest) -> AsyncIterator[Clie
 @pytest.fixture
 def store(client: Client) -> SessionStore:
     settings = StoreSettings(
-        redis_prefix=f"vf-{secrets.token_hex(6)}", max_sessions=1, queue_limit=1
+        redis_prefix=f"vf-{secrets.token_hex(6)}",
+        max_sessions=1,
+        queue_limit=1,
+        user_starts_per_minute=0,
     )
     return SessionStore(client, settings)
 
@@ -178,7 +181,9 @@ async def test_many_at_once(store: SessionStore) -> None:
 async def test_a_script_that_redis_does_not_know_is_brought(client: Client) -> None:
     """Other limits make another script, which Redis has never seen; many ask for it at once."""
     settings = StoreSettings(
-        redis_prefix=f"vf-{secrets.token_hex(6)}", history_ttl_s=1 + secrets.randbelow(1_000_000)
+        redis_prefix=f"vf-{secrets.token_hex(6)}",
+        history_ttl_s=1 + secrets.randbelow(1_000_000),
+        user_starts_per_minute=0,
     )
     store = SessionStore(client, settings)
     await asyncio.gather(*(store.admit(newcomer()) for _ in range(40)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -138,6 +139,28 @@ async def test_resuming_a_place_in_line_keeps_it(make_store: MakeStore) -> None:
     await pass_time(store, 14_000)
     await store.queue.advance()
     assert (await store.get(first.id)).status is State.QUEUED
+
+
+async def test_who_would_not_wait_is_not_given_a_place_in_line_to_resume(
+    make_store: MakeStore,
+) -> None:
+    """1. A user waits in one tab. 2. Another tab starts, and would not wait.
+
+    Result: it is told so; the first tab keeps its place and its secret. Once there is a slot, the
+    other tab gets the session.
+    """
+    store = make_store(max_sessions=1)
+    bob, first = newcomer(user="bob"), newcomer()
+    await store.admit(bob)
+    await store.admit(first, may_wait=True)
+    other = replace(newcomer(), secret_hash="1" * 64)
+    with pytest.raises(AtCapacity):
+        await store.admit(other, policy=UserPolicy.RESUME)
+    assert (await store.get(first.id)).secret_hash == first.secret_hash
+    assert (await store.queue.touch(first.id)).position == 1
+    await store.end(bob.id)
+    answer = await store.admit(other, policy=UserPolicy.RESUME)
+    assert (answer.outcome, answer.session_id) == (Outcome.RESUMED, first.id)
 
 
 async def test_an_older_live_session_counts_too(store: SessionStore) -> None:
@@ -330,6 +353,35 @@ async def test_what_is_left_of_a_forgotten_session_goes_with_its_room(store: Ses
     with pytest.raises(SessionNotFound):
         await store.get(session.id)
     assert (await store.views.counts())[State.ENDED] == 0
+
+
+async def test_a_forgotten_session_does_not_begin_anew(
+    make_store: MakeStore, redis: Redis, settings: StoreSettings
+) -> None:
+    """1. A user has a session on record and a live one. 2. The user is forgotten, and the room is
+    closed. 3. Somebody comes with a token of each.
+
+    Result: both are over, for as long as such a token may be good.
+    """
+    store, past, live = make_store(max_sessions=5), newcomer(), newcomer()
+    await store.admit(past)
+    await store.end(past.id)
+    await store.mark_closed(past.id)
+    await store.admit(live)
+    await store.conversations.forget(ADA)
+    await store.mark_closed(live.id)
+    for gone in (past, live):
+        with pytest.raises(SessionOver):
+            await store.admit(gone, may_wait=True)
+        with pytest.raises(SessionOver):
+            await store.mark_joined(gone.id)
+        with pytest.raises(SessionOver):
+            await store.claim(gone.id, 1, agent())
+        with pytest.raises(SessionNotFound):
+            await store.get(gone.id)
+        ttl_s = await redis.ttl(Keys(settings.redis_prefix).gone(gone.id))
+        assert settings.history_ttl_s - 60 < ttl_s <= settings.history_ttl_s
+    assert (await store.occupancy()).taken == 0
 
 
 async def test_a_live_session_is_forgotten_even_when_newer_ones_are_past(

@@ -277,6 +277,37 @@ async def test_a_long_poll_has_the_answer_at_once_when_there_is_news(
     assert time.monotonic() - began < 15
 
 
+async def test_those_who_wait_look_at_the_store_by_turns(
+    replicas: Replicas, redis_server: RedisServer
+) -> None:
+    """1. Many ask for one session, with patience. 2. It changes, and all are woken at once.
+
+    Result: all have the news, over few connections to Redis: a thousand who look at the same moment
+    would open a thousand, and the last ones would time out.
+    """
+    many, turns = 150, 50
+    limits = httpx2.Limits(max_connections=many + 10)
+    async with fault_proxy(redis_server.port) as proxy:
+        server = await replicas.start(
+            REDIS_URL=f"redis://127.0.0.1:{proxy.port}/0", WATCHERS_PER_ADDRESS="1000"
+        )
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60, limits=limits) as http:
+            session = await start(http)
+            asking = []
+            for count in range(1, many + 1):
+                # One by one: each call of its own looks at the store, too.
+                asking.append(asyncio.create_task(look(http, session, wait=30)))
+                if count % 5 == 0:
+                    await until_watched(http, count)
+            before = proxy.open_connections
+            assert before < turns
+            await stop(http, session)
+            views = await asyncio.gather(*asking)
+            assert {view["status"] for view in views} <= {"ending", "ended"}
+            # A few more for the call that ends it, and for the loops of the server.
+            assert proxy.open_connections <= before + turns + 10
+
+
 async def _claim(store: SessionStore, session: Session) -> None:
     agent = AgentProcess(worker_id=WorkerId("w"), pid=1, job_id="AJ_one", prewarmed=True)
     await store.claim(SessionId(session["sessionId"]), 1, agent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import httpx2
 
@@ -53,6 +54,25 @@ async def test_who_waits_is_sent_home_in_good_order(replicas: Replicas) -> None:
     assert await server.exit_status() == 0
     assert time.monotonic() - began < 25
     assert "graceful shutdown exceeded" not in server.log.read_text()
+
+
+async def test_who_asks_again_at_once_does_not_spin(replicas: Replicas) -> None:
+    """1. SIGTERM, and the server goes on for a while. 2. One asks with patience, again and again.
+
+    Result: each answer takes about a second, until the server is gone; none waits for a change.
+    """
+    server = await replicas.start(SHUTDOWN_DELAY_S="6")
+    http = await replicas.http(server)
+    session = await start(http)
+    server.signal()
+    await _until_stopping(http)
+    answers = 0
+    with suppress(httpx2.TransportError):
+        while True:
+            assert (await look(http, session, wait=30))["status"] == "starting"
+            answers += 1
+    assert 1 <= answers <= 12
+    assert await server.exit_status() == 0
 
 
 async def test_a_second_signal_does_not_wait(replicas: Replicas) -> None:

@@ -48,7 +48,10 @@ def localvoice_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def settings(redis_server: RedisServer) -> StoreSettings:
     return StoreSettings(
-        redis_url=SecretStr(redis_server.url), redis_prefix=f"test-{secrets.token_hex(6)}"
+        redis_url=SecretStr(redis_server.url),
+        redis_prefix=f"test-{secrets.token_hex(6)}",
+        # One user starts as many as the tests need.
+        user_starts_per_minute=0,
     )
 
 

@@ -23,6 +23,10 @@ class RefusalError(Exception):
     """It did, and said no."""
 
 
+class UnaskedError(Exception):
+    """It was not asked at all."""
+
+
 class Rig:
     """A breaker with its clock, and what its observer has heard."""
 
@@ -34,6 +38,7 @@ class Rig:
             failures=LIMIT,
             open_s=OPEN_S,
             failing=(SilenceError,),
+            silent=(UnaskedError,),
             on_change=self.heard.append,
             clock=lambda: self.now_s,
             chance=lambda: chance,
@@ -41,7 +46,8 @@ class Rig:
 
     def call(self, error: BaseException | None = None) -> None:
         """Make one call that ends like this; what it raises is the test's own doing."""
-        with suppress(SilenceError, RefusalError, asyncio.CancelledError), self.breaker.guard():
+        expected = (SilenceError, RefusalError, UnaskedError, asyncio.CancelledError)
+        with suppress(*expected), self.breaker.guard():
             if error is not None:
                 raise error
 
@@ -83,13 +89,14 @@ def test_an_answer_is_no_failure_whatever_it_says(rig: Rig) -> None:
     assert rig.breaker.state is CLOSED
 
 
-def test_a_cancelled_call_says_nothing(rig: Rig) -> None:
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), UnaskedError()], ids=repr)
+def test_a_call_that_did_not_get_there_says_nothing(rig: Rig, error: BaseException) -> None:
     for _ in range(LIMIT * 2):
-        rig.call(asyncio.CancelledError())
+        rig.call(error)
     assert rig.breaker.state is CLOSED
     for _ in range(LIMIT - 1):
         rig.call(SilenceError())
-    rig.call(asyncio.CancelledError())
+    rig.call(error)
     rig.call(SilenceError())
     assert rig.breaker.state is OPEN
 
@@ -138,10 +145,13 @@ def test_a_refusing_neighbour_is_there_again(rig: Rig) -> None:
     assert rig.breaker.state is CLOSED
 
 
-def test_a_cancelled_try_leaves_it_to_the_next_caller(rig: Rig) -> None:
+@pytest.mark.parametrize("error", [asyncio.CancelledError(), UnaskedError()], ids=repr)
+def test_a_try_that_did_not_get_there_leaves_it_to_the_next_caller(
+    rig: Rig, error: BaseException
+) -> None:
     rig.open()
     rig.now_s += OPEN_S
-    rig.call(asyncio.CancelledError())
+    rig.call(error)
     assert rig.breaker.state is HALF_OPEN
     assert not rig.is_refused()
     assert rig.breaker.state is CLOSED

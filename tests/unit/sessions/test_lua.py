@@ -89,6 +89,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
     every = [
         keys.store,
         keys.session(session),
+        keys.gone(session),
         keys.slots,
         keys.suspects,
         keys.tickets,
@@ -100,6 +101,8 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.user(user),
         keys.memory(user),
         keys.rate(user),
+        keys.caller_rate("0" * 32),
+        keys.all_rate,
         keys.idempotency("0" * 32),
         keys.worker(WorkerId("w1")),
         keys.workers,

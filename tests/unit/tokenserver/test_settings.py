@@ -37,12 +37,19 @@ def test_secrets_are_not_shown() -> None:
         {"livekit_url": "not a url"},
         {"redis_prefix": "a}:b"},
         {"tokenserver_port": 70_000},
+        {"history_ttl_s": 659},
+        {"history_ttl_s": 3600, "token_ttl_s": 3600},
     ],
 )
 def test_what_would_not_work_is_refused_at_the_start(values: dict[str, object]) -> None:
     with pytest.raises(ValidationError) as caught:
         settings(**values)
     assert SECRET not in str(caught.value)
+
+
+def test_a_record_may_just_outlast_all_tokens() -> None:
+    assert settings(history_ttl_s=660).history_ttl_s == 660
+    assert settings(history_ttl_s=3660, token_ttl_s=3600).token_ttl_s == 3600
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,40 +1,72 @@
-// What can go wrong: the server says no (ApiError), or says nothing of use (Unreachable).
+// What can go wrong: the server says no (ApiError), nothing of use (Unreachable), or there is nothing
+// more to wait for (SessionOver). What is aborted rejects with the reason of its signal instead.
 
-export class ApiError extends Error {
+import type { SessionView } from "./types.ts";
+
+/** Base of everything that the client throws on purpose. */
+export class VoicefleetError extends Error {
+  override readonly name: string = "VoicefleetError";
+  /** Seconds after which trying again may help, if the server said so. */
+  readonly retryAfterSeconds: number | null = null;
+  /** Names the request in the server's log. */
+  readonly requestId: string | null = null;
+  /** Whether the same call may be answered later. */
+  readonly isPassing: boolean = false;
+  /** Whether it may be answered so soon that it is worth a second try at once. */
+  readonly isBrief: boolean = false;
+}
+
+/** What gateways say while the server behind them is away, and the server while Redis is. */
+const AWAY: ReadonlySet<number | null> = new Set([502, 503, 504]);
+
+/** The server refuses; the message is for people. */
+export class ApiError extends VoicefleetError {
   override readonly name = "ApiError";
   readonly status: number;
   /** For programs: at_capacity, rate_limited, unauthorized, session_not_found, … */
   readonly code: string;
-  /** Seconds after which trying again may help. */
-  readonly retryAfter: number | null;
+  override readonly retryAfterSeconds: number | null;
+  override readonly requestId: string | null;
+  override readonly isPassing: boolean;
+  override readonly isBrief: boolean;
 
-  constructor(message: string, status: number, code: string, retryAfter: number | null) {
+  constructor(
+    message: string,
+    said: { status: number; code: string; retryAfterSeconds?: number | null; requestId?: string | null },
+  ) {
     super(message);
-    this.status = status;
-    this.code = code;
-    this.retryAfter = retryAfter;
+    this.status = said.status;
+    this.code = said.code;
+    this.retryAfterSeconds = said.retryAfterSeconds ?? null;
+    this.requestId = said.requestId ?? null;
+    this.isPassing = said.status === 429 || said.status >= 500;
+    this.isBrief = AWAY.has(said.status);
   }
 }
 
-export class Unreachable extends Error {
+/** Nobody answers, or something that is not Voicefleet; then there is a `status`. */
+export class Unreachable extends VoicefleetError {
   override readonly name = "Unreachable";
+  readonly status: number | null;
+  override readonly retryAfterSeconds: number | null;
+  override readonly isPassing = true;
+  override readonly isBrief: boolean;
+
+  constructor(message: string, said: { status?: number; retryAfterSeconds?: number | null; cause?: unknown } = {}) {
+    super(message, { cause: said.cause });
+    this.status = said.status ?? null;
+    this.retryAfterSeconds = said.retryAfterSeconds ?? null;
+    this.isBrief = said.status === undefined || AWAY.has(said.status);
+  }
 }
 
-/** Reads an answer; throws ApiError for a refusal, Unreachable for what is none of ours. */
-export async function valueOf<T>(response: Response): Promise<T> {
-  const value: unknown = await response.json().catch(() => null);
-  if (typeof value !== "object" || value === null) {
-    throw new Unreachable(`something answered with ${response.status}, but not Voicefleet`);
+/** A session ended that was waited for; the message is for people. */
+export class SessionOver extends VoicefleetError {
+  override readonly name = "SessionOver";
+  readonly view: SessionView | null;
+
+  constructor(message: string, view: SessionView | null = null) {
+    super(message);
+    this.view = view;
   }
-  if (response.ok) return value as T;
-  const error = "error" in value ? value.error : null;
-  if (typeof error !== "object" || error === null || !("code" in error)) {
-    throw new Unreachable(`something answered with ${response.status}, but not Voicefleet`);
-  }
-  const { code, message, retryAfter } = error as {
-    code: string;
-    message: string;
-    retryAfter?: number;
-  };
-  throw new ApiError(message, response.status, code, retryAfter ?? null);
 }

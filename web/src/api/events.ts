@@ -1,50 +1,55 @@
-// Server-sent events over fetch: the browser's own EventSource cannot send a proof of ownership.
+// Server-sent events over fetch (WHATWG HTML, section 9.2), as far as our server uses them. The
+// browser's own EventSource cannot send a proof of ownership.
 
-export interface ServerEvent {
-  id: string;
-  event: string;
-  data: string;
-}
+import { notOurs, parsed, piecesOf } from "./answers.ts";
+import { Unreachable } from "./errors.ts";
+import type { SessionView } from "./types.ts";
 
-/** Thrown when a stream ends in the middle, as it does when the network changes. */
-export class StreamBroken extends Error {
-  override readonly name = "StreamBroken";
-}
+/** An event of ours has one or two KB, in one line. */
+const MAX_CHARS = 256 * 1024;
+const MAX_DATA_LINES = 100;
 
 /**
- * Yields the events of a stream (WHATWG HTML, section 9.2), until it ends; null for anything else
- * that was heard. Reads by hand: not every browser can iterate over a stream.
+ * Yields the sessions that a stream tells of; null for a comment, which keeps it alive. Throws
+ * Unreachable for an event that is none of ours, or does not end.
  */
-export async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent | null> {
-  const reader = body.getReader();
+export async function* viewsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<SessionView | null> {
+  let data: string[] = [];
+  let size = 0;
+  for await (const line of linesOf(body)) {
+    const [, name, text = ""] = /^([^:]*):? ?(.*)$/s.exec(line) ?? [];
+    if (line === "" && data.length > 0) {
+      yield viewOf(data.join("\n"));
+      data = [];
+      size = 0;
+    } else if (name === "data") {
+      size += text.length;
+      if (data.push(text) > MAX_DATA_LINES || size > MAX_CHARS) throw endless();
+    } else if (line.startsWith(":")) yield null;
+  }
+}
+
+async function* linesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
-  let id = "";
-  let event = "message";
-  let data: string[] = [];
-  try {
-    for (;;) {
-      const { done, value } = await reader.read().catch((error: unknown) => {
-        throw new StreamBroken("the stream broke off", { cause: error });
-      });
-      if (done) return;
-      const lines = (rest + decoder.decode(value, { stream: true })).split("\n");
+  for await (const piece of piecesOf(body)) {
+    rest += decoder.decode(piece, { stream: true });
+    if (rest.includes("\n")) {
+      const lines = rest.split("\n");
       rest = lines.pop() ?? "";
-      yield null;
-      for (const line of lines) {
-        if (line === "") {
-          if (data.length > 0) yield { id, event, data: data.join("\n") };
-          event = "message";
-          data = [];
-          continue;
-        }
-        const [, name, text] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
-        if (name === "id") id = text ?? "";
-        else if (name === "event") event = text ?? "";
-        else if (name === "data") data.push(text ?? "");
-      }
+      for (const line of lines) yield line.endsWith("\r") ? line.slice(0, -1) : line;
     }
-  } finally {
-    await reader.cancel().catch(() => undefined);
+    if (rest.length > MAX_CHARS) throw endless();
   }
+}
+
+function viewOf(text: string): SessionView {
+  const view = parsed(text) as SessionView | null;
+  const isOne = typeof view?.sessionId === "string" && typeof view.status === "string";
+  if (!isOne || !Number.isSafeInteger(view.revision)) throw notOurs();
+  return view;
+}
+
+function endless(): Unreachable {
+  return new Unreachable("something answered with a line or an event that does not end");
 }

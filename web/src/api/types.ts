@@ -1,4 +1,4 @@
-// What the API answers, as far as the page uses it. Times are in ms since 1970.
+// What the API answers, as far as pages use it. Times are in ms since 1970.
 
 export type SessionStatus =
   | "queued"
@@ -71,9 +71,33 @@ export interface Turn {
   at: number;
 }
 
+export interface Health {
+  /** Whether all is well. */
+  success: boolean;
+  redis: "ok" | "unavailable";
+  livekit: "ok" | "unavailable";
+  /** Missing while Redis does not answer, as what follows. */
+  sessions?: Record<"queued" | "starting" | "ready" | "active" | "recovering" | "pool" | "capacity", number>;
+  workers?: number;
+  /** How long the last sessions took to start, in ms; null while there were none. */
+  latency?: { p50?: number | null; p95?: number | null };
+}
+
 const OVER: ReadonlySet<SessionStatus> = new Set(["ended", "failed", "expired"]);
 
 /** Whether nothing changes any more. */
 export function isOver(session: { status: SessionStatus }): boolean {
   return OVER.has(session.status);
+}
+
+/** The token of an answer, if it has one. */
+export function tokenOf(value: { serverUrl?: string | null; participantToken?: string | null }): Token | null {
+  if (!value.serverUrl || !value.participantToken) return null;
+  return { serverUrl: value.serverUrl, participantToken: value.participantToken };
+}
+
+/** Whether there is nothing new in a view; a token is made anew with every look. */
+export function tellsSame(view: SessionView, last: SessionView | null): boolean {
+  if (last === null) return false;
+  return JSON.stringify({ ...view, participantToken: null }) === JSON.stringify({ ...last, participantToken: null });
 }

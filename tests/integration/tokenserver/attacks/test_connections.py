@@ -14,10 +14,10 @@ from tests.integration.tokenserver.attacks.conftest import (
     WATCHERS_PER_ADDRESS,
 )
 from tests.integration.tokenserver.attacks.people import ADMIN
-from tests.integration.tokenserver.attacks.test_floods import calling_from
 from tests.integration.tokenserver.attacks.wire import connection, spoken, status_of
 from tests.integration.tokenserver.conftest import TokenServer, bearer
 from tests.integration.tokenserver.test_sessions_api import Started, start
+from tests.support.callers import calling_from
 from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
 from tokenserver.serve import HEAD_DEADLINE_S
@@ -133,8 +133,8 @@ async def test_who_waits_has_few_places(
                 await answer.aread()
             return answer
 
-        one = await stack.enter_async_context(calling_from(limited, "127.0.35.1"))
-        two = await stack.enter_async_context(calling_from(limited, "127.0.35.2"))
+        one = await stack.enter_async_context(calling_from(limited.url, "127.0.35.1"))
+        two = await stack.enter_async_context(calling_from(limited.url, "127.0.35.2"))
         open_ = [await follow(one) for _ in range(WATCHERS_PER_ADDRESS)]
         assert {answer.status_code for answer in open_} == {200}
         refused = await follow(one)
@@ -156,7 +156,7 @@ async def test_who_waits_has_few_places(
             async with asyncio.timeout(20):
                 last = (await answer.aread()).decode()
             assert '"status":"ended"' in last or '"status":"ending"' in last
-    async with calling_from(limited, "127.0.35.3") as http:
+    async with calling_from(limited.url, "127.0.35.3") as http:
         next_ = await start(http, started)
         path, owner = f"/api/session/{next_['sessionId']}", bearer(next_["sessionSecret"])
 
@@ -172,7 +172,7 @@ async def test_connections_end_somewhere(limited: TokenServer) -> None:
 
     New calls are 503; the stream goes on; and once the idle ones are closed, all is as before.
     """
-    async with calling_from(limited, "127.0.35.4") as http, AsyncExitStack() as stack:
+    async with calling_from(limited.url, "127.0.35.4") as http, AsyncExitStack() as stack:
         started: Started = []
         session = await start(http, started)
         owner = bearer(session["sessionSecret"])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
@@ -25,22 +24,14 @@ from tests.integration.tokenserver.attacks.people import (
     start_as,
     stop_any,
 )
-from tests.integration.tokenserver.conftest import TokenServer
+from tests.integration.tokenserver.conftest import TokenServer, bearer
+from tests.integration.tokenserver.flow import until_watched
+from tests.support.callers import calling_from
+from tests.support.event_stream import following
 from tests.support.identity_provider import IdentityProvider
-from tests.support.plain import NO_TLS
 
 STARTS_PER_ADDRESS = 10
 FLOOD = 1000
-
-
-@asynccontextmanager
-async def calling_from(server: TokenServer, address: str) -> AsyncIterator[httpx2.AsyncClient]:
-    """Yield a client with an address of its own: all of 127.0.0.0/8 is this machine."""
-    transport = httpx2.AsyncHTTPTransport(
-        verify=NO_TLS, local_address=address, limits=httpx2.Limits(max_connections=20)
-    )
-    async with httpx2.AsyncClient(base_url=server.url, timeout=60, transport=transport) as client:
-        yield client
 
 
 async def stop_all(http: httpx2.AsyncClient, answers: Sequence[httpx2.Response]) -> None:
@@ -60,13 +51,13 @@ async def test_a_forwarded_address_is_not_believed_without_proxies(limited: Toke
 
     All count as one caller; another one, who really has that address, still has all calls.
     """
-    async with calling_from(limited, "127.0.24.1") as http:
+    async with calling_from(limited.url, "127.0.24.1") as http:
         left = [
             remaining(await http.get("/api/health", headers={"X-Forwarded-For": f"127.0.24.{n}"}))
             for n in range(2, 12)
         ]
     assert left == list(range(left[0], left[0] - 10, -1))
-    async with calling_from(limited, "127.0.24.2") as http:
+    async with calling_from(limited.url, "127.0.24.2") as http:
         assert remaining(await http.get("/api/health")) == left[0]
 
 
@@ -97,7 +88,7 @@ async def test_a_thousand_starts_of_one_address_are_ten(limited: TokenServer) ->
 
     Ten are let in; the others are 429 with `Retry-After`. Somebody else is not affected.
     """
-    async with calling_from(limited, "127.0.25.1") as http:
+    async with calling_from(limited.url, "127.0.25.1") as http:
         answers = await asyncio.gather(
             *(http.post("/api/session/start", json={"userId": f"user-{n}"}) for n in range(FLOOD))
         )
@@ -106,7 +97,7 @@ async def test_a_thousand_starts_of_one_address_are_ten(limited: TokenServer) ->
         refused = next(answer for answer in answers if answer.status_code == 429)
         assert refused.json()["error"]["code"] == "rate_limited"
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
-        async with calling_from(limited, "127.0.25.2") as other:
+        async with calling_from(limited.url, "127.0.25.2") as other:
             started = await other.post("/api/session/start")
             assert started.status_code == 201
             await stop_all(other, [started])
@@ -194,3 +185,33 @@ async def test_a_user_with_two_tabs_has_one_session(
         sent = await client.agent_dispatch.list_dispatch(answers[0].json()["roomName"])
     assert len(sent) == 1
     await stop_any(strict_http, session_id)
+
+
+async def test_the_secret_of_a_former_tab_ends_what_it_opened(
+    strict_http: httpx2.AsyncClient, provider: IdentityProvider
+) -> None:
+    """Attack 28: a stream and a long poll of the first tab, after the second tab has its secret.
+
+    The stream ends, the long poll says 404, though nothing has changed in the session; a stream
+    that the user's token opened goes on.
+    """
+    user = as_user(provider, new_user())
+    first = await start_as(strict_http, user)
+    path = f"/api/session/{first['sessionId']}"
+    by_token = first | {"sessionSecret": user["Authorization"].removeprefix("Bearer ")}
+    async with following(strict_http, first) as old, following(strict_http, by_token) as lasting:
+        await old.until_status("starting")
+        await lasting.until_status("starting")
+        polling = asyncio.create_task(
+            strict_http.get(path, params={"wait": 30}, headers=bearer(first["sessionSecret"]))
+        )
+        await until_watched(strict_http, 3)
+        second = await start_as(strict_http, user)
+        assert second["sessionId"] == first["sessionId"]
+        await old.until_ended(40)
+        answer = await polling
+        assert answer.status_code == 404, answer.text
+        assert not lasting.has_ended
+        await stop_any(strict_http, first["sessionId"])
+        await lasting.until_status("ended")
+    assert old.statuses == ["starting"]

@@ -13,7 +13,8 @@ import jwt
 import pytest
 from livekit import api, rtc
 
-from sessions.ids import SessionId
+from sessions.errors import SessionNotFound, SessionOver
+from sessions.ids import SessionId, UserId
 from sessions.model import Newcomer
 from sessions.store import SessionStore
 from tests.integration.tokenserver.conftest import TokenServer, bearer
@@ -215,6 +216,31 @@ async def test_a_standard_token_outlives_its_session_in_vain(
         await eventually(lambda: _is_gone(livekit, answer["roomName"]))
     assert (await store.get(session_id)).is_over
     assert (await http.get("/api/health")).json()["sessions"] == before
+
+
+async def test_a_token_outlives_its_forgotten_user_in_vain(
+    http: httpx2.AsyncClient,
+    store: SessionStore,
+    tokenserver: TokenServer,
+    livekit_server: LiveKitServer,
+) -> None:
+    """Attack 13: the same after the user was forgotten, and no record of the session is left.
+
+    The room is closed at once. The agent that the token sends for begins no session.
+    """
+    answer = (await http.post("/api/token")).json()
+    session_id, user = SessionId(answer["sessionId"]), UserId(f"user-{answer['sessionId']}")
+    newcomer = Newcomer(id=session_id, user_id=user, identity="user-1")
+    await store.admit(newcomer)
+    assert await store.conversations.forget(user) == [session_id]
+    await store.mark_closed(session_id)
+    await _join_in_vain(tokenserver, session_id, answer["participant_token"])
+    async with livekit_api(livekit_server) as livekit:
+        await eventually(lambda: _is_gone(livekit, answer["roomName"]))
+    with pytest.raises(SessionOver):
+        await store.admit(newcomer)
+    with pytest.raises(SessionNotFound):
+        await store.get(session_id)
 
 
 async def _join_in_vain(tokenserver: TokenServer, session_id: str, token: str) -> None:

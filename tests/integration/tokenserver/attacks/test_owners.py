@@ -125,6 +125,30 @@ async def test_without_an_admin_key_nobody_is_an_admin(
         assert answer.status_code == 401, (path, answer.text)
 
 
+async def test_an_admin_does_not_speak_as_the_user(
+    strict_http: httpx2.AsyncClient, provider: IdentityProvider
+) -> None:
+    """Attack 14: with the right admin key, a token for ada's session. Looking gives none.
+
+    `/api/token` says 403; a start in ada's name is another session, and ada's is over. Whoever has
+    the session's secret besides is its owner, as ever.
+    """
+    ada = new_user()
+    session = await start_as(strict_http, as_user(provider, ada))
+    named = {"sessionId": session["sessionId"]}
+    refused = await strict_http.post("/api/token", json=named, headers=ADMIN)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "not_the_user")
+    assert (await view_of(strict_http, session["sessionId"]))["participantToken"] is None
+    proved = named | {"sessionSecret": session["sessionSecret"]}
+    assert (await strict_http.post("/api/token", json=proved, headers=ADMIN)).status_code == 201
+    mine = as_user(provider, ada)
+    assert (await strict_http.post("/api/token", json=named, headers=mine)).status_code == 201
+    other = await strict_http.post("/api/session/start", json={"userId": ada}, headers=ADMIN)
+    assert other.json()["sessionId"] != session["sessionId"]
+    assert (await view_of(strict_http, session["sessionId"]))["status"] in {"ending", "ended"}
+    await stop_any(strict_http, other.json()["sessionId"])
+
+
 async def test_a_place_in_line_of_another_user_does_not_exist(
     http: httpx2.AsyncClient, clean_slots: Started
 ) -> None:

@@ -45,11 +45,12 @@ def outcome(**changes: str) -> subprocess.CompletedProcess[str]:
         ("ADMIN_API_KEY", "changeme-changeme-changeme-changeme-1234"),
         ("ADMIN_API_KEY_PREVIOUS", "an-older-short-one"),
         ("CORS_ORIGINS", '["https://app.example.com", "*"]'),
+        ("CORS_ORIGINS", '["https://app.example.com", "null"]'),
     ],
     ids=lambda value: value[:30],
 )
 def test_production_does_not_start_with_what_everybody_knows(name: str, value: str) -> None:
-    """Attack 39: a default, short or well-known secret, `*` as an origin, `devkey`.
+    """Attack 39: a default, short or well-known secret, `*` or `null` as an origin, `devkey`.
 
     The process ends with status 2, names the variable, and shows no value.
     """

@@ -27,6 +27,7 @@ from tests.integration.tokenserver.attacks.people import (
     stop_any,
 )
 from tests.integration.tokenserver.conftest import TokenServer, bearer
+from tests.support.event_stream import following
 from tests.support.identity_provider import IdentityProvider, rsa_key
 from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
@@ -99,6 +100,30 @@ async def _is_logged(log: Path, claim: str) -> bool:
         for line in (await asyncio.to_thread(log.read_text)).splitlines()
         if "refused a user token" in line
     )
+
+
+async def test_a_token_that_expires_ends_what_it_opened(
+    strict_http: httpx2.AsyncClient, provider: IdentityProvider
+) -> None:
+    """Attack 2: a stream and a long poll that were begun in time, and go on after the token's end.
+
+    The stream ends, with a hint when to come back; the long poll says 401, and so does whoever
+    comes back with that token. With another one all is well.
+    """
+    user = new_user()
+    session = await start_as(strict_http, as_user(provider, user))
+    # Believed for a minute more: AUTH_LEEWAY_S.
+    ending = provider.token(rsa_key(), claims={"sub": user, "exp": in_s(-50)})
+    path = f"/api/session/{session['sessionId']}"
+    async with following(strict_http, session | {"sessionSecret": ending}) as stream:
+        await stream.until_status("starting")
+        polled = await strict_http.get(path, params={"wait": 30}, headers=bearer(ending))
+        assert polled.status_code == 401, polled.text
+        await stream.until_ended()
+    assert (stream.retry_ms, stream.statuses) == (1000, ["starting"])
+    refused = await strict_http.get(f"{path}/events", headers=bearer(ending))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "unauthorized")
+    assert (await strict_http.get(path, headers=as_user(provider, user))).status_code == 200
 
 
 def unsigned(provider: IdentityProvider) -> str:

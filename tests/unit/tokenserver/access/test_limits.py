@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tokenserver.access.limits import SETTINGS, Rule, Verdict, rate_headers
-from tokenserver.access.settings import AccessSettings
+from tokenserver.settings import TokenserverSettings
 
 
 def verdict(*, is_allowed: bool) -> Verdict:
@@ -23,6 +23,7 @@ def test_only_a_refusal_says_when_to_come_back() -> None:
 
 
 def test_every_rule_reads_a_setting_of_its_own_and_no_setting_is_left() -> None:
-    limits = {name for name in AccessSettings.model_fields if name.endswith("_per_minute")}
+    fields = TokenserverSettings.model_fields
+    limits = {name for name in fields if name.endswith("_limit_per_minute")}
     assert set(SETTINGS) == set(Rule)
     assert sorted(SETTINGS.values()) == sorted(limits)
