@@ -19,8 +19,12 @@ BIN = VENV / "bin"
 TIERS = ("unit", "integration", "e2e")
 IN_PARALLEL: Mapping[str, tuple[str, ...]] = {
     "integration": ("-n", "auto", "--dist", "worksteal"),
+    # Each process has a stack of its own, which speaks and listens: more of them would be too slow.
+    "e2e": ("-n", "auto", "--maxprocesses", "2", "--dist", "worksteal"),
 }
 """Tiers whose tests mostly wait, and run in several processes: see `tests/support/crew.py`."""
+AT_ONCE = max(2, os.cpu_count() or 1)
+"""How many of the quick checks run at a time."""
 PYTEST_FOUND_NOTHING = 5
 
 
@@ -96,7 +100,7 @@ def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
 def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal) -> int:
     """Run all stages, whatever becomes of the ones before; return 0 when all passed.
 
-    The quiet ones come first, as many at once as there are cores; they are told of in their order.
+    The quiet ones come first, `AT_ONCE`; they are told of in their order.
     """
     results = [*_run_quiet(stages, env, terminal), *_run_loud(stages, env, terminal)]
     has_passed = all(code in stage.accepted for stage, code, _ in results)
@@ -120,7 +124,7 @@ def _run_quiet(
 ) -> Iterator[Result]:
     quiet = [stage for stage in stages if stage.is_quiet]
     started: list[subprocess.Popen[str]] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         runs = [pool.submit(_timed, stage, env, started) for stage in quiet]
         try:
             for stage, run in zip(quiet, runs, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,7 @@ from devstack.tasks import (
     type_stages,
 )
 from devstack.terminal import Terminal
+from tests.support.crew import share_of
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -40,6 +42,34 @@ def test_everything_is_tried_and_one_failure_fails() -> None:
     assert "the reason" in stream.getvalue()
     assert "good" in words
     assert "unheard" not in words
+
+
+def test_quick_checks_run_at_once_and_are_told_of_in_their_order(tmp_path: Path) -> None:
+    met = tmp_path / "met"
+    waits = f"import pathlib\nwhile not pathlib.Path({str(met)!r}).exists(): pass"
+    stages = [
+        Stage("first", python(waits)),
+        Stage("second", python(f"open({str(met)!r}, 'w')")),
+    ]
+    stream = io.StringIO()
+    assert run_stages(stages, {}, Terminal({}, stream)) == 0
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["first", "second"]
+
+
+@pytest.mark.parametrize("tier", ["integration", "e2e"])
+def test_tests_that_wait_run_in_several_processes_unless_told_otherwise(tier: str) -> None:
+    argv = tier_stages(tier, ["-n", "0"])[0].argv
+    assert argv[4:6] == ("-n", "auto")
+    assert argv[-2:] == ("-n", "0"), "pytest takes the last one"
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_no_port_is_looked_for_by_two_processes_of_tests(count: int) -> None:
+    ports = range(20_000, 32_000)
+    shares = [share_of(f"gw{number}", count, ports) for number in range(count)]
+    assert sorted(port for share in shares for port in share) == list(ports)
+    # So many are drawn from it (devstack/services/ports.py).
+    assert all(len(share) >= 1000 for share in shares)
 
 
 def test_only_a_selection_may_leave_nothing_to_run() -> None:
