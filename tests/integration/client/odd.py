@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.support.odd_server import Answer, Asked, hang_up, says, streams
+from tests.support.odd_server import Answer, Asked, hang_up, refuses, says, streams
 from tests.support.views import event
 
 #: Streams that cannot be read.
@@ -26,6 +26,26 @@ UNREADABLE: dict[str, Answer] = {
     "a line without end": streams(b"data: ", forever=b"x" * 65_536),
     "an event without end": streams(forever=b"data: x\n" * 1000),
     "another place": says(302, b"", Location="http://127.0.0.1:9/"),
+}
+GATEWAY = says(503, b"<html>Nobody there</html>", Retry_After="1")
+#: Answers to a call that does not wait, and how often in all a client asks.
+ASKED_SO_OFTEN: list[tuple[Answer, int]] = [
+    (hang_up, 3),
+    (says(502, b"<html>"), 3),
+    (refuses(503, "store_unavailable"), 3),
+    (refuses(503, "store_unavailable", 3600), 1),
+    (refuses(500, "internal_error"), 1),
+    (refuses(429, "at_capacity", 1), 1),
+    (refuses(409, "idempotency_conflict"), 1),
+    (says(200, b"<html>Please log in.</html>"), 1),
+    (says(200, {"hello": "world"}), 1),
+    (says(200, []), 1),
+    (says(404, b"<html>"), 1),
+]
+#: Answers that ask to come back in a day.
+IN_A_DAY: dict[str, Answer] = {
+    "our limit": refuses(429, "rate_limited", 86_400),
+    "a gateway": says(503, b"<html>Be back tomorrow</html>", Retry_After="86400"),
 }
 #: As often may somebody ask within two seconds whose pauses begin with half a second and double.
 FEW = 4

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tests.integration.client.fleets import fleet_at
-from tests.integration.client.odd import FEW, UNREADABLE
+from tests.integration.client.odd import FEW, IN_A_DAY, UNREADABLE
 from tests.support.odd_server import Answer, refuses, says, streams
 from tests.support.views import SESSION_ID, event
 from voicefleet_client import ApiError, SessionView, Unreachable, Voicefleet
@@ -117,14 +117,7 @@ async def test_a_limit_that_does_not_pass_is_passed_on() -> None:
     assert 1 <= len(asked) <= FEW
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        refuses(429, "rate_limited", 86_400),
-        says(503, b"<html>Be back tomorrow</html>", Retry_After="86400"),
-    ],
-    ids=["our limit", "a gateway"],
-)
+@pytest.mark.parametrize("answer", IN_A_DAY.values(), ids=IN_A_DAY)
 async def test_nobody_is_kept_waiting_for_a_day(answer: Answer) -> None:
     async with fleet_at(answer) as (fleet, asked):
         with pytest.raises((ApiError, Unreachable)) as refused:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.client.node import node_at
-from tests.integration.client.odd import flood, for_ever, slow_head
+from tests.integration.client.odd import (
+    ASKED_SO_OFTEN,
+    GATEWAY,
+    flood,
+    for_ever,
+    slow_head,
+)
 from tests.support.odd_server import Answer, hang_up, refuses, says, streams
 from tests.support.views import SESSION_ID, event, started, view
 from tests.support.web import Scripts
-
-GATEWAY = says(503, b"<html>Nobody there</html>", Retry_After="1")
 
 
 async def test_a_start_is_repeated_with_its_key(scripts: Scripts) -> None:
@@ -21,22 +25,7 @@ async def test_a_start_is_repeated_with_its_key(scripts: Scripts) -> None:
     assert (len(asked), len(keys)) == (3, 1)
 
 
-@pytest.mark.parametrize(
-    ("answer", "times"),
-    [
-        (hang_up, 3),
-        (says(502, b"<html>"), 3),
-        (refuses(503, "store_unavailable"), 3),
-        (refuses(503, "store_unavailable", 3600), 1),
-        (refuses(500, "internal_error"), 1),
-        (refuses(429, "at_capacity", 1), 1),
-        (says(200, b"<html>Please log in.</html>"), 1),
-        (says(200, {"hello": "world"}), 1),
-        (says(200, []), 1),
-        (says(404, b"<html>"), 1),
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize(("answer", "times"), ASKED_SO_OFTEN, ids=str)
 async def test_only_what_may_be_over_soon_is_asked_again(
     scripts: Scripts, answer: Answer, times: int
 ) -> None:

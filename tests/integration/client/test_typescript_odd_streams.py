@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.integration.client.node import node_at
-from tests.integration.client.odd import FEW, UNREADABLE
+from tests.integration.client.odd import FEW, IN_A_DAY, UNREADABLE
 from tests.support.odd_server import Answer, refuses, says, streams
 from tests.support.views import event
 from tests.support.web import Scripts
@@ -97,14 +97,7 @@ async def test_a_limit_that_does_not_pass_is_passed_on(scripts: Scripts) -> None
     assert 1 <= len(asked) <= FEW
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        refuses(429, "rate_limited", 86_400),
-        says(503, b"<html>Be back tomorrow</html>", Retry_After="86400"),
-    ],
-    ids=["our limit", "a gateway"],
-)
+@pytest.mark.parametrize("answer", IN_A_DAY.values(), ids=IN_A_DAY)
 async def test_nobody_is_kept_waiting_for_a_day(scripts: Scripts, answer: Answer) -> None:
     async with node_at(scripts, answer) as (client, asked):
         error = (await client.do("follow"))["error"]
