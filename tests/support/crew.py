@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from devstack.settings import process_environment
 
 #: Each has a token server, speech models and two LiveKit servers at times.
 AT_MOST = 6
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 
 
 def pytest_configure() -> None:
@@ -21,6 +23,12 @@ def pytest_configure() -> None:
     env = process_environment()
     if worker := env.get("PYTEST_XDIST_WORKER"):
         ports.FREE_RANGE = share_of(worker, int(env["PYTEST_XDIST_WORKER_COUNT"]), ports.FREE_RANGE)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that differ from process to process, as tests are handed out by name."""
+    if unlike := [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]:
+        raise pytest.UsageError(f"the name of a test shows an address in memory: {unlike[0]}")
 
 
 def share_of(worker: str, count: int, all_of_them: range) -> range:
