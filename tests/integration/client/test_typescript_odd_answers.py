@@ -25,7 +25,7 @@ async def test_a_start_is_repeated_with_its_key(scripts: Scripts) -> None:
     assert (len(asked), len(keys)) == (3, 1)
 
 
-@pytest.mark.parametrize(("answer", "times"), ASKED_SO_OFTEN)
+@pytest.mark.parametrize(("answer", "times"), ASKED_SO_OFTEN, ids=range(len(ASKED_SO_OFTEN)))
 async def test_only_what_may_be_over_soon_is_asked_again(
     scripts: Scripts, answer: Answer, times: int
 ) -> None:
