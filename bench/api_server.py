@@ -15,6 +15,7 @@ from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
+from devstack.services.stack import Stack
 from devstack.settings import REPO
 
 #: The crowd has one address, and is no attack.
@@ -22,15 +23,15 @@ _NO_LIMIT = "100000"
 
 
 @asynccontextmanager
-async def running_api(env: Mapping[str, str], folder: Path) -> AsyncIterator[str]:
-    """Run the three until the block is left; yield the address of the API. Raises ToolMissing."""
+async def running_api(env: Mapping[str, str], folder: Path) -> AsyncIterator[Stack]:
+    """Run the three until the block is left, the API last. Raises ToolMissing."""
     redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
 
     def describe() -> Sequence[Service]:
         return _services(redis, livekit, ports=random_ports(), env=env, folder=folder)
 
     async with running(describe) as stack:
-        yield stack.services[-1].url
+        yield stack
 
 
 def _services(

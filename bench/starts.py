@@ -16,16 +16,21 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
-import aiohttp
+import psutil  # type: ignore[import-untyped]
 
 from bench.api_server import running_api
 from bench.progress import Progress
 from bench.table import Aim, Row, Table
+from bench.wire import Connection, read
 from devstack.errors import DevstackError
+from devstack.services.stack import Stack
 from devstack.settings import load_environment
 from devstack.terminal import Terminal
 
@@ -37,19 +42,17 @@ _STARTERS = 20
 class Crowd:
     """Users with one connection each, and how long their starts took, in ms."""
 
-    http: aiohttp.ClientSession
+    connections: Sequence[Connection]
     took_ms: list[float] = field(default_factory=list)
     server_ms: list[float] = field(default_factory=list)
     started: list[Mapping[str, str]] = field(default_factory=list)
 
-    async def start(self) -> None:
-        """Start a session and note how long the answer took."""
+    async def start(self, user: int = 0) -> None:
+        """Let a user start a session, and note how long the answer took."""
         began = time.perf_counter()
-        async with self.http.post("/api/session/start", json={}) as answer:
-            value = await answer.json()
+        status, body = await self.connections[user].post("/api/session/start", {})
         took_ms = (time.perf_counter() - began) * 1000
-        if answer.status != 201:
-            raise RuntimeError(f"a start was answered with {answer.status}: {value}")
+        value = read(status, body, HTTPStatus.CREATED)
         self.took_ms.append(took_ms)
         self.server_ms.append(value["latencyMs"])
         self.started.append(value)
@@ -58,8 +61,7 @@ class Crowd:
         """Stop all sessions, so that rooms do not pile up."""
         for session in self.started:
             body = {name: session[name] for name in ("sessionId", "sessionSecret")}
-            async with self.http.post("/api/session/stop", json=body) as answer:
-                await answer.read()
+            read(*await self.connections[0].post("/api/session/stop", body), HTTPStatus.OK)
         self.started.clear()
 
 
@@ -72,21 +74,21 @@ async def one_after_the_other(crowd: Crowd, count: int) -> None:
 async def each_once_a_second(crowd: Crowd, count: int) -> None:
     """20 users start a session about once a second each, whenever they like."""
 
-    async def starter() -> None:
+    async def starter(user: int) -> None:
         await asyncio.sleep(random.uniform(0, 1))  # noqa: S311 - no secret
         for _ in range(count // _STARTERS):
             began = time.monotonic()
-            await crowd.start()
+            await crowd.start(user)
             pause_s = random.uniform(0.5, 1.5)  # noqa: S311
             await asyncio.sleep(max(0.0, pause_s - (time.monotonic() - began)))
 
-    await asyncio.gather(*(starter() for _ in range(_STARTERS)))
+    await asyncio.gather(*(starter(user) for user in range(_STARTERS)))
 
 
 async def all_at_once(crowd: Crowd, count: int) -> None:
     """20 users start a session at the same moment, and again when all are answered."""
     for _ in range(count // _STARTERS):
-        await asyncio.gather(*(crowd.start() for _ in range(_STARTERS)))
+        await asyncio.gather(*(crowd.start(user) for user in range(_STARTERS)))
         await crowd.leave()
 
 
@@ -97,18 +99,24 @@ _LOADS: Mapping[str, Callable[[Crowd, int], Awaitable[None]]] = {
 }
 
 
-async def measure(url: str, count: int, progress: Progress) -> Table:
+async def measure(stack: Stack, count: int, progress: Progress) -> Table:
     """Put each load on the server in turn."""
-    rows = []
-    connector = aiohttp.TCPConnector(limit=_STARTERS)
-    async with aiohttp.ClientSession(url, connector=connector) as http:
-        await all_at_once(Crowd(http), _STARTERS)  # connections, and everything that is lazy
-        for name, load in _LOADS.items():
-            progress.tell(name)
-            crowd = Crowd(http)
+    rows, costs = [], []
+    url = stack.services[-1].url
+    async with _connections(url) as connections:
+        await all_at_once(Crowd(connections), _STARTERS)  # everything that is lazy
+    for name, load in _LOADS.items():
+        progress.tell(name)
+        # New ones each time: the server closes what is idle for a few seconds.
+        async with _connections(url) as connections:
+            crowd = Crowd(connections)
+            before = _cpu_ms(stack)
             await load(crowd, count)
+            after = _cpu_ms(stack)
+            if crowd.started:  # else what it took to leave is in there
+                costs.append({part: (after[part] - before[part]) / count for part in after})
             await crowd.leave()
-            rows.append(_row(name, crowd))
+        rows.append(_row(name, crowd))
     return Table(
         part="starts",
         question="ms from the request to the answer, room and dispatch included",
@@ -117,8 +125,28 @@ async def measure(url: str, count: int, progress: Progress) -> Table:
         notes=(
             f"{count} starts of each; the crowd runs on the same cores as the servers",
             "server: as the server measures itself (`latencyMs`)",
+            "CPU of a start, one after the other: "
+            + ", ".join(f"{part} {spent:.1f} ms" for part, spent in costs[0].items()),
         ),
     )
+
+
+@asynccontextmanager
+async def _connections(url: str) -> AsyncIterator[Sequence[Connection]]:
+    address = urlsplit(url)
+    opening = (Connection.open(address.hostname or "", address.port or 0) for _ in range(_STARTERS))
+    connections = await asyncio.gather(*opening)
+    try:
+        yield connections
+    finally:
+        await asyncio.gather(*(connection.close() for connection in connections))
+
+
+def _cpu_ms(stack: Stack) -> dict[str, float]:
+    """Return how much of the cores each process of the stack has used so far, and the crowd."""
+    processes = {**stack.pids, "the crowd": os.getpid()}
+    times = {part: psutil.Process(pid).cpu_times() for part, pid in processes.items()}
+    return {part: (spent.user + spent.system) * 1000 for part, spent in times.items()}
 
 
 def _row(name: str, crowd: Crowd) -> Row:
@@ -129,6 +157,7 @@ def _row(name: str, crowd: Crowd) -> Row:
         figures={
             "p50": round(took[49], 1),
             "p90": round(took[89], 1),
+            "p95": round(took[94], 1),
             "p99": round(took[98], 1),
             "p50 server": round(server[49], 1),
             "p99 server": round(server[98], 1),
@@ -146,9 +175,9 @@ def _count(text: str) -> int:
 
 async def _run(count: int, env: Mapping[str, str]) -> Table:
     with tempfile.TemporaryDirectory(prefix="bench-starts-") as folder:
-        async with running_api(env, Path(folder)) as url:
+        async with running_api(env, Path(folder)) as stack:
             progress = Progress("starts", Terminal(env, sys.stderr))
-            table = await measure(url, count, progress)
+            table = await measure(stack, count, progress)
             progress.done()
             return table
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -80,6 +81,7 @@ def _entry_from_right(scope: Mapping[str, Any], place: int) -> bytes | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
     """Return an address without port, brackets and zone, or None when it is none."""
     text = text.strip()

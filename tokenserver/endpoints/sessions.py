@@ -71,15 +71,7 @@ async def start_session(call: Call) -> Response:
             await _open_room(call.state, seat, is_ours=admission.outcome is Outcome.NEW)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["metrics"].starts.labels(_outcome(admission)).inc()
-    logger.info(
-        "session started",
-        extra={
-            "session_id": seat.id,
-            "outcome": admission.outcome,
-            "status": seat.status,
-            "latency_ms": latency_ms,
-        },
-    )
+    call.note(session_id=seat.id, outcome=admission.outcome, session_status=seat.status)
     if seat.status is State.QUEUED:
         waiting = _waiting(seat, admission, latency_ms)
         return answer(waiting, HTTPStatus.ACCEPTED)

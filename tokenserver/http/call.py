@@ -50,6 +50,10 @@ class Call:
         """What every request can reach."""
         return self.request.state
 
+    def note(self, **fields: str | float) -> None:
+        """Add what the handler found out to the line that the log has for this request."""
+        self.request.scope.setdefault("noted", {}).update(fields)
+
     @property
     def session(self) -> Session:
         """The session that the operation names."""

@@ -76,12 +76,19 @@ class AccessLog:
                 "path": scope["path"][:_MAX_PATH_CHARS],
                 "status": status,
                 "duration_ms": round(took_s * 1000, 1),
+                **scope.get("noted", {}),
             },
         )
 
 
 class CarefulCors(CORSMiddleware):
     """Refuses pages of unknown origins in the shape of all our errors."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if any(name == b"origin" for name, _ in scope.get("headers", ())):
+            await super().__call__(scope, receive, send)
+        else:  # no page of another site asks
+            await self.app(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         answer = super().preflight_response(request_headers)

@@ -62,7 +62,7 @@ async def test_malformed_json(http: httpx2.AsyncClient, path: str, body: bytes) 
         ("GET", CHAT, 405, "method_not_allowed"),
         ("DELETE", SPEECH, 405, "method_not_allowed"),
         ("POST", "/healthz", 405, "method_not_allowed"),
-        ("BREW", "/v1/models", 405, "method_not_allowed"),
+        ("PROPFIND", "/v1/models", 405, "method_not_allowed"),
     ],
 )
 async def test_paths_and_methods(

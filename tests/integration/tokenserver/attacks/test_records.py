@@ -90,6 +90,8 @@ async def test_what_is_no_http_is_not_logged(tokenserver: TokenServer, head: str
     mark = secrets.token_hex(8)
     answer = await spoken(tokenserver.url, f"{head}\r\nHost: {mark}\r\n\r\n".encode())
     assert status_of(answer) == 400
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (error["success"], error["error"]["code"]) == (False, "bad_request")
     assert mark not in tokenserver.log.read_text()
     assert mark.encode() not in answer
 

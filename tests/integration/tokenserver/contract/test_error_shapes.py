@@ -175,7 +175,9 @@ def test_unknown_session(api: httpx2.Client, operation: Operation, id_: str) -> 
 
 
 @those(_any)
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW", "other"])
+@pytest.mark.parametrize(
+    "method", ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "other"]
+)
 def test_wrong_method(api: httpx2.Client, operation: Operation, method: str) -> None:
     if method == "other":
         method = "GET" if operation.method == "POST" else "POST"
