@@ -13,10 +13,11 @@ from sessions.model import UserPolicy
 class Assignment(BaseModel):
     """Job metadata of a dispatch. Made by our servers only.
 
-    In its token a client can read it, so it holds no secret; it cannot change it.
+    In its token a client can read it, so it holds no secret; it cannot change it. What a later
+    version adds is passed over: while one is brought in, its servers send agents of this one.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     session_id: Annotated[SessionId, Field(pattern=SESSION_ID_PATTERN)]
     #: None for a user without a name.

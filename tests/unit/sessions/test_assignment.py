@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sessions.assignment import Assignment
@@ -11,6 +13,12 @@ def test_it_travels_as_metadata() -> None:
         session_id=new_session_id(), user_id=UserId("ada"), identity="user-1", epoch=3
     )
     assert Assignment.from_metadata(assignment.to_metadata()) == assignment
+
+
+def test_what_a_later_version_adds_is_passed_over() -> None:
+    assignment = Assignment(session_id=new_session_id(), identity="user-1")
+    later = {**json.loads(assignment.to_metadata()), "added_since": {"much": 1}}
+    assert Assignment.from_metadata(json.dumps(later)) == assignment
 
 
 @pytest.mark.parametrize(
