@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx2
 import jwt
 import pytest
-from livekit import api, rtc
+from livekit import api
 
 from sessions.errors import SessionNotFound, SessionOver
 from sessions.ids import SessionId, UserId
 from sessions.model import Newcomer
 from sessions.store import SessionStore
 from tests.integration.tokenserver.conftest import TokenServer, bearer
+from tests.integration.tokenserver.joins import join_in_vain
 from tests.integration.tokenserver.test_sessions_api import Started, start
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
@@ -182,7 +182,7 @@ async def test_a_token_outlives_its_session_in_vain(
     before = (await http.get("/api/health")).json()["sessions"]
     # LiveKit sends nobody by itself: an agent comes if the token, or the room, asks for one.
     assert "roomConfig" not in claims_of(session["participantToken"], livekit_server)
-    await _join_in_vain(tokenserver, session["sessionId"], session["participantToken"])
+    await join_in_vain(tokenserver, session["sessionId"], session["participantToken"])
     async with livekit_api(livekit_server) as livekit:
         await eventually(lambda: _is_gone(livekit, session["roomName"]))
     assert (await http.get("/api/health")).json()["sessions"] == before
@@ -211,7 +211,7 @@ async def test_a_standard_token_outlives_its_session_in_vain(
     await store.end(session_id)
     await store.mark_closed(session_id)
     before = (await http.get("/api/health")).json()["sessions"]
-    await _join_in_vain(tokenserver, session_id, answer["participant_token"])
+    await join_in_vain(tokenserver, session_id, answer["participant_token"])
     async with livekit_api(livekit_server) as livekit:
         await eventually(lambda: _is_gone(livekit, answer["roomName"]))
     assert (await store.get(session_id)).is_over
@@ -234,37 +234,13 @@ async def test_a_token_outlives_its_forgotten_user_in_vain(
     await store.admit(newcomer)
     assert await store.conversations.forget(user) == [session_id]
     await store.mark_closed(session_id)
-    await _join_in_vain(tokenserver, session_id, answer["participant_token"])
+    await join_in_vain(tokenserver, session_id, answer["participant_token"])
     async with livekit_api(livekit_server) as livekit:
         await eventually(lambda: _is_gone(livekit, answer["roomName"]))
     with pytest.raises(SessionOver):
         await store.admit(newcomer)
     with pytest.raises(SessionNotFound):
         await store.get(session_id)
-
-
-async def _join_in_vain(tokenserver: TokenServer, session_id: str, token: str) -> None:
-    """Join, until the token server has closed the room and this client is out."""
-    room = rtc.Room()
-    joining = asyncio.create_task(room.connect(tokenserver.livekit.url, token))
-
-    async def was_closed() -> bool:
-        return any(
-            "closed a room that was opened again" in line and session_id in line
-            for line in tokenserver.log.read_text().splitlines()
-        )
-
-    async def is_out() -> bool:
-        return not room.isconnected()
-
-    try:
-        await eventually(was_closed)
-        await eventually(is_out)
-    finally:
-        joining.cancel()
-        with suppress(asyncio.CancelledError, rtc.ConnectError):
-            await joining
-        await room.disconnect()
 
 
 async def _is_gone(livekit: api.LiveKitAPI, room: str) -> bool:
