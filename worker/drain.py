@@ -26,11 +26,12 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 async def run_worker(worker: Worker) -> int:
     """Run until a signal comes or LiveKit is given up; return the exit status."""
     settings = worker.settings
-    stop = asyncio.Event()
+    stop, stopped = asyncio.Event(), asyncio.Event()
     with _signals(worker, stop):
         async with served(build_app(worker.health), settings.worker_host, settings.worker_port):
             greeting = asyncio.create_task(keep_greeting(settings))
             running = asyncio.create_task(worker.server.run())
+            registered = asyncio.create_task(worker.registry.run(stopped))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             greeting.cancel()
@@ -39,7 +40,9 @@ async def run_worker(worker: Worker) -> int:
             if failure is not None:
                 logger.error("worker failed", extra={"error": str(failure)})
             await _drain(worker)
-            await asyncio.gather(running, greeting, stopping, return_exceptions=True)
+            stopped.set()
+            await asyncio.gather(running, registered, greeting, stopping, return_exceptions=True)
+            await worker.redis.aclose()
     return 0 if failure is None else 1
 
 

@@ -28,7 +28,7 @@ class Health:
         """Say why no call should be sent here; empty when one may."""
         is_full = self._gate.taken >= self._gate.capacity
         checks = {
-            "draining": self._gate.is_draining,
+            "draining": self._gate.is_draining or self._gate.is_paused,
             "not registered with LiveKit": not self._pool.is_registered,
             "no warm process": self._pool.idle == 0 and not is_full,
         }
@@ -43,7 +43,7 @@ class Health:
             "active": self._pool.active,
             "idle": self._pool.idle,
             "capacity": self._gate.capacity,
-            "draining": self._gate.is_draining,
+            "draining": self._gate.is_draining or self._gate.is_paused,
             "version": VERSION,
         }
 

@@ -7,6 +7,7 @@ installed version, which is pinned.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from contextlib import suppress
@@ -23,12 +24,42 @@ class Pool:
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
+        self._closing: set[asyncio.Task[None]] = set()
+        self._spawned = 0
+        self._watched: ProcPool | None = None
 
     @property
     def idle(self) -> int:
         """Warm processes that wait for a job."""
         pool = self._pool
         return 0 if pool is None else pool._warmed_proc_queue.qsize()  # noqa: SLF001 - see above
+
+    @property
+    def spawned(self) -> int:
+        """Processes that were ever started, as far as anybody asked since the server runs."""
+        pool = self._pool
+        if pool is not None and pool is not self._watched:
+            self._watched = pool
+            self._spawned += len(pool.processes)
+            pool.on("process_created", self._count)
+        return self._spawned
+
+    def resize(self, size: int) -> None:
+        """Keep so many warm processes from now on; those that are too many are closed.
+
+        The pool by itself only stops to refill. It never has more than it began with, unless that
+        is raised, too.
+        """
+        self._server._num_idle_processes = size  # noqa: SLF001 - see above
+        pool = self._pool
+        if pool is None:
+            return
+        pool._default_num_idle_processes = size  # noqa: SLF001
+        pool.set_target_idle_processes(size)
+        while pool._warmed_proc_queue.qsize() > size:  # noqa: SLF001
+            closing = asyncio.create_task(pool._warmed_proc_queue.get_nowait().aclose())  # noqa: SLF001
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     @property
     def active(self) -> int:
@@ -55,6 +86,9 @@ class Pool:
             if pid := cast("int | None", getattr(proc, "pid", None)):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+
+    def _count(self, _: object) -> None:
+        self._spawned += 1
 
     @property
     def _pool(self) -> ProcPool | None:

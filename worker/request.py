@@ -26,7 +26,10 @@ class Gate:
 
     def __init__(self, capacity: int, count_active: Callable[[], int]) -> None:
         self.capacity = capacity
+        #: Set when this worker is about to stop.
         self.is_draining = False
+        #: Set while an operator wants it to take no calls.
+        self.is_paused = False
         self._count_active = count_active
         self._starting = 0
 
@@ -39,7 +42,7 @@ class Gate:
         """Judge a job by its metadata."""
         if Assignment.from_metadata(metadata) is None:
             return Answer.REFUSE
-        if self.is_draining or self.taken >= self.capacity:
+        if self.is_draining or self.is_paused or self.taken >= self.capacity:
             return Answer.DECLINE
         return Answer.ACCEPT
 

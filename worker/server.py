@@ -8,10 +8,14 @@ from functools import partial
 
 from livekit.agents import AgentServer
 
+from sessions.batch import Client
+from sessions.connection import Temper, connect
+from sessions.store import SessionStore
 from worker import entrypoint
 from worker.health import Health
 from worker.pool import Pool
 from worker.prewarm import prewarm
+from worker.registry import Registry
 from worker.request import Gate
 from worker.settings import WorkerSettings
 
@@ -45,6 +49,8 @@ class Worker:
     pool: Pool
     gate: Gate
     health: Health
+    redis: Client
+    registry: Registry
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
@@ -59,7 +65,9 @@ def build_worker(settings: WorkerSettings) -> Worker:
         on_request=gate.answer,
         on_session_end=entrypoint.on_session_end,
     )
-    return Worker(settings, server, pool, gate, Health(settings, pool, gate))
+    redis = connect(settings, Temper.HASTY)
+    registry = Registry(settings, SessionStore(redis, settings).fleet, pool, gate)
+    return Worker(settings, server, pool, gate, Health(settings, pool, gate), redis, registry)
 
 
 def build_server(settings: WorkerSettings) -> AgentServer:

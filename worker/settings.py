@@ -94,6 +94,12 @@ class WorkerSettings(StoreSettings):
     heartbeat_interval_s: float = Field(
         2.0, gt=0, le=60, description="How often an agent renews its lease on its session."
     )
+    worker_heartbeat_s: float = Field(
+        1.0,
+        gt=0,
+        le=60,
+        description="How often a worker tells the fleet that it is there, and learns what to do.",
+    )
     no_user_timeout_s: float = Field(
         60.0, gt=0, le=3600, description="A call that its user never joins is ended after this."
     )
@@ -135,5 +141,9 @@ class WorkerSettings(StoreSettings):
         if self.heartbeat_interval_s * _HEARTBEATS_PER_LEASE > self.agent_lease_s:
             raise ValueError(
                 f"AGENT_LEASE_S must be {_HEARTBEATS_PER_LEASE} times HEARTBEAT_INTERVAL_S or more"
+            )
+        if self.worker_heartbeat_s * _HEARTBEATS_PER_LEASE > self.worker_lease_s:
+            raise ValueError(
+                f"WORKER_LEASE_S must be {_HEARTBEATS_PER_LEASE} times WORKER_HEARTBEAT_S or more"
             )
         return self

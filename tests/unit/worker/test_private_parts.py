@@ -53,6 +53,8 @@ def test_running_a_server_makes_a_pool_under_this_name() -> None:
     assert "self._connecting = True" in connecting
     assert "self._connecting = False" in connecting
     assert "self._connection_failed = True" in connecting
+    passed_on = "num_idle_processes=ServerEnvOption.getvalue(self._num_idle_processes, devmode)"
+    assert passed_on in inspect.getsource(AgentServer.run)
 
 
 async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
@@ -75,6 +77,12 @@ async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
     )
     assert isinstance(pool._warmed_proc_queue, asyncio.Queue)
     assert pool.processes == []
+    assert pool._default_num_idle_processes == 0
+    spawning = inspect.getsource(ProcPool._proc_spawn_task)
+    assert 'self.emit("process_created", proc)' in spawning
+    assert "_executors.append(proc)" in spawning
+    filling = inspect.getsource(ProcPool._main_task)
+    assert "min(self._target_idle_processes, self._default_num_idle_processes)" in filling
     assert hasattr(JobExecutor, "running_job")
 
 

@@ -25,9 +25,10 @@ def test_declines_when_full_so_that_another_worker_is_asked(active: int) -> None
     assert Gate(2, lambda: active).decide(metadata()) is Answer.DECLINE
 
 
-def test_declines_while_draining() -> None:
+@pytest.mark.parametrize("why", ["is_draining", "is_paused"])
+def test_declines_while_draining(why: str) -> None:
     gate = Gate(2, lambda: 0)
-    gate.is_draining = True
+    setattr(gate, why, True)
     assert gate.decide(metadata()) is Answer.DECLINE
 
 

@@ -1,0 +1,181 @@
+"""The worker in the fleet's list: it is there, it leaves, and it does as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from sessions.connection import Temper, connect
+from sessions.fleet import Worker as Listed
+from sessions.ids import WorkerId
+from sessions.settings import StoreSettings
+from sessions.states import State
+from sessions.store import SessionStore
+from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(180)
+
+ID = WorkerId("registry-test")
+
+
+@pytest.fixture(autouse=True)
+async def nothing_before(settings: StoreSettings) -> None:
+    """No worker, no order and no target of another test."""
+    redis = connect(settings, Temper.PATIENT)
+    async for name in redis.scan_iter(match=f"{{{settings.redis_prefix}}}:*"):
+        await redis.delete(name)
+    await redis.aclose()
+
+
+async def listed(store: SessionStore) -> Listed | None:
+    """Return the worker of this test as the fleet lists it."""
+    return next((one for one in await store.fleet.workers() if one.id == ID), None)
+
+
+@pytest.fixture
+async def named(fleet: Fleet, store: SessionStore) -> WorkerProcess:
+    """A worker with a name and a quick heartbeat, which is in the list."""
+    worker = await fleet.start_worker(WORKER_ID=ID, WORKER_HEARTBEAT_S="0.2", WORKER_CAPACITY="7")
+
+    async def is_warm() -> bool:
+        found = await listed(store)
+        return found is not None and found.idle >= 1
+
+    await eventually(is_warm, READY_S)
+    return worker
+
+
+async def warm(worker: WorkerProcess) -> int:
+    """Return how many warm processes it says it has."""
+    return int((await worker.ask("/worker")).json()["idle"])
+
+
+async def reasons(worker: WorkerProcess) -> list[str]:
+    """Return why it is not ready."""
+    found: list[str] = (await worker.ask("/readyz")).json()["reasons"]
+    return found
+
+
+async def test_it_is_listed_with_what_it_can_take_until_it_stops(
+    fleet: Fleet, store: SessionStore, named: WorkerProcess
+) -> None:
+    found = await listed(store)
+    assert found is not None
+    assert (found.capacity, found.active, found.load, found.is_draining) == (7, 0, 0.0, False)
+
+    async def has_livekit_id() -> bool:
+        ours, described = await listed(store), (await named.ask("/worker")).json()
+        return ours is not None and ours.livekit_id == described["livekitWorkerId"] != ""
+
+    await eventually(has_livekit_id, CALL_S)
+    call = await fleet.start_call()
+    async with call.join():
+
+        async def counts_the_call() -> bool:
+            ours = await listed(store)
+            return ours is not None and ours.active == 1 and ours.load > 0
+
+        await eventually(counts_the_call, CALL_S)
+        assert (await call.look()).worker_id == ID
+    await call.until(State.ENDED)
+    named.process.send_signal(signal.SIGTERM)
+    assert await named.exit_status() == 0
+    assert await listed(store) is None
+
+
+async def test_the_pool_grows_and_shrinks_while_it_runs(
+    fleet: Fleet, store: SessionStore, named: WorkerProcess
+) -> None:
+    """POOL_SIZE is 1. A target of 3, then of 0 during a call, which goes on."""
+    await store.fleet.set_pool_target(3)
+
+    async def has(count: int) -> bool:
+        return await warm(named) == count
+
+    await eventually(lambda: has(3), READY_S)
+    call = await fleet.start_call()
+    async with call.join():
+        await call.until(State.ACTIVE)
+        await eventually(lambda: has(3), READY_S)
+        before = len(named.descendants())
+        await store.fleet.set_pool_target(0)
+        await eventually(lambda: has(0), CALL_S)
+
+        async def are_gone() -> bool:
+            return len(named.descendants()) <= before - 3
+
+        await eventually(are_gone, CALL_S)
+        assert (await call.look()).status is State.ACTIVE
+        stats = await store.fleet.pool()
+        # Those of the call and the three after it, at least.
+        assert stats.total_spawned >= 4
+    await call.until(State.ENDED)
+
+
+async def test_the_target_outlives_a_restart_and_ends_at_the_places_there_are(
+    fleet: Fleet, store: SessionStore
+) -> None:
+    await store.fleet.set_pool_target(50)
+    worker = await fleet.start_worker(WORKER_ID=ID, WORKER_HEARTBEAT_S="0.2", WORKER_CAPACITY="2")
+
+    async def has_two() -> bool:
+        return await warm(worker) == 2
+
+    await eventually(has_two, READY_S)
+    # It would go on to grow.
+    await asyncio.sleep(1)
+    assert await warm(worker) == 2
+
+
+async def test_it_takes_no_calls_while_it_is_ordered_to(
+    fleet: Fleet, store: SessionStore, named: WorkerProcess
+) -> None:
+    await store.fleet.drain(ID)
+
+    async def is_draining() -> bool:
+        return await reasons(named) == ["draining"]
+
+    await eventually(is_draining, CALL_S)
+    call = await fleet.start_call()
+    await eventually(lambda: named.has_logged('"answer": "decline"'), CALL_S)
+    assert (await call.look()).status is State.STARTING
+    await store.fleet.drain(ID, is_draining=False)
+    await eventually(lambda: named.answers("/readyz", 200), CALL_S)
+    other = await fleet.start_call()
+    async with other.join():
+        await other.until(State.ACTIVE)
+
+
+async def test_a_list_that_forgot_it_gets_it_again_with_its_orders(
+    store: SessionStore, named: WorkerProcess
+) -> None:
+    await store.fleet.drain(ID)
+
+    async def is_draining() -> bool:
+        return await reasons(named) == ["draining"]
+
+    await eventually(is_draining, CALL_S)
+    await store.fleet.leave(ID)
+
+    async def is_back_and_draining() -> bool:
+        found = await listed(store)
+        return found is not None and found.is_draining
+
+    await eventually(is_back_and_draining, CALL_S)
+    assert await reasons(named) == ["draining"]
+
+
+async def test_without_redis_it_is_ready_nevertheless(fleet: Fleet) -> None:
+    """It leaves in good order, too, and says once what it misses."""
+    worker = await fleet.start_worker(
+        REDIS_URL="redis://127.0.0.1:1/0", WORKER_HEARTBEAT_S="0.2", WORKER_ID=ID
+    )
+    await eventually(lambda: worker.has_logged("not in the fleet's list"), CALL_S)
+    worker.process.send_signal(signal.SIGTERM)
+    assert await worker.exit_status() == 0
+    log = worker.log.read_text()
+    assert log.count("not in the fleet's list") == 1
+    assert "Traceback" not in log

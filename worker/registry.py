@@ -1,0 +1,112 @@
+"""This worker in the fleet's list: heartbeats keep it there, and their answers bring its orders.
+
+Redis being away changes nothing for this worker: it goes on as it was last told to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import suppress
+
+from sessions.errors import StoreUnavailable, WorkerNotFound, WrongSchema
+from sessions.fleet import Beat, Fleet, Orders, Registration
+from sessions.ids import WorkerId
+from telemetry.version import VERSION
+from worker.pool import Pool
+from worker.request import Gate
+from worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+#: A worker that stops does not wait longer than this for Redis: its lease lapses by itself.
+_LEAVE_S = 2.0
+
+
+class Registry:
+    """Says that this worker is there, and obeys: drain, take calls again, keep so many warm."""
+
+    def __init__(self, settings: WorkerSettings, fleet: Fleet, pool: Pool, gate: Gate) -> None:
+        self._settings = settings
+        self._id = WorkerId(settings.worker_id)
+        self._fleet = fleet
+        self._pool = pool
+        self._gate = gate
+        self._is_away = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Beat until told to stop; then leave the list."""
+        while not stop.is_set():
+            await self._beat_if_possible()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.worker_heartbeat_s):
+                    await stop.wait()
+        await self._leave()
+
+    async def beat_once(self) -> Orders:
+        """Prolong the lease and obey. Raises StoreUnavailable, WrongSchema."""
+        try:
+            orders = await self._renew()
+        except WorkerNotFound:
+            await self._register()
+            orders = await self._renew()
+        if orders.is_draining != self._gate.is_paused:
+            logger.info("ordered to drain" if orders.is_draining else "ordered to take calls again")
+            self._gate.is_paused = orders.is_draining
+        if orders.pool_size is not None:
+            # More of them than there are places would never be used.
+            self._pool.resize(min(orders.pool_size, self._gate.capacity))
+        return orders
+
+    async def _beat_if_possible(self) -> None:
+        try:
+            await self.beat_once()
+        except (StoreUnavailable, WrongSchema) as error:
+            if not self._is_away:
+                logger.warning("not in the fleet's list", extra={"code": error.code})
+            self._is_away = True
+        except Exception:
+            # Whatever it is, calls do not depend on the list.
+            logger.exception("heartbeat failed")
+        else:
+            if self._is_away:
+                logger.info("in the fleet's list again")
+            self._is_away = False
+
+    async def _renew(self) -> Orders:
+        gate = self._gate
+        beat = Beat(
+            active=self._pool.active,
+            idle=self._pool.idle,
+            load=min(gate.taken / gate.capacity, 1.0),
+            spawned=self._pool.spawned,
+            # Its own stop only: what it was ordered is in the list already.
+            is_draining=gate.is_draining,
+            livekit_id=self._pool.livekit_worker_id,
+        )
+        return await self._fleet.renew(self._id, beat)
+
+    async def _register(self) -> None:
+        """Enter the list, at the start and whenever it has lost this worker.
+
+        What an operator ordered before is not forgotten with it.
+        """
+        await self._fleet.register(
+            Registration(
+                id=self._id,
+                capacity=self._gate.capacity,
+                host=socket.gethostname(),
+                version=VERSION,
+                livekit_id=self._pool.livekit_worker_id,
+            )
+        )
+        if self._gate.is_paused:
+            await self._fleet.drain(self._id)
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(_LEAVE_S):
+                await self._fleet.leave(self._id)
+        except (StoreUnavailable, WrongSchema, TimeoutError) as error:
+            logger.warning("the fleet's list was not told", extra={"error": type(error).__name__})
