@@ -29,8 +29,8 @@ def main() -> int:
         return 2
     # Not at the top: job processes import this file again and need none of it.
     from telemetry.logs import configure_logging  # noqa: PLC0415
-    from worker.drain import run_worker  # noqa: PLC0415
-    from worker.server import build_worker  # noqa: PLC0415
+    from worker.host.drain import run_worker  # noqa: PLC0415
+    from worker.host.server import build_worker  # noqa: PLC0415
 
     configure_logging("worker", settings.log_level)
     try:

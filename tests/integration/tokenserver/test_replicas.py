@@ -29,7 +29,7 @@ from tests.support.event_stream import following
 from tests.support.fault_proxy import Fault, fault_proxy
 from tests.support.replicas import ADMIN_KEY, Replicas
 from tests.support.servers import LiveKitServer
-from worker.lease import Lease, LeaseLost
+from worker.call.lease import Lease, LeaseLost
 
 Two = tuple[httpx2.AsyncClient, httpx2.AsyncClient]
 

@@ -28,7 +28,7 @@ from sessions.settings import SCHEMA, StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.support.wait import eventually
-from worker.lease import Lease, LeaseLost
+from worker.call.lease import Lease, LeaseLost
 
 USER = UserId("ada")
 AGENT = AgentProcess(worker_id=WorkerId("w1"), pid=42, job_id="AJ_1", prewarmed=True)

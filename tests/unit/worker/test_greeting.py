@@ -11,9 +11,9 @@ import pytest
 from livekit.agents import APIStatusError
 from pydantic import SecretStr
 
-from worker import greeting
-from worker.greeting import Clip, clip_path, keep_greeting, load_greeting
 from worker.settings import WorkerSettings
+from worker.voice import greeting
+from worker.voice.greeting import Clip, clip_path, keep_greeting, load_greeting
 
 CLIP = Clip(b"\x01\x00" * 3000, 24_000)
 

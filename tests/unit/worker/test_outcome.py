@@ -7,7 +7,7 @@ from livekit import rtc
 from livekit.agents import CloseEvent, CloseReason
 from livekit.agents.stt import STTError
 
-from worker.outcome import CRASHED, Verdict, after_close, after_disconnect
+from worker.call.outcome import CRASHED, Verdict, after_close, after_disconnect
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The private parts of livekit-agents that we use are what we take them for.
 
-When a new version fails here, read worker/pool.py and worker/track.py against it.
+When a new version fails here, read worker/host/pool.py and worker/call/track.py against it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from livekit.agents.voice.room_io._output import (
     _ParticipantTranscriptionOutput,
 )
 
-from worker.entrypoint import run
-from worker.pool import Pool
-from worker.track import EarlyTrack
+from worker.call.track import EarlyTrack
+from worker.host.pool import Pool
+from worker.job.entrypoint import run
 
 PROBED_VERSION = "1.8.9"
 

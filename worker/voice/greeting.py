@@ -20,8 +20,8 @@ from livekit import rtc
 from livekit.agents import APIConnectOptions, APIStatusError
 
 from telemetry.redaction import HIDDEN, redact_text
-from worker.pipeline import build_client, build_tts
 from worker.settings import WorkerSettings
+from worker.voice.pipeline import build_client, build_tts
 
 logger = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from livekit.agents import AgentServer
 from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
-from worker import entrypoint
-from worker.health import Health
-from worker.pool import Pool
-from worker.prewarm import prewarm
-from worker.registry import Registry
-from worker.request import Gate
+from worker.host.admission import Gate
+from worker.host.health import Health
+from worker.host.pool import Pool
+from worker.host.registry import Registry
+from worker.job import entrypoint
+from worker.job.prewarm import prewarm
 from worker.settings import WorkerSettings
 
 #: Imported once, in the process that all job processes are forked from.
@@ -29,15 +29,15 @@ _PRELOADED = [
     "openai.resources.audio",
     "openai.resources.chat",
     "openai.resources.models",
-    "worker.entrypoint",
-    "worker.prewarm",
+    "worker.job.entrypoint",
+    "worker.job.prewarm",
     "livekit.agents.voice.room_io",
 ]
 #: LiveKit leaves workers out from a load of 0.7 on, by default. Ours never says so much: it
 #: declines what is too much for it, and then the next worker is asked.
 _FULL_LOAD = 0.65
-#: Time for `on_session_end`: see the deadlines in call.py.
-_SESSION_END_S = 30.0
+#: Time for `on_session_end`: see the deadlines in call/call.py and call/ending.py.
+_SESSION_END_S = 45.0
 
 
 @dataclass(frozen=True, slots=True)

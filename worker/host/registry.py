@@ -14,8 +14,8 @@ from sessions.errors import StoreUnavailable, WorkerNotFound, WrongSchema
 from sessions.fleet import Beat, Fleet, Orders, Registration
 from sessions.ids import WorkerId
 from telemetry.version import VERSION
-from worker.pool import Pool
-from worker.request import Gate
+from worker.host.admission import Gate
+from worker.host.pool import Pool
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)

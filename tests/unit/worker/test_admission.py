@@ -6,7 +6,7 @@ import pytest
 
 from sessions.assignment import Assignment
 from sessions.ids import UserId, new_identity, new_session_id
-from worker.request import Answer, Gate
+from worker.host.admission import Answer, Gate
 
 
 def metadata() -> str:

@@ -1,8 +1,8 @@
 """The framework's process pool, as far as we look into it.
 
-livekit-agents shows neither its pool nor whether it is connected, so this file and track.py use
-private parts; nothing else may. tests/unit/worker/test_private_parts.py compares them with the
-installed version, which is pinned.
+livekit-agents shows neither its pool nor whether it is connected, so this file uses private parts,
+as do job/info.py and call/track.py; nothing else may. tests/unit/worker/test_private_parts.py
+compares them with the installed version, which is pinned.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 from contextlib import suppress
 from typing import cast
 
-from livekit.agents import AgentServer, JobContext
+from livekit.agents import AgentServer
 from livekit.agents.ipc.proc_pool import ProcPool
 
 _NEVER_REGISTERED = "unregistered"
@@ -93,8 +93,3 @@ class Pool:
     @property
     def _pool(self) -> ProcPool | None:
         return getattr(self._server, "_proc_pool", None)
-
-
-def job_received_at(ctx: JobContext) -> float:
-    """Return when the worker was asked to take a job, in seconds since 1970."""
-    return ctx._info.received_at  # noqa: SLF001 - see above

@@ -11,9 +11,9 @@ from livekit.agents import JobProcess
 from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
-from worker.greeting import Clip, load_greeting
-from worker.pipeline import Pipeline, build_pipeline
 from worker.settings import WorkerSettings
+from worker.voice.greeting import Clip, load_greeting
+from worker.voice.pipeline import Pipeline, build_pipeline
 
 _KEY = "warm"
 
@@ -37,6 +37,11 @@ class Warm:
         if not isinstance(warm, Warm):
             raise TypeError("this process was not prewarmed")
         return warm
+
+    async def aclose(self) -> None:
+        """Close what calls share, after the last of them."""
+        await self.pipeline.client.close()
+        await self.redis.aclose()
 
 
 def prewarm(settings: WorkerSettings, process: JobProcess) -> None:

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from telemetry.version import VERSION
-from worker.pool import Pool
-from worker.request import Gate
+from worker.host.admission import Gate
+from worker.host.pool import Pool
 from worker.settings import WorkerSettings
 
 

@@ -9,11 +9,11 @@ from livekit.agents import JobContext
 from sessions.assignment import Assignment
 from sessions.ids import WorkerId
 from sessions.model import AgentProcess
-from worker.call import Call
-from worker.lease import Lease
-from worker.outcome import CRASHED
-from worker.pool import job_received_at
-from worker.prewarm import Warm
+from worker.call.call import Call
+from worker.call.lease import Lease
+from worker.call.outcome import CRASHED
+from worker.job.info import job_received_at
+from worker.job.prewarm import Warm
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ async def on_session_end(ctx: JobContext) -> None:
     call = ctx.proc.userdata.get(_KEY)
     if isinstance(call, Call):
         await call.finish()
+    await Warm.of(ctx.proc).aclose()
 
 
 def _lease(ctx: JobContext, warm: Warm, assignment: Assignment) -> Lease:

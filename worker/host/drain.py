@@ -14,9 +14,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.greeting import keep_greeting
-from worker.health import build_app, served
-from worker.server import Worker
+from worker.host.health import build_app, served
+from worker.host.server import Worker
+from worker.voice.greeting import keep_greeting
 
 logger = logging.getLogger(__name__)
 

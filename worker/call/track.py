@@ -2,8 +2,8 @@
 
 RoomIO publishes it only once it has seen the user. But the server tells participants at once of
 others that publish, and only every 3 s of others that do not: a user who has not allowed the
-microphone yet would hear nothing for up to 3 s. This is one of the two files that use private
-parts of livekit-agents (the other is pool.py); tests/unit/worker/test_private_parts.py compares
+microphone yet would hear nothing for up to 3 s. This is one of the files that use private parts
+of livekit-agents (see host/pool.py); tests/unit/worker/test_private_parts.py compares
 them with the installed version.
 """
 

@@ -1,0 +1,1 @@
+"""One session, as its agent lives through it."""

@@ -1,0 +1,172 @@
+"""One call, from the first packet to the last write. What belongs to one session, and only that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+
+from livekit import rtc
+from livekit.agents import JobContext
+
+from sessions.assignment import Assignment
+from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
+from worker.call.conversation import Conversation
+from worker.call.ending import Ending
+from worker.call.lease import Lease, LeaseLost
+from worker.call.outcome import NO_USER, STOPPED, Outcome, Verdict, after_disconnect
+from worker.call.presence import Presence
+from worker.job.prewarm import Warm
+
+logger = logging.getLogger(__name__)
+
+#: How long a user is kept from an agent by a Redis that does not answer.
+_ADMISSION_S = 1.0
+#: Joining a room that is gone takes until the library's time-out, with its repetitions.
+_JOIN_S = 10.0
+
+
+class Call:
+    """The agent's part in one session.
+
+    Joins before it knows whether the session is its own: asking first would cost every user a
+    round trip, and Redis answers before the room is joined. While Redis is away, it even talks.
+    Only where a token alone was handed out does it ask first: a user who has to wait is not to see
+    an agent come and go.
+    """
+
+    def __init__(self, ctx: JobContext, warm: Warm, assignment: Assignment, lease: Lease) -> None:
+        self._ctx = ctx
+        self._settings = warm.settings
+        self._lease = lease
+        self._user = Presence(ctx.room, assignment.identity)
+        self._conversation = Conversation(warm, ctx.room, self.conclude)
+        self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
+        self._outcome: Outcome | None = None
+        self._is_over = asyncio.Event()
+        self._must_close_room = False
+        self._joining: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._started_at = time.monotonic()
+
+    async def start(self) -> None:
+        """Claim the session, join the room and greet the user, all at the same time."""
+        if not await self._is_needed():
+            return
+        self._user.watch()
+        self._ctx.room.on("disconnected", self._on_disconnected)
+        # Joining comes first: it takes longest, and nearly all of it is waiting. What follows has
+        # registered all it wants to hear of the room long before the room is joined.
+        self._joining = asyncio.create_task(self._join())
+        self._go(self._hold())
+        self._go(self._expect_user())
+        await self._conversation.start()
+        await self._until(self._joining)
+        if self._outcome is None:
+            self._go(self._greet())
+
+    def conclude(self, outcome: Outcome) -> None:
+        """Let the call end; the first outcome counts."""
+        if self._outcome is None:
+            self._outcome = outcome
+        self._is_over.set()
+        self._ctx.shutdown(outcome.reason)
+
+    async def finish(self) -> None:
+        """Write down how it went, close the room, let go of everything."""
+        outcome = self._outcome or STOPPED
+        await self._stop_joining()
+        await self._stop_tasks()
+        if outcome.verdict is Verdict.LEFT:
+            await self._ctx.room.disconnect()
+        await self._ending.settle(outcome, must_close_room=self._must_close_room)
+        await self._conversation.aclose()
+        logger.info(
+            "call over",
+            extra={
+                "outcome": outcome.verdict,
+                "reason": outcome.reason,
+                "duration_ms": round((time.monotonic() - self._started_at) * 1000),
+            },
+        )
+
+    async def _is_needed(self) -> bool:
+        """Say whether the session has a slot; yes, too, when Redis does not tell soon."""
+        try:
+            async with asyncio.timeout(_ADMISSION_S):
+                await self._lease.admit()
+        except TimeoutError:
+            return True
+        except LeaseLost as lost:
+            self._leave(lost)
+            return False
+        return True
+
+    async def _join(self) -> None:
+        await self._ctx.connect()
+        self._user.look()
+        if self._outcome is None:
+            self._go(self._conversation.enter(self._user.identity))
+
+    async def _until(self, joining: asyncio.Task[None]) -> None:
+        """Wait until the room is joined, or nobody wants it joined any more."""
+        over = asyncio.create_task(self._is_over.wait())
+        await asyncio.wait({joining, over}, return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        if joining.done():
+            joining.result()
+
+    async def _stop_joining(self) -> None:
+        """Let a join come to its end.
+
+        One that is cancelled ends the whole process a while later (livekit 1.1.21: "FFI Panic:
+        timed out waiting for ReadyForRoomEventRequest"); one that is done can be undone.
+        """
+        if self._joining is None:
+            return
+        done, _ = await asyncio.wait({self._joining}, timeout=_JOIN_S)
+        for joining in done:
+            if not joining.cancelled() and (error := joining.exception()) is not None:
+                logger.info("room was not joined", extra={"error": type(error).__name__})
+
+    async def _hold(self) -> None:
+        try:
+            await self._lease.hold(self._conversation.track.published, self._user.joined)
+        except LeaseLost as lost:
+            self._leave(lost)
+
+    def _leave(self, lost: LeaseLost) -> None:
+        # No room of a session that is over may stay open; joining may even have made it anew.
+        self._must_close_room = isinstance(lost.cause, NotAdmitted | SessionNotFound | SessionOver)
+        logger.info("leaving the room", extra={"code": lost.cause.code})
+        self.conclude(Outcome.left(lost.cause.code))
+
+    async def _expect_user(self) -> None:
+        if not await self._user.has_come(self._settings.no_user_timeout_s):
+            self.conclude(NO_USER)
+
+    async def _greet(self) -> None:
+        # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
+        await asyncio.shield(self._conversation.track.subscribed)
+        self._user.joined.set()
+        await self._conversation.greet()
+
+    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        self.conclude(after_disconnect(reason))
+
+    def _go(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("call task failed", exc_info=error)
+
+    async def _stop_tasks(self) -> None:
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,88 @@
+"""The last writes of one session, and the closing of its room."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from livekit import api
+
+from sessions.errors import StoreUnavailable, WrongSchema
+from worker.call.lease import Lease
+from worker.call.outcome import Outcome, Verdict
+
+logger = logging.getLogger(__name__)
+
+#: How long the last write may hold up the closing of the room, and be tried after it.
+_RECORD_BEFORE_CLOSING_S = 3.0
+_RECORD_AFTER_CLOSING_S = 15.0
+_CLOSE_ROOM_S = 5.0
+_RETRY_S = 0.2
+
+
+class Ending:
+    """How one session comes to its end.
+
+    The outcome is recorded before the room is closed: LiveKit's webhook about the room would
+    otherwise end a session that had failed. Redis being away holds the closing up for a moment
+    only.
+    """
+
+    def __init__(self, lease: Lease, livekit: Callable[[], api.LiveKitAPI], room: str) -> None:
+        self._lease = lease
+        self._livekit = livekit
+        self._room = room
+
+    async def settle(self, outcome: Outcome, *, must_close_room: bool) -> None:
+        """Write down how it went and close the room, where both are this agent's business."""
+        is_ours = outcome.verdict is not Verdict.LEFT
+        is_recorded = not is_ours or await self._record(outcome, _RECORD_BEFORE_CLOSING_S)
+        must_close = must_close_room or (is_ours and not self._lease.is_replaced)
+        is_closed = must_close and await self._close_room()
+        if not is_recorded:
+            is_recorded = await self._record(outcome, _RECORD_AFTER_CLOSING_S)
+        if is_closed and is_recorded:
+            await _write("closing", self._lease.mark_closed, _RECORD_BEFORE_CLOSING_S)
+
+    async def _record(self, outcome: Outcome, deadline_s: float) -> bool:
+        """Write the outcome; False when Redis did not take it in time."""
+        if outcome.verdict is Verdict.FAILED:
+            return await _write("outcome", lambda: self._lease.fail(outcome.error), deadline_s)
+        return await _write("outcome", self._lease.end, deadline_s)
+
+    async def _close_room(self) -> bool:
+        """Close the room; False when that is not certain."""
+        # The WebRTC library reports each channel that a closed room takes away as an error.
+        logging.getLogger("livekit").setLevel(logging.CRITICAL)
+        # The framework's own logger is a child of it, and stays as it was.
+        logging.getLogger("livekit.agents").setLevel(logger.getEffectiveLevel())
+        try:
+            async with asyncio.timeout(_CLOSE_ROOM_S):
+                await self._livekit().room.delete_room(api.DeleteRoomRequest(room=self._room))
+        except api.ServerError as error:
+            if error.code == api.ServerErrorCode.NOT_FOUND:
+                return True
+            logger.warning("room could not be closed", extra={"reason": error.code})
+            return False
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            logger.warning("room could not be closed", extra={"reason": type(error).__name__})
+            return False
+        return True
+
+
+async def _write(what: str, write: Callable[[], Awaitable[None]], deadline_s: float) -> bool:
+    """Repeat a last write until Redis takes it; False when it did not in time."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while True:
+                try:
+                    await write()
+                except (StoreUnavailable, WrongSchema):
+                    await asyncio.sleep(_RETRY_S)
+                else:
+                    return True
+    except TimeoutError:
+        logger.warning("not recorded", extra={"what": what})
+        return False

@@ -1,0 +1,1 @@
+"""The worker process: registers, takes jobs, keeps processes warm, stops in good order."""

@@ -1,0 +1,1 @@
+"""A job process: warm before a job comes; holds what all its calls share."""

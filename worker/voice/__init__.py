@@ -1,0 +1,1 @@
+"""Who the user talks to: hearing, thinking, speaking."""
