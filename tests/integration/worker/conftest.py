@@ -20,6 +20,8 @@ from devstack.settings import REPO
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
+from tests.support.provider import Provider
+from tests.support.provider import provider as serving_provider
 from tests.support.servers import LiveKitServer, RedisServer, neutral_environment, running
 
 
@@ -134,3 +136,10 @@ async def own_worker(fleet: Fleet) -> WorkerProcess:
 def greetings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The greeting is made once for all tests, as it is for all starts of a worker."""
     return tmp_path_factory.mktemp("greetings")
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    """A provider that hears, thinks and speaks what the test wants, and fails as it wants."""
+    async with serving_provider() as one:
+        yield one
