@@ -26,6 +26,8 @@ class Assignment(BaseModel):
     identity: Annotated[str, Field(max_length=128)]
     #: The epoch this agent was sent under; its claim fails once another one was sent.
     epoch: Annotated[int, Field(ge=1)] = 1
+    #: Whether the user wants to be remembered: the agent is told what was said before.
+    remember: bool = False
     #: Hash of the secret that proves ownership; with `admit_on_start` only.
     secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.

@@ -39,6 +39,7 @@ def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
         joined_at_ms=number("joinedAt"),
         ended_at_ms=number("endedAt"),
         losses_ms=tuple(int(text) for text in fields.get("losses", "").split()),
+        is_remembered=fields.get("remember") == "1",
         error=fields.get("error"),
         reason=fields.get("reason"),
     )

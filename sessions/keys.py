@@ -98,6 +98,11 @@ class Keys:
         """List of the last log lines of a session. TTL: that of the session."""
         return self._key(f"agent:{checked_session_id(session_id)}:logs")
 
+    def record(self, session_id: SessionId) -> str:
+        """Hash: what the last agents of a session have written down of it, by epoch. TTL: that of
+        the session."""
+        return self._key(f"record:{checked_session_id(session_id)}")
+
     def conversation(self, session_id: SessionId) -> str:
         """List of the last turns of a session. TTL: that of the session, or deleted at its end."""
         return self._key(f"conversation:{checked_session_id(session_id)}")

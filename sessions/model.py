@@ -38,6 +38,8 @@ class Session:
     ended_at_ms: int | None = None
     #: When its agents were lost, within the redispatch window.
     losses_ms: tuple[int, ...] = ()
+    #: Whether its user wants the conversation to be remembered.
+    is_remembered: bool = False
     #: Why it failed, in words for the user.
     error: str | None = None
     #: Why it ended, where nobody asked for that: replaced, forgotten.

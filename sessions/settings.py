@@ -24,6 +24,8 @@ EVENTS_KEPT = 64
 _STREAM_KEPT = 4000
 _LOG_LINES_KEPT = 200
 _TURNS_KEPT = 200
+#: The parts of how many agents a session's record has.
+_PARTS_KEPT = 8
 #: How much the newest session counts in the mean time that a slot is held.
 _LENGTH_WEIGHT = 0.1
 #: A slot that came free admits one; after an outage there may be more, and the next call goes on.
@@ -219,6 +221,7 @@ class StoreSettings(BaseSettings):
             "streamKept": _STREAM_KEPT,
             "logLinesKept": _LOG_LINES_KEPT,
             "turnsKept": _TURNS_KEPT,
+            "partsKept": _PARTS_KEPT,
             "lengthWeight": _LENGTH_WEIGHT,
             "admitBatch": _ADMITTED_AT_ONCE,
             "lookedAt": _LOOKED_AT_ONCE,

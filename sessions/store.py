@@ -31,6 +31,7 @@ from sessions.model import (
     Vitals,
 )
 from sessions.queue import Queue
+from sessions.records import Records
 from sessions.scripts import translated_errors
 from sessions.settings import StoreSettings, milliseconds
 from sessions.text import clean
@@ -59,6 +60,7 @@ class SessionStore:
         self.fleet = Fleet(self._engine)
         self.journal = Journal(self._engine)
         self.conversations = Conversations(self._engine)
+        self.records = Records(self._engine)
         self.views = Views(self._engine, self.fleet)
 
     @property

@@ -12,7 +12,7 @@ for _, id in ipairs(ids) do
   if s.status == "queued" or HOLDING[s.status] then release(s, "ended", "forgotten") end
   local idempotency = redis.call("HGET", s.key, "idempotency")
   if idempotency then redis.call("DEL", key("idem:" .. idempotency)) end
-  redis.call("DEL", key("conversation:" .. id), key("agent:" .. id .. ":logs"))
+  redis.call("DEL", key("conversation:" .. id), key("agent:" .. id .. ":logs"), key("record:" .. id))
   if s.status == "ending" then
     for revision = math.max(1, s.revision - limits.eventsKept + 1), s.revision do
       redis.call("HDEL", s.key, "e:" .. revision)

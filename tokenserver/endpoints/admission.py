@@ -53,6 +53,7 @@ class Seat:
     identity: str
     epoch: int
     secret: str = field(repr=False)
+    is_remembered: bool = False
     prewarmed: bool | None = None
     #: Whether nobody is known to have opened the room and sent its agent.
     is_new: bool = True
@@ -72,6 +73,7 @@ class Seat:
             identity=newcomer.identity,
             epoch=admission.epoch,
             secret=secret,
+            is_remembered=newcomer.is_remembered,
         )
 
     @classmethod
@@ -84,6 +86,7 @@ class Seat:
             identity=session.identity,
             epoch=session.epoch,
             secret=secret,
+            is_remembered=session.is_remembered,
             prewarmed=session.prewarmed,
             is_new=session.claimed_at_ms is None,
         )

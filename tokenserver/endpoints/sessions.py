@@ -124,7 +124,11 @@ async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
     Only who began the session may fail it: by now an agent may be in it that was sent before.
     """
     assignment = Assignment(
-        session_id=seat.id, user_id=seat.user_id, identity=seat.identity, epoch=seat.epoch
+        session_id=seat.id,
+        user_id=seat.user_id,
+        identity=seat.identity,
+        epoch=seat.epoch,
+        remember=seat.is_remembered,
     )
     try:
         await state["rooms"].open(seat.room, assignment.to_metadata())

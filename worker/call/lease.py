@@ -55,6 +55,8 @@ class Lease:
         self._id = assignment.session_id
         self._epoch = assignment.epoch
         self._must_admit = assignment.admit_on_start
+        #: Set once the session is this agent's: only then can it write of it.
+        self.claimed = asyncio.Event()
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
 
@@ -98,6 +100,7 @@ class Lease:
     async def _take(self) -> None:
         await self._persistently(self._admit)
         await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
+        self.claimed.set()
 
     async def _admit(self) -> None:
         """Raises StillWaiting when there is only a place in line, kept by the user's presence."""
@@ -109,6 +112,7 @@ class Lease:
             user_id=assignment.user_id,
             identity=assignment.identity,
             secret_hash=assignment.secret_hash,
+            is_remembered=assignment.remember,
             caller=assignment.caller,
         )
         status = (await self._store.admit(newcomer, policy=assignment.policy, may_wait=True)).status

@@ -24,7 +24,8 @@ end
 -- is to be forgotten.
 local function settle(s, to, detail, fields)
   move(s, to, detail, fields)
-  for _, name in ipairs({ s.key, key("conversation:" .. s.id), key("agent:" .. s.id .. ":logs") }) do
+  local words, logs = key("conversation:" .. s.id), key("agent:" .. s.id .. ":logs")
+  for _, name in ipairs({ s.key, words, logs, key("record:" .. s.id) }) do
     redis.call("EXPIRE", name, limits.historyTtlS)
   end
   if s.forgotten then

@@ -15,6 +15,7 @@ from sessions.ids import SessionId, UserId, WorkerId
 from sessions.journal import LogLine
 from sessions.keys import Keys
 from sessions.model import IdempotencyKey, UserPolicy, Vitals
+from sessions.records import Part
 from sessions.settings import StoreSettings
 from sessions.states import LIVE
 from sessions.store import SessionStore
@@ -54,6 +55,7 @@ async def live_fully(store: SessionStore) -> list[SessionId]:
         await store.renew(session.id, 1, Vitals(agent_state="speaking", pss_bytes=1))
         await store.journal.log(session.id, [LogLine(level="info", text="x")])
         await store.conversations.append(session.id, 1, turn_id="1", role="user", text="x")
+        await store.records.write(session.id, Part(epoch=1))
     await store.end(ended.id)
     await store.mark_closed(ended.id)
     await store.lose(live.id, "x", epoch=1, is_certain=True)
@@ -79,7 +81,9 @@ async def test_every_key_expires_or_has_an_owner(
     await pass_time(store, 1_000)
     found = await keys_of(redis, settings)
     kinds = {name.split(":")[0] for name in found}
-    assert kinds >= {"session", "user", "rate", "idem", "memory", "worker", "agent", "webhook"}
+    assert kinds >= {
+        *("session", "user", "rate", "idem", "memory", "worker", "agent", "record", "webhook")
+    }
     prefix = f"{{{settings.redis_prefix}}}:"
     endless = {name for name in found if await redis.ttl(prefix + name) < 0}
     assert endless == OWNED & set(found)
@@ -145,6 +149,8 @@ async def test_odd_ids_reach_no_key(
         store.journal.events(session_id),
         store.journal.logs(session_id),
         store.conversations.of(session_id),
+        store.records.of(session_id),
+        store.records.write(session_id, Part(epoch=1)),
         store.conversations.memory(user),
         store.conversations.forget(user),
         store.views.by_user(user),

@@ -29,6 +29,7 @@ def test_no_text_names_another_key(text: str) -> None:
         lambda: keys.session(SessionId(text)),
         lambda: keys.logs(SessionId(text)),
         lambda: keys.conversation(SessionId(text)),
+        lambda: keys.record(SessionId(text)),
         lambda: keys.user(UserId(text)),
         lambda: keys.memory(UserId(text)),
         lambda: keys.worker(WorkerId(text)),

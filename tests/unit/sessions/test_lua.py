@@ -97,6 +97,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.startups,
         keys.events,
         keys.logs(session),
+        keys.record(session),
         keys.conversation(session),
         keys.user(user),
         keys.memory(user),
