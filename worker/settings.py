@@ -65,6 +65,12 @@ class WorkerSettings(StoreSettings):
         validate_default=True,
         description="What the agent says first.",
     )
+    resume_greeting: str = Field(
+        "Sorry, I'm back.",
+        min_length=1,
+        max_length=1000,
+        description="What an agent says first that takes over from one that was lost.",
+    )
     greeting_cache_dir: Path = Field(
         default_factory=lambda: Path("~/.cache/voicefleet/greetings").expanduser(),
         description="Where the spoken greeting is kept, so that it is synthesised only once.",

@@ -12,17 +12,22 @@ from livekit.agents import JobContext
 
 from sessions.assignment import Assignment
 from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
+from worker.call.chronicle import Chronicle
 from worker.call.conversation import Conversation
 from worker.call.ending import Ending
 from worker.call.lease import Lease, LeaseLost
 from worker.call.outcome import NO_USER, STOPPED, Outcome, Verdict, after_disconnect
 from worker.call.presence import Presence
+from worker.call.record import Moment
+from worker.job.info import job_moments
 from worker.job.prewarm import Warm
 
 logger = logging.getLogger(__name__)
 
 #: How long a user is kept from an agent by a Redis that does not answer.
 _ADMISSION_S = 1.0
+#: How long the first words wait for whether they are the first that the user hears.
+_RECALL_S = 1.0
 #: Joining a room that is gone takes until the library's time-out, with its repetitions.
 _JOIN_S = 10.0
 
@@ -42,6 +47,7 @@ class Call:
         self._lease = lease
         self._user = Presence(ctx.room, assignment.identity)
         self._conversation = Conversation(warm, ctx.room, self.conclude)
+        self._chronicle = Chronicle(warm.store, warm.settings, assignment)
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
@@ -52,6 +58,7 @@ class Call:
 
     async def start(self) -> None:
         """Claim the session, join the room and greet the user, all at the same time."""
+        self._chronicle.begin(job_moments(self._ctx))
         if not await self._is_needed():
             return
         self._user.watch()
@@ -61,7 +68,11 @@ class Call:
         self._joining = asyncio.create_task(self._join())
         self._go(self._hold())
         self._go(self._expect_user())
+        session, published = self._conversation.session, self._conversation.track.published
+        for work in self._chronicle.watch(session, self._lease, published, self._user.joined):
+            self._go(work)
         await self._conversation.start()
+        self._go(self._chronicle.recall.tell(session))
         await self._until(self._joining)
         if self._outcome is None:
             self._go(self._greet())
@@ -80,6 +91,7 @@ class Call:
         await self._stop_tasks()
         if outcome.verdict is Verdict.LEFT:
             await self._ctx.room.disconnect()
+        await self._chronicle.finish(outcome)
         await self._ending.settle(outcome, must_close_room=self._must_close_room)
         await self._conversation.aclose()
         logger.info(
@@ -90,6 +102,7 @@ class Call:
                 "duration_ms": round((time.monotonic() - self._started_at) * 1000),
             },
         )
+        await self._chronicle.aclose(outcome)
 
     async def _is_needed(self) -> bool:
         """Say whether the session has a slot; yes, too, when Redis does not tell soon."""
@@ -105,6 +118,7 @@ class Call:
 
     async def _join(self) -> None:
         await self._ctx.connect()
+        self._chronicle.record.mark(Moment.JOINED)
         self._user.look()
         if self._outcome is None:
             self._go(self._conversation.enter(self._user.identity))
@@ -150,7 +164,10 @@ class Call:
         # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
         await asyncio.shield(self._conversation.track.subscribed)
         self._user.joined.set()
-        await self._conversation.greet()
+        if await self._chronicle.recall.is_back(_RECALL_S):
+            await self._conversation.resume()
+        else:
+            await self._conversation.greet()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))

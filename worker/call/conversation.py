@@ -15,6 +15,7 @@ from worker.job.prewarm import Warm
 from worker.voice.agent import Assistant
 from worker.voice.greeting import load_greeting
 from worker.voice.pipeline import build_session
+from worker.voice.resume import load_resume_line
 
 
 class Conversation:
@@ -62,6 +63,15 @@ class Conversation:
             self.session.say(settings.agent_greeting)
         else:
             self.session.say(settings.agent_greeting, audio=clip.frames())
+
+    async def resume(self) -> None:
+        """Say that an agent is there again, to a user who was talking with another one."""
+        settings = self._warm.settings
+        clip = await asyncio.to_thread(load_resume_line, settings)
+        if clip is None:
+            self.session.say(settings.resume_greeting)
+        else:
+            self.session.say(settings.resume_greeting, audio=clip.frames())
 
     async def aclose(self) -> None:
         """Let go of the track; the framework has closed the session before."""

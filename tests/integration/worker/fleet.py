@@ -198,6 +198,13 @@ class Fleet:
         request = api.CreateRoomRequest(name=call.room, empty_timeout=60, agents=[dispatch])
         await self.livekit.room.create_room(request)
 
+    async def send_agent_again(self, call: Call, metadata: str) -> None:
+        """Send another agent into a room that is there."""
+        request = api.CreateAgentDispatchRequest(
+            agent_name=self.agent_name, room=call.room, metadata=metadata
+        )
+        await self.livekit.agent_dispatch.create_dispatch(request)
+
     def new_call(self) -> Call:
         session_id, identity = new_session_id(), new_identity()
         room = room_name(session_id)

@@ -1,0 +1,183 @@
+"""How one session goes, written to the store: when what happened, how long answers took, what was
+used, what did not work.
+
+Written when the agent can be heard, again when more has happened, and at the end: of an agent that
+is killed, all but the last moments is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping
+from enum import StrEnum
+
+from livekit.agents import (
+    AgentSession,
+    AgentStateChangedEvent,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    UserInputTranscribedEvent,
+)
+
+from sessions.assignment import Assignment
+from sessions.errors import SessionError, StoreUnavailable, WrongSchema
+from sessions.records import MAX_PART_BYTES, Failure, Part, TurnTimes
+from sessions.store import SessionStore
+from worker.call.figures import failure, turn_times, usage
+from worker.call.outcome import Outcome
+from worker.tools.call import Wishes
+
+logger = logging.getLogger(__name__)
+
+#: So many turns and kinds of failures are kept; what came before is counted.
+_MOST_TURNS = 60
+_MOST_FAILURES = 20
+_MOST_REASON_CHARS = 100
+#: Stands for all kinds of failures beyond those.
+_REST = "other"
+#: No more often than this while it goes on.
+_PACE_S = 2.0
+_RETRY_S = 0.5
+
+
+class Moment(StrEnum):
+    """What happens once in the life of an agent, in this order if all goes well."""
+
+    RECEIVED = "received"  # LiveKit asked the worker
+    ACCEPTED = "accepted"
+    ASSIGNED = "assigned"  # the room's token came
+    LAUNCHED = "launched"  # a process was given the job
+    ENTERED = "entered"  # our code runs
+    CLAIMED = "claimed"
+    JOINED = "joined"  # the agent is in the room
+    PUBLISHED = "published"  # its track can be heard
+    USER_JOINED = "user_joined"
+    GREETED = "greeted"  # it began to speak for the first time
+    USER_SPOKE = "user_spoke"  # the first word of the user
+
+
+class Record:
+    """What is put on record of one session by its agent."""
+
+    def __init__(self, store: SessionStore, assignment: Assignment) -> None:
+        self._store = store
+        self._assignment = assignment
+        self._moments: dict[str, int] = {}
+        self._turns: deque[TurnTimes] = deque(maxlen=_MOST_TURNS)
+        self._turns_count = 0
+        self._failures: dict[tuple[str, str, str, bool], Failure] = {}
+        self._session: AgentSession[Wishes] | None = None
+        self._news = asyncio.Event()
+        #: What the store has; and whether it takes no more from us.
+        self._written: Part | None = None
+        self._is_refused = False
+
+    def mark(self, moment: Moment, at_s: float | None = None) -> None:
+        """Note when something happened, in s since 1970, if not now. The first time counts."""
+        at_ms = round((time.time() if at_s is None else at_s) * 1000)
+        if self._moments.setdefault(moment, at_ms) == at_ms:
+            self._news.set()
+
+    async def expect(self, events: Mapping[Moment, asyncio.Event]) -> None:
+        """Note when each of these is set."""
+
+        async def note(moment: Moment, event: asyncio.Event) -> None:
+            await event.wait()
+            self.mark(moment)
+
+        async with asyncio.TaskGroup() as tasks:
+            for moment, event in events.items():
+                tasks.create_task(note(moment, event))
+
+    def watch(self, session: AgentSession[Wishes]) -> None:
+        """Note what happens in a conversation from now on."""
+        self._session = session
+        session.on("agent_state_changed", self._on_state)
+        session.on("user_input_transcribed", self._on_heard)
+        session.on("conversation_item_added", self._on_item)
+        session.on("error", self._on_error)
+
+    def part(self, outcome: Outcome | None = None) -> Part:
+        """Return what is on record so far, small enough for the store."""
+        turns = tuple(self._turns)
+        while True:
+            part = Part(
+                epoch=self._assignment.epoch,
+                moments_ms=dict(self._moments),
+                turns=turns,
+                turns_left_out=self._turns_count - len(turns),
+                usage=() if self._session is None else usage(self._session.usage.model_usage),
+                failures=tuple(self._failures.values()),
+                outcome=None if outcome is None else outcome.verdict,
+                reason=None if outcome is None else outcome.reason[:_MOST_REASON_CHARS],
+            )
+            if not turns or len(part.to_text().encode()) <= MAX_PART_BYTES:
+                return part
+            turns = turns[len(turns) // 4 + 1 :]
+
+    async def keep(self, is_heard: asyncio.Event) -> None:
+        """Write it down once the agent can be heard, and then whenever there is more."""
+        await is_heard.wait()
+        while not self._is_refused:
+            self._news.clear()
+            await self._write(self.part())
+            await asyncio.sleep(_PACE_S)
+            await self._news.wait()
+
+    async def finish(self, outcome: Outcome, deadline_s: float) -> None:
+        """Write down how it ended, if that can be done in time. May be called again."""
+        part = self.part(outcome)
+        try:
+            async with asyncio.timeout(deadline_s):
+                while not self._is_refused and self._written != part:
+                    if not await self._write(part):
+                        await asyncio.sleep(_RETRY_S)
+        except TimeoutError:
+            logger.warning("record not written")
+
+    async def _write(self, part: Part) -> bool:
+        """Write it; False when Redis does not take it now."""
+        try:
+            await self._store.records.write(self._assignment.session_id, part)
+        except (StoreUnavailable, WrongSchema):
+            self._news.set()
+            return False
+        except SessionError as error:
+            # Another agent has the session, or its user was forgotten.
+            logger.info("record not taken", extra={"code": error.code})
+            self._is_refused = True
+            return False
+        self._written = part
+        return True
+
+    def _on_state(self, event: AgentStateChangedEvent) -> None:
+        if event.new_state == "speaking":
+            self.mark(Moment.GREETED)
+
+    def _on_heard(self, event: UserInputTranscribedEvent) -> None:
+        if event.transcript.strip():
+            self.mark(Moment.USER_SPOKE)
+
+    def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        times = turn_times(event.item)
+        if times is None:
+            return
+        if times.role == "user":
+            self.mark(Moment.USER_SPOKE)
+        self._turns.append(times)
+        self._turns_count += 1
+        self._news.set()
+
+    def _on_error(self, event: ErrorEvent) -> None:
+        found = failure(event, round(time.time() * 1000))
+        kind = (found.stage, found.label, found.kind, found.is_recoverable)
+        if kind not in self._failures and len(self._failures) >= _MOST_FAILURES:
+            kind = (_REST, "", _REST, found.is_recoverable)
+            found = found.model_copy(update={"stage": _REST, "label": "", "kind": _REST})
+        before = self._failures.get(kind)
+        count = 1 if before is None else before.count + 1
+        self._failures[kind] = found.model_copy(update={"count": count})
+        self._news.set()
