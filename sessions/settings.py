@@ -42,6 +42,20 @@ _TICK_MS = 1_000
 _GAP_PER_LEASE = 1 / 3
 #: Redis that comes and goes keeps leases from being judged for so many leases at most.
 _MOST_LEASES_OF_MERCY = 10
+#: Limits that nobody sets.
+_FIXED: Mapping[str, str | float | bool] = {
+    "startupsKept": STARTUPS_KEPT,
+    "eventsKept": EVENTS_KEPT,
+    "streamKept": _STREAM_KEPT,
+    "logLinesKept": _LOG_LINES_KEPT,
+    "turnsKept": _TURNS_KEPT,
+    "partsKept": _PARTS_KEPT,
+    "lengthWeight": _LENGTH_WEIGHT,
+    "admitBatch": _ADMITTED_AT_ONCE,
+    "lookedAt": _LOOKED_AT_ONCE,
+    "pulseMs": _PULSE_MS,
+    "tickMs": _TICK_MS,
+}
 
 
 class Transcripts(StrEnum):
@@ -216,17 +230,7 @@ class StoreSettings(BaseSettings):
             "memoryTurns": self.memory_turns,
             "memoryBytes": self.memory_bytes,
             "memoryTtlS": self.memory_ttl_s,
-            "startupsKept": STARTUPS_KEPT,
-            "eventsKept": EVENTS_KEPT,
-            "streamKept": _STREAM_KEPT,
-            "logLinesKept": _LOG_LINES_KEPT,
-            "turnsKept": _TURNS_KEPT,
-            "partsKept": _PARTS_KEPT,
-            "lengthWeight": _LENGTH_WEIGHT,
-            "admitBatch": _ADMITTED_AT_ONCE,
-            "lookedAt": _LOOKED_AT_ONCE,
-            "pulseMs": _PULSE_MS,
-            "tickMs": _TICK_MS,
+            **_FIXED,
         }
 
 

@@ -13,6 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -66,6 +67,7 @@ class SessionLog(logging.Handler):
         self._secrets = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
         self._lines: deque[_Line] = deque(maxlen=_MOST_WAITING)
         self._is_refused = False
+        self._is_over = asyncio.Event()
         self._writing: asyncio.Task[None] | None = None
 
     def bind(self) -> None:
@@ -80,15 +82,11 @@ class SessionLog(logging.Handler):
     async def finish(self, deadline_s: float) -> None:
         """Write what is left, if that can be done in time, and collect no more."""
         logging.getLogger().removeHandler(self)
+        self._is_over.set()
         if self._writing is not None:
+            await asyncio.wait({self._writing}, timeout=deadline_s)
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        # In a task of its own: what is logged meanwhile is not to be written.
-        last = asyncio.create_task(self._flush())
-        _, late = await asyncio.wait({last}, timeout=deadline_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(last, return_exceptions=True)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line, if it is one of this session's."""
@@ -124,13 +122,13 @@ class SessionLog(logging.Handler):
     async def _write(self) -> None:
         _is_writing.set(True)
         while not self._is_refused:
-            await asyncio.sleep(_PACE_S)
-            await self._put()
-
-    async def _flush(self) -> None:
-        _is_writing.set(True)
-        while self._lines and not self._is_refused:
-            if not await self._put():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PACE_S):
+                    await self._is_over.wait()
+            is_written = await self._put()
+            if self._is_over.is_set():
+                if is_written:
+                    return
                 await asyncio.sleep(_RETRY_S)
 
     async def _put(self) -> bool:

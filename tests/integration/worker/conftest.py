@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,7 @@ from devstack.settings import REPO
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
+from tests.integration.worker.scribes import Desk, opened
 from tests.support.provider import Provider
 from tests.support.provider import provider as serving_provider
 from tests.support.servers import LiveKitServer, RedisServer, neutral_environment, running
@@ -136,6 +138,26 @@ async def own_worker(fleet: Fleet) -> WorkerProcess:
 def greetings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The greeting is made once for all tests, as it is for all starts of a worker."""
     return tmp_path_factory.mktemp("greetings")
+
+
+@pytest.fixture
+def connections_given_up() -> Iterator[None]:
+    """Let the garbage collector find them here, not in whichever test comes next.
+
+    asyncio leaves the transport of an attempt that was given up to it (seen with CPython 3.11).
+    """
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+async def desk(
+    settings: StoreSettings, store: SessionStore, connections_given_up: None
+) -> AsyncIterator[Desk]:
+    """A session for its scribes, and a Redis that can be away."""
+    del connections_given_up
+    async with opened(settings, store) as desk:
+        yield desk
 
 
 @pytest.fixture

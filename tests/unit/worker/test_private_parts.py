@@ -9,22 +9,26 @@ import asyncio
 import inspect
 import multiprocessing
 from dataclasses import fields
+from types import SimpleNamespace
 
 import livekit.agents
 from livekit import rtc
 from livekit.agents import AgentServer
 from livekit.agents.ipc.job_executor import JobExecutor
 from livekit.agents.ipc.proc_pool import ProcPool
-from livekit.agents.job import JobContext, RunningJobInfo
+from livekit.agents.job import JobAcceptArguments, JobContext, RunningJobInfo
 from livekit.agents.voice.room_io import RoomIO
 from livekit.agents.voice.room_io._output import (
     _ParticipantAudioOutput,
     _ParticipantTranscriptionOutput,
 )
+from livekit.protocol import agent
 
+from worker.call.record import Moment
 from worker.call.track import EarlyTrack
 from worker.host.pool import Pool
 from worker.job.entrypoint import run
+from worker.job.info import job_moments
 
 PROBED_VERSION = "1.8.9"
 
@@ -87,8 +91,25 @@ async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
 
 
 def test_a_job_knows_when_it_was_asked_for() -> None:
-    assert "received_at" in {field.name for field in fields(RunningJobInfo)}
+    known = {field.name: field.default for field in fields(RunningJobInfo)}
+    moments = ("received_at", "accepted_at", "assigned_at", "launched_at")
+    # 0 stands for unknown.
+    assert {known.get(name) for name in moments} == {0.0}
     assert "self._info = info" in inspect.getsource(JobContext.__init__)
+    info = RunningJobInfo(
+        accept_arguments=JobAcceptArguments(name="", identity="", metadata=""),
+        job=agent.Job(),
+        url="",
+        token="",
+        worker_id="",
+        fake_job=True,
+        received_at=1.5,
+        launched_at=2.5,
+    )
+    assert job_moments(SimpleNamespace(_info=info)) == {  # type: ignore[arg-type]
+        Moment.RECEIVED: 1.5,
+        Moment.LAUNCHED: 2.5,
+    }
 
 
 async def test_the_audio_output_can_be_started_by_us() -> None:
