@@ -40,6 +40,7 @@ OPERATIONS = (
     Operation(
         "GET", "/api/session/{session_id}/transcript", records.get_transcript, OWNER, Rule.READS
     ),
+    Operation("GET", "/api/session/{session_id}/record", records.get_record, OWNER, Rule.READS),
     Operation(
         "POST", "/api/session/{session_id}/stop", sessions.stop_any_session, ADMIN, Rule.READS
     ),

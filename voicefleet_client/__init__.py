@@ -11,11 +11,13 @@ from voicefleet_client.admin import Admin
 from voicefleet_client.client import Voicefleet
 from voicefleet_client.errors import ApiError, SessionOver, Unreachable, VoicefleetError
 from voicefleet_client.models import LogLine, QueuePlace, SessionView, Token, Turn
+from voicefleet_client.record import AgentRecord, TurnTimes
 from voicefleet_client.session import SessionHandle
 from voicefleet_client.transport import TokenSource
 
 __all__ = [
     "Admin",
+    "AgentRecord",
     "ApiError",
     "LogLine",
     "QueuePlace",
@@ -25,6 +27,7 @@ __all__ = [
     "Token",
     "TokenSource",
     "Turn",
+    "TurnTimes",
     "Unreachable",
     "Voicefleet",
     "VoicefleetError",

@@ -29,6 +29,7 @@ from voicefleet_client.models import (
     token_from_json,
 )
 from voicefleet_client.pauses import Patience, Pauses
+from voicefleet_client.record import AgentRecord
 from voicefleet_client.transport import Transport
 
 #: The server says something every 15 s.
@@ -170,6 +171,12 @@ class SessionHandle:
         answer = await self._call("GET", f"{self._path}/transcript")
         with understanding():
             return [Turn.from_json(turn) for turn in answer["turns"]]
+
+    async def record(self) -> list[AgentRecord]:
+        """Return how the session went, for each of its agents, in the order they were sent."""
+        answer = await self._call("GET", f"{self._path}/record")
+        with understanding():
+            return [AgentRecord.from_json(agent) for agent in answer["agents"]]
 
     @property
     def _path(self) -> str:

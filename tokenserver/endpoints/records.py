@@ -1,4 +1,4 @@
-"""What is on record of a session: its log, and what was said."""
+"""What is on record of a session: how it went, its log, and what was said."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from tokenserver.contract.answers import LogLine, Logs, Transcript, TurnView
+from tokenserver.contract.records import Record, record_of
 from tokenserver.contract.requests import LogsQuery
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
@@ -28,3 +29,13 @@ async def get_transcript(call: Call) -> Response:
     turns = await call.state["store"].conversations.of(call.session.id)
     said = [TurnView(role=turn.role, text=turn.text, at=turn.at_ms) for turn in turns]
     return answer(Transcript(session_id=call.session.id, turns=said))
+
+
+@handles("Read how a session went", answers={HTTPStatus.OK: Record})
+async def get_record(call: Call) -> Response:
+    """Return the timeline, the times of each turn, usage and errors, agent by agent.
+
+    It is written while the session goes on, a few seconds late, and holds no words.
+    """
+    parts = await call.state["store"].records.of(call.session.id)
+    return answer(record_of(call.session, parts))

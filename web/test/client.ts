@@ -27,6 +27,7 @@ const seen = await last.view({ waitSeconds: 0 });
 const fresh = await last.freshToken();
 const logs = await last.logs();
 const turns = await last.transcript();
+const record = await last.record();
 for (const session of sessions) await session.stop();
 await followed;
 
@@ -40,6 +41,7 @@ process.stdout.write(
     revision: seen.revision,
     logs,
     turns,
+    record,
     refused: refused instanceof ApiError ? { status: refused.status, code: refused.code } : String(refused),
     nobody: nobody instanceof Unreachable,
   }),

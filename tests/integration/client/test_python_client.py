@@ -14,6 +14,8 @@ from sessions.fleet import Registration
 from sessions.ids import SessionId, WorkerId
 from sessions.journal import LogLine
 from sessions.model import AgentProcess
+from sessions.records import Failure, Part, Usage
+from sessions.records import TurnTimes as RecordedTurn
 from tests.support.plain import NO_TLS
 from tests.support.replicas import (
     ADMIN_KEY,
@@ -200,6 +202,24 @@ async def test_what_is_on_record(
     await store.claim(session_id, 1, agent)
     await store.conversations.append(session_id, 1, turn_id="t", role="user", text="Hello!")
     assert [turn.text for turn in await session.transcript()] == ["Hello!"]
+    assert await session.record() == []
+    written = Part(
+        epoch=1,
+        moments_ms={"claimed": 1_700_000_000_000, "user_joined": 1_700_000_000_500},
+        turns=(RecordedTurn(role="assistant", at_ms=1, first_token_ms=210),),
+        usage=(Usage(stage="llm", provider="p", model="m", input_tokens=12),),
+        failures=(Failure(stage="tts", kind="APIError", is_recoverable=True, last_at_ms=2),),
+        outcome="ended",
+        reason="user_left",
+    )
+    await store.records.write(session_id, written)
+    (one,) = await session.record()
+    assert (one.epoch, one.outcome, one.reason) == (1, "ended", "user_left")
+    assert one.timeline_ms["userJoined"] - one.timeline_ms["claimed"] == 500
+    assert "greeted" not in one.timeline_ms
+    assert [(turn.role, turn.first_token_ms) for turn in one.turns] == [("assistant", 210)]
+    assert one.usage[0]["inputTokens"] == 12
+    assert one.errors[0]["kind"] == "APIError"
 
 
 async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
@@ -248,7 +268,8 @@ async def test_without_the_key_nobody_is_an_operator(
 async def test_of_another_there_is_nothing_to_see(fleet: Voicefleet) -> None:
     mine, yours = await fleet.start(), await fleet.start()
     thief = fleet.session(yours.id, mine.secret)
-    for ask in (thief.view, thief.stop, thief.fresh_token, thief.logs, thief.transcript):
+    reads = (thief.logs, thief.transcript, thief.record)
+    for ask in (thief.view, thief.stop, thief.fresh_token, *reads):
         with pytest.raises(ApiError) as refused:
             await ask()
         assert (refused.value.status, refused.value.code) == (404, "session_not_found")
@@ -291,6 +312,7 @@ async def test_somebody_else_answers(cleanup: AsyncExitStack, status: int, body:
         session.fresh_token,
         session.logs,
         session.transcript,
+        session.record,
         lambda: anext(session.follow(patience_s=0)),
         lambda: anext(admin.sessions()),
         lambda: admin.resize_pool(1),

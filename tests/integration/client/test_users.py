@@ -69,7 +69,7 @@ async def test_the_first_tab_goes_on_after_another_one_resumed(users: Users) -> 
         await nobody.view()
     assert refused.value.code == "session_not_found"
 
-    for ask in (first.view, first.fresh_token, first.logs, first.transcript):
+    for ask in (first.view, first.fresh_token, first.logs, first.transcript, first.record):
         await ask()
         # The same with a handle that has not learnt it yet.
         await getattr(ada.session(first.id, first.secret), ask.__name__)()

@@ -27,6 +27,6 @@ def test_a_session_goes_through_the_queue_to_its_end(seen: dict[str, Any]) -> No
     assert "starting" in seen["statuses"]
     assert seen["statuses"][-1] == "ended"
     assert seen["joins"] is True
-    assert (seen["logs"], seen["turns"]) == ([], [])
+    assert (seen["logs"], seen["turns"], seen["record"]) == ([], [], [])
     assert seen["refused"] == {"status": 404, "code": "session_not_found"}
     assert seen["nobody"] is True

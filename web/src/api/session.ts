@@ -5,6 +5,7 @@ import { viewsOf } from "./events.ts";
 import { Deadline, Patience, Pauses, sleep } from "./pauses.ts";
 import type { Call, Transport } from "./transport.ts";
 import {
+  type AgentRecord,
   isOver,
   type LogLine,
   type QueuePlace,
@@ -161,6 +162,12 @@ export class Session {
   async transcript({ signal }: Cancellable = {}): Promise<Turn[]> {
     const path = `${this.path}/transcript`;
     return (await this.call<{ turns: Turn[] }>({ method: "GET", path, signal }, ["turns"])).turns;
+  }
+
+  /** Returns how the session went, for each of its agents, in the order they were sent. */
+  async record({ signal }: Cancellable = {}): Promise<AgentRecord[]> {
+    const path = `${this.path}/record`;
+    return (await this.call<{ agents: AgentRecord[] }>({ method: "GET", path, signal }, ["agents"])).agents;
   }
 
   private get path(): string {

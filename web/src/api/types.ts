@@ -71,6 +71,67 @@ export interface Turn {
   at: number;
 }
 
+/** How long the stages of one turn took, in ms; null where there was no such stage. */
+export interface TurnTimes {
+  role: "user" | "assistant";
+  at: number;
+  interrupted: boolean;
+  transcriptionMs: number | null;
+  endOfTurnMs: number | null;
+  firstTokenMs: number | null;
+  firstSoundMs: number | null;
+  /** From the end of what the user said to the beginning of the answer. */
+  answerMs: number | null;
+}
+
+export interface Usage {
+  stage: string;
+  provider: string;
+  model: string;
+  inputTokens: number;
+  outputTokens: number;
+  characters: number;
+  audioMs: number;
+  requests: number;
+}
+
+export interface Failure {
+  stage: string;
+  label: string;
+  kind: string;
+  recoverable: boolean;
+  count: number;
+  lastAt: number;
+}
+
+export type Moment =
+  | "dispatched"
+  | "received"
+  | "accepted"
+  | "assigned"
+  | "launched"
+  | "entered"
+  | "claimed"
+  | "joined"
+  | "published"
+  | "userJoined"
+  | "greeted"
+  | "userSpoke";
+
+/** What one agent has written down; times in ms since 1970, by the clock of its machine. */
+export interface AgentRecord {
+  /** Counts the agents that were sent, from 1. */
+  epoch: number;
+  timeline: Record<Moment, number | null>;
+  turns: TurnTimes[];
+  turnsLeftOut: number;
+  usage: Usage[];
+  errors: Failure[];
+  /** Null for an agent that is there, or was killed. */
+  outcome: string | null;
+  reason: string | null;
+}
+
 export interface Health {
   /** Whether all is well. */
   success: boolean;

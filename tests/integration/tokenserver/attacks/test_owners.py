@@ -27,6 +27,7 @@ CALLS = [
     ("GET", "/api/session/{id}/events"),
     ("GET", "/api/session/{id}/logs"),
     ("GET", "/api/session/{id}/transcript"),
+    ("GET", "/api/session/{id}/record"),
     ("POST", "/api/session/stop"),
     ("POST", "/api/token"),
 ]
@@ -86,7 +87,7 @@ async def test_a_secret_in_the_address_is_refused(
     session = await start(http, clean_slots)
     path, query = f"/api/session/{session['sessionId']}", {name: session["sessionSecret"]}
     assert (await http.get(path, params=query)).status_code == 400
-    for more in ("events", "logs", "transcript"):
+    for more in ("events", "logs", "transcript", "record"):
         answer = await http.get(f"{path}/{more}", params=query)
         assert answer.status_code in {400, 401}
 

@@ -156,7 +156,7 @@ async def test_a_hundred_sessions_leave_nothing_private_behind(
         named, rejoin = {"participant_name": words}, {"sessionId": session_id}
         token = (await strict_http.post("/api/token", json=named, headers=headers)).json()
         again = (await strict_http.post("/api/token", json=rejoin, headers=owner)).json()
-        for call in ("", "?since=0&wait=1", "/logs", "/transcript"):
+        for call in ("", "?since=0&wait=1", "/logs", "/transcript", "/record"):
             answer = await strict_http.get(path + call, headers=owner)
             assert answer.status_code == 200, answer.text
             assert (words in answer.text) == (call in {"/logs", "/transcript"})
