@@ -47,7 +47,7 @@ class Call:
         self._lease = lease
         self._user = Presence(ctx.room, assignment.identity)
         self._conversation = Conversation(warm, ctx.room, self.conclude)
-        self._chronicle = Chronicle(warm.store, warm.settings, assignment)
+        self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed)
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
@@ -69,7 +69,7 @@ class Call:
         self._go(self._hold())
         self._go(self._expect_user())
         session, published = self._conversation.session, self._conversation.track.published
-        for work in self._chronicle.watch(session, self._lease, published, self._user.joined):
+        for work in self._chronicle.watch(session, published, self._user.joined):
             self._go(work)
         await self._conversation.start()
         self._go(self._chronicle.recall.tell(session))

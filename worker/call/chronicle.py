@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from sessions.assignment import Assignment
 from sessions.store import SessionStore
-from worker.call.lease import Lease
 from worker.call.logs import SessionLog
 from worker.call.outcome import Outcome
 from worker.call.recall import Recall
@@ -29,11 +28,16 @@ class Chronicle:
     """Writes what happens, and knows what happened before. Nothing waits for it but the end."""
 
     def __init__(
-        self, store: SessionStore, settings: WorkerSettings, assignment: Assignment
+        self,
+        store: SessionStore,
+        settings: WorkerSettings,
+        assignment: Assignment,
+        claimed: asyncio.Event,
     ) -> None:
-        self.record = Record(store, assignment)
+        self._claimed = claimed
+        self.record = Record(store, assignment, claimed)
         self.recall = Recall(store, assignment)
-        self._turns = Turns(store, assignment)
+        self._turns = Turns(store, assignment, claimed)
         self._log = SessionLog(store, assignment, secrets_of(settings))
 
     def begin(self, came: Mapping[Moment, float]) -> None:
@@ -48,7 +52,6 @@ class Chronicle:
     def watch(
         self,
         session: AgentSession[Wishes],
-        lease: Lease,
         published: asyncio.Event,
         joined: asyncio.Event,
     ) -> list[Coroutine[object, object, None]]:
@@ -56,7 +59,7 @@ class Chronicle:
         self._turns.watch(session)
         self.record.watch(session)
         moments = {
-            Moment.CLAIMED: lease.claimed,
+            Moment.CLAIMED: self._claimed,
             Moment.PUBLISHED: published,
             Moment.USER_JOINED: joined,
         }

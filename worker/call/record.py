@@ -62,9 +62,11 @@ class Moment(StrEnum):
 class Record:
     """What is put on record of one session by its agent."""
 
-    def __init__(self, store: SessionStore, assignment: Assignment) -> None:
+    def __init__(self, store: SessionStore, assignment: Assignment, claimed: asyncio.Event) -> None:
         self._store = store
         self._assignment = assignment
+        #: Until then, the session may be that of another job under the same epoch.
+        self._claimed = claimed
         self._moments: dict[str, int] = {}
         self._turns: deque[TurnTimes] = deque(maxlen=_MOST_TURNS)
         self._turns_count = 0
@@ -120,6 +122,7 @@ class Record:
 
     async def keep(self, is_heard: asyncio.Event) -> None:
         """Write it down once the agent can be heard, and then whenever there is more."""
+        await self._claimed.wait()
         await is_heard.wait()
         while not self._is_refused:
             self._news.clear()
@@ -129,6 +132,8 @@ class Record:
 
     async def finish(self, outcome: Outcome, deadline_s: float) -> None:
         """Write down how it ended, if that can be done in time. May be called again."""
+        if not self._claimed.is_set():
+            return
         part = self.part(outcome)
         try:
             async with asyncio.timeout(deadline_s):

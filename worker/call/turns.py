@@ -51,9 +51,11 @@ class Spoken:
 class Turns:
     """Takes down what is said, and one task that writes it. Belongs to one session."""
 
-    def __init__(self, store: SessionStore, assignment: Assignment) -> None:
+    def __init__(self, store: SessionStore, assignment: Assignment, claimed: asyncio.Event) -> None:
         self._store = store
         self._assignment = assignment
+        #: Until then, the session may be that of another job under the same epoch.
+        self._claimed = claimed
         self._waiting: deque[Spoken] = deque(maxlen=_MOST_WAITING)
         self._news = asyncio.Event()
         self._is_over = False
@@ -72,10 +74,12 @@ class Turns:
             return
         self._is_over = True
         self._news.set()
-        _, late = await asyncio.wait({self._writing}, timeout=deadline_s)
+        patience_s = deadline_s if self._claimed.is_set() else 0
+        _, late = await asyncio.wait({self._writing}, timeout=patience_s)
         if late:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
+        if self._waiting:
             logger.warning("turns not written", extra={"waiting_count": len(self._waiting)})
 
     def _on_item(self, event: ConversationItemAddedEvent) -> None:
@@ -85,6 +89,7 @@ class Turns:
             self._news.set()
 
     async def _write(self) -> None:
+        await self._claimed.wait()
         while True:
             await self._news.wait()
             self._news.clear()

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
+from sessions.assignment import Assignment
 from sessions.batch import Client
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
@@ -76,6 +77,11 @@ class Media:
         sent = await self.livekit.agent_dispatch.list_dispatch(room)
         notes = [one.metadata for one in sent if one.agent_name == self.agent_name]
         return sorted(int(json.loads(note)["epoch"]) for note in notes)
+
+    async def assignments(self, room: str) -> list[Assignment | None]:
+        """Return what the agents were told that were sent for."""
+        sent = await self.livekit.agent_dispatch.list_dispatch(room)
+        return [Assignment.from_metadata(one.metadata) for one in sent]
 
     async def has(self, room: str) -> bool:
         return await self._look(room) is not None

@@ -335,3 +335,16 @@ async def test_a_session_that_ended_meanwhile_gets_nobody(
 
 async def _has_sent(media: Media, session: Newcomer, epochs: list[int]) -> bool:
     return await media.epochs_sent(session.room) == epochs
+
+
+async def test_another_agent_knows_what_the_first_one_knew(
+    store: SessionStore, rooms: Rooms, media: Media
+) -> None:
+    """The wish to be remembered is told to whoever is sent in place of a lost agent."""
+    one = newcomer(is_remembered=True)
+    await store.admit(one)
+    await store.lose(one.id, "died", epoch=1, is_certain=True)
+    assert await Dispatcher(store, rooms).dispatch_due_once() == 1
+    (told,) = await media.assignments(one.room)
+    assert told is not None
+    assert (told.epoch, told.user_id, told.remember) == (2, one.user_id, True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from livekit.agents import AgentSession, ConversationItemAddedEvent
@@ -32,6 +33,7 @@ class Desk:
     agent: SessionStore
     proxy: FaultProxy
     store: SessionStore
+    claimed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def admit(self) -> None:
         one = self.assignment
@@ -39,6 +41,7 @@ class Desk:
 
     async def claim(self) -> None:
         await self.store.claim(self.assignment.session_id, 1, AGENT)
+        self.claimed.set()
 
     async def said(self) -> list[tuple[str, str]]:
         turns = await self.store.conversations.of(self.assignment.session_id)

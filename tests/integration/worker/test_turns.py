@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from sessions.ids import new_session_id
 from sessions.settings import Transcripts
 from sessions.store import SessionStore
 from tests.integration.worker.scribes import Desk, conversation, say
@@ -25,7 +24,7 @@ async def until_said(desk: Desk, *texts: str) -> None:
 
 
 async def test_turns_are_written_as_they_happen_and_nothing_else(desk: Desk) -> None:
-    session, turns = conversation(), Turns(desk.agent, desk.assignment)
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, desk.claimed)
     turns.watch(session)
     say(session, "system", "Be nice.")
     say(session, "assistant", "Hello!")
@@ -37,7 +36,7 @@ async def test_turns_are_written_as_they_happen_and_nothing_else(desk: Desk) -> 
 
 
 async def test_an_outage_delays_turns_and_keeps_their_order(desk: Desk) -> None:
-    session, turns = conversation(), Turns(desk.agent, desk.assignment)
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, desk.claimed)
     turns.watch(session)
     say(session, "user", "0")
     await until_said(desk, "0")
@@ -53,7 +52,7 @@ async def test_an_outage_delays_turns_and_keeps_their_order(desk: Desk) -> None:
 
 
 async def test_of_too_many_the_oldest_are_given_up(desk: Desk) -> None:
-    session, turns = conversation(), Turns(desk.agent, desk.assignment)
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, desk.claimed)
     turns.watch(session)
     await desk.proxy.switch(Fault.REFUSE)
     for number in range(300):
@@ -64,7 +63,7 @@ async def test_of_too_many_the_oldest_are_given_up(desk: Desk) -> None:
 
 
 async def test_the_last_turns_are_written_at_the_end(desk: Desk) -> None:
-    session, turns = conversation(), Turns(desk.agent, desk.assignment)
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, desk.claimed)
     turns.watch(session)
     for number in range(20):
         say(session, "user", str(number))
@@ -76,7 +75,7 @@ async def test_the_last_turns_are_written_at_the_end(desk: Desk) -> None:
 
 
 async def test_the_end_does_not_wait_for_ever(desk: Desk) -> None:
-    session, turns = conversation(), Turns(desk.agent, desk.assignment)
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, desk.claimed)
     turns.watch(session)
     await desk.proxy.switch(Fault.BLACK_HOLE)
     say(session, "user", "lost")
@@ -85,23 +84,33 @@ async def test_the_end_does_not_wait_for_ever(desk: Desk) -> None:
     assert await desk.said() == []
 
 
+async def test_only_who_has_claimed_the_session_writes(desk: Desk) -> None:
+    """1. Another job has the session under the same epoch. 2. Words are said by this one.
+
+    Result: they wait for a claim that does not come, and the end does not wait for it.
+    """
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, asyncio.Event())
+    turns.watch(session)
+    say(session, "user", "not ours")
+    async with asyncio.timeout(10):
+        await turns.flush(60)
+    assert await desk.said() == []
+
+
 async def test_what_is_said_before_the_claim_is_written_after_it(desk: Desk) -> None:
-    other = desk.assignment.model_copy(update={"session_id": new_session_id()})
-    later = Desk(other, desk.agent, desk.proxy, desk.store)
-    session, turns = conversation(), Turns(desk.agent, other)
+    claimed = asyncio.Event()
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, claimed)
     turns.watch(session)
     say(session, "user", "early")
     await asyncio.sleep(0.3)
-    await later.admit()
-    await asyncio.sleep(0.3)
-    assert await later.said() == []
-    await later.claim()
-    await until_said(later, "early")
+    assert await desk.said() == []
+    claimed.set()
+    await until_said(desk, "early")
     await turns.flush(5)
 
 
 async def test_an_agent_that_was_replaced_writes_no_more(desk: Desk) -> None:
-    session, turns = conversation(), Turns(desk.agent, desk.assignment)
+    session, turns = conversation(), Turns(desk.agent, desk.assignment, desk.claimed)
     turns.watch(session)
     await desk.store.lose(desk.assignment.session_id, "gone", epoch=1, is_certain=True)
     say(session, "user", "from the past")
@@ -114,7 +123,7 @@ async def test_an_agent_that_was_replaced_writes_no_more(desk: Desk) -> None:
 async def test_without_transcripts_nothing_is_taken_down(desk: Desk) -> None:
     settings = desk.store.settings.model_copy(update={"transcripts": Transcripts.OFF})
     store = SessionStore(desk.agent._engine.redis, settings)
-    session, turns = conversation(), Turns(store, desk.assignment)
+    session, turns = conversation(), Turns(store, desk.assignment, desk.claimed)
     turns.watch(session)
     say(session, "user", "private")
     await turns.flush(1)

@@ -33,7 +33,9 @@ WORDS = "my word is xyzzy"
 def recorded() -> tuple[Record, AgentSession[Wishes]]:
     """Return a record of a conversation that hears and says nothing by itself."""
     store = SessionStore(Redis(), StoreSettings(_env_file=None))
-    record = Record(store, Assignment(session_id=new_session_id(), identity="x", epoch=2))
+    record = Record(
+        store, Assignment(session_id=new_session_id(), identity="x", epoch=2), asyncio.Event()
+    )
     session: AgentSession[Wishes] = AgentSession(userdata=Wishes(), vad=None)
     record.watch(session)
     return record, session

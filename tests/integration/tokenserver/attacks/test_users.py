@@ -12,8 +12,11 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from livekit import api
 
 from sessions.batch import Client
+from sessions.ids import SessionId
+from sessions.store import SessionStore
 from tests.integration.tokenserver.attacks.conftest import (
     beside,
     provider_in_background,
@@ -30,6 +33,7 @@ from tests.integration.tokenserver.conftest import TokenServer, bearer
 from tests.support.event_stream import following
 from tests.support.identity_provider import IdentityProvider, rsa_key
 from tests.support.plain import NO_TLS
+from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
 
 ADMIN_CALLS = [
@@ -268,6 +272,38 @@ async def test_clocks_of_users_may_differ_by_a_minute(
     assert answer.status_code == status, answer.text
     if status == 201:
         await stop_any(strict_http, answer.json()["sessionId"])
+
+
+@pytest.mark.parametrize("remember", [True, False])
+async def test_an_agent_is_told_of_the_past_only_of_who_wants_that(
+    strict_http: httpx2.AsyncClient,
+    strict_store: SessionStore,
+    livekit_server: LiveKitServer,
+    provider: IdentityProvider,
+    *,
+    remember: bool,
+) -> None:
+    """With the wish of a user who is known, agent and store know of it; without it, neither."""
+    answer = await strict_http.post(
+        "/api/session/start", json={"remember": remember}, headers=as_user(provider, new_user())
+    )
+    session = answer.json()
+    kept = await strict_store.get(SessionId(session["sessionId"]))
+    assert kept.is_remembered is remember
+    server = livekit_server
+    async with api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as livekit:
+        (sent,) = await livekit.agent_dispatch.list_dispatch(session["roomName"])
+    assert json.loads(sent.metadata)["remember"] is remember
+
+
+async def test_nobody_is_remembered_under_a_name_that_anybody_may_use(
+    http: httpx2.AsyncClient, store: SessionStore
+) -> None:
+    """With AUTH_MODE=open the name is a label: what was said under it is told to nobody."""
+    answer = await http.post("/api/session/start", json={"userId": "ada", "remember": True})
+    session_id = SessionId(answer.json()["sessionId"])
+    assert not (await store.get(session_id)).is_remembered
+    await stop_any(http, session_id)
 
 
 async def test_a_user_is_who_the_token_says(
