@@ -113,13 +113,14 @@ async def test_however_much_happens_a_part_fits_the_store() -> None:
     Result: the last turns and the first kinds are told, the rest is counted.
     """
     record, session = recorded()
-    metrics = {"llm_node_ttft": 1.234, "tts_node_ttfb": 1.234, "e2e_latency": 1.234}
+    stages = ("transcription_delay", "end_of_turn_delay", "llm_node_ttft", "tts_node_ttfb")
+    metrics = dict.fromkeys((*stages, "e2e_latency"), 1.234)
     for _ in range(1_000):
         item = ChatMessage(role="assistant", content=[WORDS], interrupted=True)
         item.metrics = metrics  # type: ignore[assignment]
         session.emit("conversation_item_added", ConversationItemAddedEvent(item=item))
     for number in range(200):
-        fail(session, f"{number} {'x' * 1_000}")
+        fail(session, str(number) + "✓" * 1_000)
     part = record.part(Outcome.failed("x" * 1_000, "error"))
     assert len(part.to_text().encode()) <= MAX_PART_BYTES
     assert part.turns

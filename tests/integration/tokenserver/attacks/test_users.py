@@ -283,7 +283,7 @@ async def test_an_agent_is_told_of_the_past_only_of_who_wants_that(
     *,
     remember: bool,
 ) -> None:
-    """With the wish of a user who is known, agent and store know of it; without it, neither."""
+    """Attack 6: the counter-check. By the wish of a user who is known, agent and store know of it."""
     answer = await strict_http.post(
         "/api/session/start", json={"remember": remember}, headers=as_user(provider, new_user())
     )
@@ -299,7 +299,7 @@ async def test_an_agent_is_told_of_the_past_only_of_who_wants_that(
 async def test_nobody_is_remembered_under_a_name_that_anybody_may_use(
     http: httpx2.AsyncClient, store: SessionStore
 ) -> None:
-    """With AUTH_MODE=open the name is a label: what was said under it is told to nobody."""
+    """Attack 6: with AUTH_MODE=open the name is a label: what it said is told to nobody."""
     answer = await http.post("/api/session/start", json={"userId": "ada", "remember": True})
     session_id = SessionId(answer.json()["sessionId"])
     assert not (await store.get(session_id)).is_remembered
