@@ -283,7 +283,7 @@ async def test_an_agent_is_told_of_the_past_only_of_who_wants_that(
     *,
     remember: bool,
 ) -> None:
-    """Attack 6: the counter-check. By the wish of a user who is known, agent and store know of it."""
+    """Attack 6: the counter-check. By the wish of a known user, agent and store know of it."""
     answer = await strict_http.post(
         "/api/session/start", json={"remember": remember}, headers=as_user(provider, new_user())
     )
