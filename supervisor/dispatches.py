@@ -128,7 +128,11 @@ class Dispatcher:
 
     async def _invite(self, session: Session, epoch: int, *, has_room: bool) -> None:
         metadata = Assignment(
-            session_id=session.id, user_id=session.user_id, identity=session.identity, epoch=epoch
+            session_id=session.id,
+            user_id=session.user_id,
+            identity=session.identity,
+            epoch=epoch,
+            persona=session.persona,
         ).to_metadata()
         if has_room:
             # LiveKit passes over the agents that are named for a room which is there already.

@@ -15,7 +15,15 @@ from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
 from worker.call.conversation import Conversation
 from worker.call.ending import Ending
 from worker.call.lease import Lease, LeaseLost
-from worker.call.outcome import NO_USER, STOPPED, Outcome, Verdict, after_disconnect
+from worker.call.limits import Limits
+from worker.call.outcome import (
+    NO_USER,
+    STOPPED,
+    USER_LEFT,
+    Outcome,
+    Verdict,
+    after_disconnect,
+)
 from worker.call.presence import Presence
 from worker.job.prewarm import Warm
 
@@ -40,8 +48,16 @@ class Call:
         self._ctx = ctx
         self._settings = warm.settings
         self._lease = lease
-        self._user = Presence(ctx.room, assignment.identity)
-        self._conversation = Conversation(warm, ctx.room, self.conclude)
+        role = warm.cast.role(assignment.persona)
+        self._conversation = Conversation(warm, ctx.room, role, self.conclude)
+        self._limits = Limits(self._conversation, role, self.conclude)
+        self._user = Presence(
+            ctx.room,
+            assignment.identity,
+            grace_s=self._settings.user_grace_s,
+            on_away=self._limits.forget_silence,
+            on_gone=lambda: self.conclude(USER_LEFT),
+        )
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
@@ -61,10 +77,12 @@ class Call:
         self._joining = asyncio.create_task(self._join())
         self._go(self._hold())
         self._go(self._expect_user())
-        await self._conversation.start()
+        self._limits.watch()
+        await self._conversation.start(self._user.identity)
         await self._until(self._joining)
         if self._outcome is None:
             self._go(self._greet())
+            self._go(self._keep_time())
 
     def conclude(self, outcome: Outcome) -> None:
         """Let the call end; the first outcome counts."""
@@ -76,6 +94,8 @@ class Call:
     async def finish(self) -> None:
         """Write down how it went, close the room, let go of everything."""
         outcome = self._outcome or STOPPED
+        self._user.close()
+        self._limits.forget_silence()
         await self._stop_joining()
         await self._stop_tasks()
         if outcome.verdict is Verdict.LEFT:
@@ -151,6 +171,10 @@ class Call:
         await asyncio.shield(self._conversation.track.subscribed)
         self._user.joined.set()
         await self._conversation.greet()
+
+    async def _keep_time(self) -> None:
+        await self._conversation.track.published.wait()
+        await self._limits.keep_time(await self._lease.ready_for_s())
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
