@@ -11,6 +11,7 @@ from livekit.agents import ChatContext, CloseEvent
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
+from worker.call.chat import Chat
 from worker.call.outcome import Outcome, after_close
 from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
 from worker.job.prewarm import Warm
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a sentence may take that the end of a call waits for.
 _SENTENCE_S = 15.0
+#: How long the agent may take to fall silent for it.
+_SILENCE_S = 2.0
 #: What has been played here is still on its way to the user's ear.
 _ON_ITS_WAY_S = 0.4
 
@@ -46,6 +49,7 @@ class Conversation:
             warm.settings.provider_timeout_s,
             role.settings.user_away_after_s or None,
         )
+        self._chat = Chat(self.session, room)
 
     async def start(self, identity: str, earlier: ChatContext | None = None) -> None:
         """Start to listen to this participant only; the room need not be joined yet.
@@ -63,6 +67,7 @@ class Conversation:
                 # at the start, and time all through the call.
                 audio_input=AudioInputOptions(auto_gain_control=False),
                 audio_output=False,  # there already
+                text_input=False,  # chat.py
                 # A page that is loaded anew leaves, and comes back: presence.py decides.
                 close_on_disconnect=False,
             ),
@@ -71,6 +76,7 @@ class Conversation:
             record=False,
         )
         listen_only_to(self.session, identity)
+        self._chat.listen(identity)
 
     async def enter(self, identity: str) -> None:
         """Publish the agent's track in the joined room, and link the user."""
@@ -113,14 +119,16 @@ class Conversation:
     async def take_leave(self, words: str) -> None:
         """Stop whatever is being said, and say the last words."""
         try:
-            self.session.interrupt(force=True)
+            silence = self.session.interrupt(force=True)
         except RuntimeError:  # the conversation has closed
             return
+        await asyncio.wait({silence}, timeout=_SILENCE_S)
         await self.say_to_the_end(words, can_be_interrupted=False)
         await asyncio.sleep(_ON_ITS_WAY_S)
 
     async def aclose(self) -> None:
-        """Let go of the track; the framework has closed the session before."""
+        """Let go of room and track; the framework has closed the session before."""
+        await self._chat.aclose()
         await self.track.aclose()
 
     def _on_close(self, event: CloseEvent) -> None:
