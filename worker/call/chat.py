@@ -1,8 +1,8 @@
 """What the user types.
 
 The framework passes over the words of a participant it has not heard of yet, and the server may
-tell of one who does not publish 3 s late. Here who sent them is all that counts. What is longer than
-a turn needs to be is cut off.
+tell of one who does not publish 3 s late. Here who sent them is all that counts. What is longer
+than a turn needs to be is cut off.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
 from worker.voice.greeting import Clip, load_greeting
-from worker.voice.pipeline import Pipeline, build_pipeline, retuned
+from worker.voice.pipeline import Pipeline, build_pipeline, recast
 
 _KEY = "warm"
 
@@ -48,7 +48,7 @@ class Warm:
         """Return what a persona hears, thinks and speaks with."""
         if role is self.cast.default:
             return self.pipeline
-        return retuned(self.pipeline, role.settings)
+        return recast(self.pipeline, role.settings)
 
     async def greeting_of(self, role: Role) -> Clip | None:
         """Return a spoken greeting; one that was made since this process became warm, too."""

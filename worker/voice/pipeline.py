@@ -49,7 +49,7 @@ def build_pipeline(settings: WorkerSettings) -> Pipeline:
     )
 
 
-def retuned(pipeline: Pipeline, settings: WorkerSettings) -> Pipeline:
+def recast(pipeline: Pipeline, settings: WorkerSettings) -> Pipeline:
     """Return a pipeline for another persona; what costs time and memory stays the same."""
     client = pipeline.client
     return replace(

@@ -47,6 +47,12 @@ def test_a_server_that_does_not_run_is_neither_registered_nor_warm() -> None:
     )
 
 
+def test_who_is_linked_first_can_be_said_before_anybody_is_there() -> None:
+    first_look = inspect.getsource(RoomIO._on_participant_connected)
+    assert "if self._participant_identity is not None:" in first_look
+    assert "if participant.identity != self._participant_identity:" in first_look
+
+
 def test_running_a_server_makes_a_pool_under_this_name() -> None:
     assert "self._proc_pool = ipc.proc_pool.ProcPool(" in inspect.getsource(AgentServer.run)
     connecting = inspect.getsource(AgentServer._connection_task)
