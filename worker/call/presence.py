@@ -63,13 +63,8 @@ class Presence:
             self._judgement.cancel()
 
     def _on_participant(self, participant: rtc.RemoteParticipant) -> None:
-        if participant.identity != self.identity:
-            return
-        self.joined.set()
-        if self._judgement is not None:
-            self._judgement.cancel()
-            self._judgement = None
-            logger.info("user is back")
+        if participant.identity == self.identity:
+            self.joined.set()
 
     def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity != self.identity:
@@ -81,6 +76,7 @@ class Presence:
         self._on_away()
 
     def _judge(self) -> None:
-        # Whoever joins a second time puts the first participant out, in whatever order we hear.
+        # Whoever joins a second time puts the first participant out; in which order we hear of the
+        # two does not matter here.
         if self.identity not in self._room.remote_participants:
             self._on_gone()

@@ -120,6 +120,25 @@ async def test_somebody_else_in_the_room_is_neither_heard_nor_answered(
     }
 
 
+async def test_what_is_typed_is_cut_to_the_length_of_a_turn(
+    fleet: Fleet, provider: Provider
+) -> None:
+    await fleet.start_worker(OPENAI_BASE_URL=provider.url)
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        await caller.type("   ")  # nothing to answer
+        await caller.type("x" * 100_000)
+        await until_said(caller, "I see.")
+        await caller.type("And short.")
+        await eventually(lambda: has_asked(provider, "And short."), CALL_S)
+    assert said_by(chats(provider)[-1], "user") == "x" * 4000 + " And short."
+
+
+async def has_asked(provider: Provider, words: str) -> bool:
+    return bool(chats(provider)) and words in said_by(chats(provider)[-1], "user")
+
+
 async def test_somebody_else_does_not_keep_a_session_alive(
     fleet: Fleet, provider: Provider
 ) -> None:
