@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sessions.ids import SESSION_ID_PATTERN, SessionId, UserId
+from sessions.ids import PERSONA_PATTERN, SESSION_ID_PATTERN, SessionId, UserId
 from sessions.model import UserPolicy
 
 
@@ -28,6 +28,8 @@ class Assignment(BaseModel):
     epoch: Annotated[int, Field(ge=1)] = 1
     #: Whether the user wants to be remembered: the agent is told what was said before.
     remember: bool = False
+    #: Whom the user wants to talk with; None is whoever is the worker's default.
+    persona: Annotated[str, Field(pattern=PERSONA_PATTERN)] | None = None
     #: Hash of the secret that proves ownership; with `admit_on_start` only.
     secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.

@@ -25,6 +25,7 @@ def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
         epoch=int(fields["epoch"]),
         revision=int(fields.get("revision", 0)),
         secret_hash=fields.get("secretHash", ""),
+        persona=fields.get("persona"),
         created_at_ms=int(fields["createdAt"]),
         admitted_at_ms=number("admittedAt"),
         dispatched_at_ms=number("dispatchedAt"),

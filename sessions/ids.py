@@ -15,6 +15,8 @@ WorkerId = NewType("WorkerId", str)
 
 #: A session id, as JSON Schema and Pydantic write patterns.
 SESSION_ID_PATTERN = r"^[0-9a-f]{32}$"
+#: The name of a persona, which is that of its file without the ending.
+PERSONA_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _ROOM_PREFIX = "vf-"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")

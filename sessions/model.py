@@ -23,6 +23,8 @@ class Session:
     #: Counts the changes of this session.
     revision: int
     secret_hash: str = field(repr=False)
+    #: Whom the user wanted to talk with; None where nobody was named.
+    persona: str | None = None
     created_at_ms: int
     admitted_at_ms: int | None = None
     dispatched_at_ms: int | None = None
@@ -42,7 +44,7 @@ class Session:
     is_remembered: bool = False
     #: Why it failed, in words for the user.
     error: str | None = None
-    #: Why it ended, where nobody asked for that: replaced, forgotten.
+    #: Why it ended, where that is known: replaced, forgotten, or what its agent said: time_limit, …
     reason: str | None = None
 
     @property
@@ -88,6 +90,8 @@ class Newcomer:
     user_id: UserId | None
     identity: str
     secret_hash: str = field(default="", repr=False)
+    #: Whom the user wants to talk with; None is whoever is the worker's default.
+    persona: str | None = None
     #: Whether the user wants the conversation to be remembered.
     is_remembered: bool = False
     #: False where anybody could have named the user: then no limit for each user applies.

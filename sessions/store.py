@@ -40,6 +40,7 @@ from sessions.views import Views
 #: LiveKit retries a webhook for 15 s; its signature is valid for 5 minutes.
 _WEBHOOK_MEMORY_S = 600
 _MAX_ERROR_CHARS = 500
+_MAX_REASON_CHARS = 64
 #: How many suspects one pass looks at.
 _SUSPECTS_PER_PASS = 100
 
@@ -90,6 +91,7 @@ class SessionStore:
         secret_hash = clean(newcomer.secret_hash, 128)
         fields = ["identity", clean(newcomer.identity, 128), "secretHash", secret_hash]
         fields += ["epoch", "1"]
+        fields += [] if newcomer.persona is None else ["persona", clean(newcomer.persona, 64)]
         user = None
         if newcomer.user_id is not None:
             user = user_digest(newcomer.user_id)
@@ -159,13 +161,15 @@ class SessionStore:
         """
         return to_reply(await self._engine.run_for("join", session_id, epoch=epoch))
 
-    async def end(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
-        """End a session and free its slot, or its place; an agent passes its epoch.
+    async def end(
+        self, session_id: SessionId, *, epoch: int | None = None, reason: str | None = None
+    ) -> Reply:
+        """End a session and free its slot, or its place; an agent passes its epoch, and why.
 
         It is `ending` until `mark_closed`, unless nobody can be in its room. Ending a session that
         is over changes nothing. Raises SessionNotFound, StaleEpoch.
         """
-        return await self._finish(session_id, "ended", epoch=epoch)
+        return await self._finish(session_id, "ended", reason=reason, epoch=epoch)
 
     async def fail(
         self,
@@ -252,6 +256,10 @@ class SessionStore:
             name = self._engine.keys.event_applied(event_id)
             await self._engine.redis.set(name, 1, ex=_WEBHOOK_MEMORY_S)
 
+    async def now(self) -> int:
+        """Return the time by Redis's clock, in ms since 1970, as sessions are stamped by it."""
+        return await self._engine.now()
+
     async def ping(self) -> None:
         """Raise StoreUnavailable unless Redis answers."""
         await self._engine.now()
@@ -262,6 +270,7 @@ class SessionStore:
         outcome: Literal["ended", "failed"],
         *,
         error: str | None = None,
+        reason: str | None = None,
         epoch: int | None = None,
         only_if_lapsed: bool = False,
     ) -> Reply:
@@ -270,6 +279,7 @@ class SessionStore:
             session_id,
             outcome=outcome,
             error=None if error is None else clean(error, _MAX_ERROR_CHARS),
+            reason=None if reason is None else clean(reason, _MAX_REASON_CHARS),
             epoch=epoch,
             onlyIfLapsed=only_if_lapsed,
         )

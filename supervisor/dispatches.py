@@ -133,6 +133,7 @@ class Dispatcher:
             identity=session.identity,
             epoch=epoch,
             remember=session.is_remembered,
+            persona=session.persona,
         ).to_metadata()
         if has_room:
             # LiveKit passes over the agents that are named for a room which is there already.

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from rooms.settings import RoomSettings
+from sessions.personas import PersonaSettings
 from sessions.settings import StoreSettings
 from tokenserver.access.settings import AccessSettings
 from tokenserver.access.strength import weak_secrets
@@ -21,7 +22,7 @@ _TOKEN_LEEWAY_S = 60
 _EVERYBODY = frozenset({"*", "null"})
 
 
-class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings):
+class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings, PersonaSettings):
     """Everything the token server reads from its environment."""
 
     tokenserver_host: str = Field("127.0.0.1", description="Address to listen on.")

@@ -35,15 +35,23 @@ class Voicefleet(Connected):
         user_id: str | None = None,
         may_wait: bool = True,
         remember: bool = False,
+        persona: str | None = None,
         idempotency_key: str | None = None,
     ) -> SessionHandle:
         """Start a session, or get in line for one. Raises ApiError, Unreachable.
+
+        `persona` is whom the user talks with, if the fleet offers several.
 
         A start that is not answered is repeated with the same key, so that it is one session. With
         a key of yours (16 to 128 characters, as hard to guess as a secret) you may repeat it
         yourself, after Unreachable for instance.
         """
-        asked = {"userId": user_id, "queue": may_wait, "remember": remember}
+        asked = {
+            "userId": user_id,
+            "queue": may_wait,
+            "remember": remember,
+            "persona": persona,
+        }
         answer = await self._transport.call(
             "POST",
             "/api/session/start",

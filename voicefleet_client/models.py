@@ -39,6 +39,10 @@ class SessionView:
     startup_s: float | None
     prewarmed: bool | None
     agent_state: str | None
+    #: Whom the start named; None is the fleet's default.
+    persona: str | None
+    #: Why it ended, where that is known: time_limit, user_left, user_away, …
+    reason: str | None
     queue: QueuePlace | None
     #: From admission until the user has joined.
     token: Token | None
@@ -68,6 +72,8 @@ class SessionView:
             startup_s=value["startupTime"],
             prewarmed=value["prewarmed"],
             agent_state=value.get("agentState"),
+            persona=value.get("persona"),
+            reason=value.get("reason"),
             queue=place_from_json(value.get("queue")),
             token=token_from_json(value),
             created_at_ms=value["createdAt"],

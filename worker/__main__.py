@@ -1,7 +1,7 @@
 """``python -m worker``: run a worker until it is told to stop.
 
 Exits with 0 after a signal and an orderly end, with 1 when LiveKit cannot be reached or the health
-port is taken, with 2 when the settings are unusable.
+port is taken, with 2 when the settings are unusable, or the files of personas and tools.
 """
 
 from __future__ import annotations
@@ -29,12 +29,19 @@ def main() -> int:
         return 2
     # Not at the top: job processes import this file again and need none of it.
     from telemetry.logs import configure_logging  # noqa: PLC0415
+    from worker.errors import Unusable  # noqa: PLC0415
     from worker.host.drain import run_worker  # noqa: PLC0415
     from worker.host.server import build_worker  # noqa: PLC0415
 
     configure_logging("worker", settings.log_level)
     try:
-        return asyncio.run(run_worker(build_worker(settings)))
+        worker = build_worker(settings)
+    except Unusable as error:
+        lines = ["The worker cannot start with these files:", *error.problems]
+        sys.stderr.write("\n  ".join(lines) + "\n")
+        return 2
+    try:
+        return asyncio.run(run_worker(worker))
     except OSError as error:
         sys.stderr.write(f"worker: {error.strerror or error}\n")
         return 1

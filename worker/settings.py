@@ -7,16 +7,10 @@ import socket
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from sessions.settings import StoreSettings
-
-_INSTRUCTIONS = """\
-You are a friendly voice assistant. You talk with the user over the phone, so answer in one to
-three short sentences, in plain spoken words: no lists, no markup, no emoji, no web addresses.
-Ask back when you did not understand. Use current_time when the time or the date matters; where
-the user names no place, use the zone UTC and say so. When the user says goodbye or wants to end
-the call, use end_call."""
+from worker.personas.settings import ConversationSettings
 
 
 def _make_worker_id() -> str:
@@ -29,7 +23,7 @@ def _make_worker_id() -> str:
 _HEARTBEATS_PER_LEASE = 3
 
 
-class WorkerSettings(StoreSettings):
+class WorkerSettings(StoreSettings, ConversationSettings):
     """Settings of one worker and of the job processes it starts."""
 
     livekit_url: str = Field(
@@ -52,24 +46,6 @@ class WorkerSettings(StoreSettings):
         "voicefleet",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Name under which the workers register and are sent for.",
-    )
-    agent_instructions: str = Field(
-        _INSTRUCTIONS, min_length=1, max_length=20_000, description="What the agent is told to be."
-    )
-    agent_greets_first: bool = Field(
-        True, description="Whether the agent speaks first; if not, it waits for the user to speak."
-    )
-    agent_greeting: str = Field(
-        "Hello! How can I help you?",
-        max_length=1000,
-        validate_default=True,
-        description="What the agent says first.",
-    )
-    resume_greeting: str = Field(
-        "Sorry, I'm back.",
-        min_length=1,
-        max_length=1000,
-        description="What an agent says first that takes over from one that was lost.",
     )
     greeting_cache_dir: Path = Field(
         default_factory=lambda: Path("~/.cache/voicefleet/greetings").expanduser(),
@@ -136,11 +112,6 @@ class WorkerSettings(StoreSettings):
         pattern=r"^(?i:debug|info|warning|error)$",
         description="Lowest level that is logged.",
     )
-
-    @field_validator("agent_greeting")
-    @classmethod
-    def _nothing_if_the_user_speaks_first(cls, greeting: str, info: ValidationInfo) -> str:
-        return greeting if info.data.get("agent_greets_first", True) else ""
 
     @model_validator(mode="after")
     def _check_heartbeat(self) -> Self:

@@ -1,6 +1,7 @@
 -- finish: end or fail a session, free its slot or its place, and admit who waits.
 -- KEYS store, session
--- ARGV {id, epoch?, outcome: ended or failed, error?, onlyIfLapsed?}
+-- ARGV {id, epoch?, outcome: ended or failed, error?, reason?, onlyIfLapsed?}; `error`
+--   is why it failed, `reason` why it ended
 -- Returns {id, changed, status, epoch, admitted?}; changed is false when it was over before, or its
 --   lease holds. The status is `ending` until the room is known to be closed.
 -- Errors: NOSESSION, FENCED <epoch>.
@@ -13,5 +14,5 @@ if ask.onlyIfLapsed then
   if s.status == "queued" or lapse > as_of then return about(s, false) end
 end
 
-release(s, ask.outcome, ask.error)
+release(s, ask.outcome, ask.outcome == "failed" and ask.error or ask.reason)
 return about(s, true, { admitted = (admit_waiting()) })

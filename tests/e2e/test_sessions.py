@@ -46,6 +46,29 @@ async def test_a_user_who_leaves_ends_the_session(stack: RunningStack) -> None:
         await user.until_status("ended")
 
 
+async def test_a_user_who_comes_back_talks_with_the_same_agent(stack: RunningStack) -> None:
+    """1. The user leaves. 2. Joins again with a fresh token, within the grace.
+
+    Result: the session was active all the time, LiveKit's webhooks or not; the agent answers.
+    """
+    async with call(stack) as user:
+        await user.caller.close()
+        proof = {name: user.session[name] for name in ("sessionId", "sessionSecret")}
+        token = (await user.http.post("/api/token", json=proof)).json()
+        assert (await user.look())["status"] == "active"
+        async with Caller(token["serverUrl"], token["participantToken"]) as again:
+            await again.wait_agent(ANSWER_S)
+            await again.type("What is 30 plus 4?")
+
+            async def is_answered() -> bool:
+                return any("34" in line.text for line in again.lines if line.speaker == "agent")
+
+            await eventually(is_answered, ANSWER_S)
+            assert (await user.look())["status"] == "active"
+        ended = await user.until_status("ended")
+        assert ended["reason"] == "user_left"
+
+
 async def test_stopping_puts_everybody_out(stack: RunningStack) -> None:
     async with call(stack) as user:
         await user.http.post(

@@ -105,6 +105,13 @@ class SessionView(Answer):
         description="From admission to the agent being audible, in seconds."
     )
     prewarmed: bool | None = Field(description="Whether a warm process had it; null until claimed.")
+    persona: str | None = Field(
+        None, description="Whom the start named; null is the default.", examples=["interviewer"]
+    )
+    reason: str | None = Field(
+        None,
+        description="Why it ended, where that is known: time_limit, user_left, user_away, …",
+    )
     agent_state: str | None = Field(None, description="Listening, thinking, speaking, …")
     queue: QueuePlace | None = Field(None, description="While it waits for a slot.")
     server_url: ServerUrl | None = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -18,7 +19,7 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
-from sessions.ids import SESSION_ID_PATTERN
+from sessions.ids import PERSONA_PATTERN, SESSION_ID_PATTERN
 from sessions.states import State
 
 _SessionIdText = Annotated[
@@ -30,6 +31,7 @@ UNVERIFIED = "unverified:"
 #: Leaves room for what we put in front of a name that is only claimed.
 _USER_ID = r"^[A-Za-z0-9_.@:+-]{1,100}$"
 _Secret = Annotated[str, Field(max_length=128)]
+_Persona = Annotated[str, Field(pattern=PERSONA_PATTERN, examples=["interviewer"])]
 
 #: LiveKit itself allows more; an attribute is a label, not a document.
 _MAX_METADATA_CHARS = 4096
@@ -72,6 +74,10 @@ class StartRequest(_Body):
         False,
         description="Whether the conversation is remembered for the user's next session; for users "
         "who are known by their token.",
+    )
+
+    persona: _Persona | None = Field(
+        None, description="Whom the user talks with: one of `PERSONA` and `PERSONAS`."
     )
 
     @model_validator(mode="after")
@@ -182,7 +188,13 @@ class StandardTokenRequest(BaseModel):
         None,
         validation_alias=_either("room_config"),
         examples=[{"agents": [{"agent_name": "voicefleet"}]}],
-        description="Which agent, if there are several. Nothing else of a room can be asked for.",
+        description="Which agent, if there are several. Nothing else of a room can be asked for. "
+        'Its metadata may name a persona: `{"persona": "interviewer"}`.',
+    )
+    persona: _Persona | None = Field(
+        None,
+        description="Whom the user talks with, as in a start; LiveKit's SDKs cannot send it, and "
+        "have the agent's metadata for it.",
     )
 
     @model_validator(mode="after")
@@ -204,6 +216,24 @@ class StandardTokenRequest(BaseModel):
         """The agent asked for, or "" for whichever there is."""
         agents = self.room_config.agents if self.room_config else []
         return agents[0].agent_name if agents else ""
+
+    @property
+    def asked_persona(self) -> str | None:
+        """The persona asked for, here or in the agent's metadata; not checked there."""
+        agents = self.room_config.agents if self.room_config else []
+        if self.persona is not None or not agents:
+            return self.persona
+        return _persona_in(agents[0].metadata)
+
+
+def _persona_in(metadata: str) -> str | None:
+    """Return the persona that an agent's metadata names; other metadata means nothing to us."""
+    try:
+        value = json.loads(metadata)
+    except (ValueError, RecursionError):
+        return None
+    persona = value.get("persona") if isinstance(value, dict) else None
+    return persona if isinstance(persona, str) else None
 
 
 def _form(value: object) -> Literal["rejoin", "standard"]:

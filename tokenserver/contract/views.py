@@ -43,6 +43,8 @@ def session_view(
         ended_at=session.ended_at_ms,
         startup_time=None if session.startup_ms is None else session.startup_ms / 1000,
         prewarmed=session.prewarmed,
+        persona=session.persona,
+        reason=session.reason,
         agent_state=session.agent_state,
         queue=QueuePlace.of(place) if session.status is State.QUEUED else None,
         server_url=server_url,

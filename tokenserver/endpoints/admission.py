@@ -52,6 +52,7 @@ class Seat:
     user_id: UserId | None
     identity: str
     epoch: int
+    persona: str | None
     secret: str = field(repr=False)
     is_remembered: bool = False
     prewarmed: bool | None = None
@@ -72,6 +73,7 @@ class Seat:
             user_id=newcomer.user_id,
             identity=newcomer.identity,
             epoch=admission.epoch,
+            persona=newcomer.persona,
             secret=secret,
             is_remembered=newcomer.is_remembered,
         )
@@ -85,6 +87,7 @@ class Seat:
             user_id=session.user_id,
             identity=session.identity,
             epoch=session.epoch,
+            persona=session.persona,
             secret=secret,
             is_remembered=session.is_remembered,
             prewarmed=session.prewarmed,
@@ -93,7 +96,10 @@ class Seat:
 
 
 def applicant(call: Call) -> Applicant:
-    """Return what a start asks for. Raises ApiError 403 for a user that is not the caller."""
+    """Return what a start asks for.
+
+    Raises ApiError: 403 for a user that is not the caller, 400 for a persona that is not offered.
+    """
     asked = call.asked(StartRequest)
     user_id, is_known = _user_of(call, asked)
     key = _idempotency(call, user_id)
@@ -104,6 +110,7 @@ def applicant(call: Call) -> Applicant:
             user_id=user_id,
             identity=new_identity(),
             secret_hash=hash_secret(secret),
+            persona=offered_persona(call, asked.persona),
             # Whoever may claim any name must not be told what was said under it.
             is_remembered=asked.remember and is_known,
             is_verified=is_known or user_id is None,
@@ -114,6 +121,15 @@ def applicant(call: Call) -> Applicant:
         earlier_secret=earlier[0] if earlier else None,
         idempotency=key,
     )
+
+
+def offered_persona(call: Call, name: str | None) -> str | None:
+    """Return a persona that somebody asked for. Raises ApiError 400 unless it may be chosen."""
+    if name is not None and name not in call.state["settings"].persona_choice:
+        raise ApiError(
+            HTTPStatus.BAD_REQUEST, "unknown_persona", f"There is no persona {name[:64]!r} here."
+        )
+    return name
 
 
 def charged_caller(call: Call) -> str | None:
@@ -157,7 +173,9 @@ def _idempotency(call: Call, user_id: UserId | None) -> IdempotencyKey | None:
     if key is None:
         return None
     scope = "admin" if call.caller.is_admin else f"user {call.caller.user_id or ''}"
-    body = call.asked(StartRequest).model_dump_json()
+    asked = call.asked(StartRequest)
+    # What was asked before there were personas is asked in the same words.
+    body = asked.model_dump_json(exclude={"persona"} if asked.persona is None else None)
     fingerprint = hashlib.sha256(f"{user_id}\n{body}".encode()).hexdigest()
     return IdempotencyKey(key=key, scope=scope, fingerprint=fingerprint)
 

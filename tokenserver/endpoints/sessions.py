@@ -46,7 +46,7 @@ _NOT_STARTED = "The media server did not open a room. Please try again."
     headers=StartHeaders,
     answers={HTTPStatus.CREATED: Started, HTTPStatus.ACCEPTED: Waiting},
     errors=(AtCapacity, QueueFull, UserBusy, RateLimited, IdempotencyConflict, SessionOver),
-    codes=((HTTPStatus.FORBIDDEN, "wrong_user"),),
+    codes=((HTTPStatus.BAD_REQUEST, "unknown_persona"), (HTTPStatus.FORBIDDEN, "wrong_user")),
     needs_livekit=True,
 )
 async def start_session(call: Call) -> Response:
@@ -129,6 +129,7 @@ async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
         identity=seat.identity,
         epoch=seat.epoch,
         remember=seat.is_remembered,
+        persona=seat.persona,
     )
     try:
         await state["rooms"].open(seat.room, assignment.to_metadata())

@@ -15,7 +15,7 @@ from tokenserver.access.proofs import hash_secret, new_session_secret
 from tokenserver.access.rules import is_theirs
 from tokenserver.contract.answers import TokenAnswer
 from tokenserver.contract.requests import StandardTokenRequest, TokenRequest
-from tokenserver.endpoints.admission import charged_caller
+from tokenserver.endpoints.admission import charged_caller, offered_persona
 from tokenserver.endpoints.looks import join_token
 from tokenserver.errors import ApiError
 from tokenserver.http.answers import answer
@@ -28,7 +28,11 @@ from tokenserver.http.operation import handles
     body=TokenRequest,
     answers={HTTPStatus.CREATED: TokenAnswer},
     errors=(SessionOver, StillWaiting),
-    codes=((HTTPStatus.BAD_REQUEST, "unknown_agent"), (HTTPStatus.FORBIDDEN, "not_the_user")),
+    codes=(
+        (HTTPStatus.BAD_REQUEST, "unknown_agent"),
+        (HTTPStatus.BAD_REQUEST, "unknown_persona"),
+        (HTTPStatus.FORBIDDEN, "not_the_user"),
+    ),
 )
 async def create_token(call: Call) -> Response:
     """Return a token to join with.
@@ -64,6 +68,7 @@ def _standard(call: Call, asked: StandardTokenRequest) -> Response:
         session_id=session_id,
         user_id=call.caller.user_id,
         identity=identity,
+        persona=offered_persona(call, asked.asked_persona),
         secret_hash=hash_secret(secret),
         admit_on_start=True,
         caller=charged_caller(call),

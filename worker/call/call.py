@@ -16,7 +16,15 @@ from worker.call.chronicle import Chronicle
 from worker.call.conversation import Conversation
 from worker.call.ending import Ending
 from worker.call.lease import Lease, LeaseLost
-from worker.call.outcome import NO_USER, STOPPED, Outcome, Verdict, after_disconnect
+from worker.call.limits import Limits
+from worker.call.outcome import (
+    NO_USER,
+    STOPPED,
+    USER_LEFT,
+    Outcome,
+    Verdict,
+    after_disconnect,
+)
 from worker.call.presence import Presence
 from worker.call.record import Moment
 from worker.job.info import job_moments
@@ -45,9 +53,17 @@ class Call:
         self._ctx = ctx
         self._settings = warm.settings
         self._lease = lease
-        self._user = Presence(ctx.room, assignment.identity)
-        self._conversation = Conversation(warm, ctx.room, self.conclude)
+        role = warm.cast.role(assignment.persona)
+        self._conversation = Conversation(warm, ctx.room, role, self.conclude)
         self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed)
+        self._limits = Limits(self._conversation, role, self.conclude)
+        self._user = Presence(
+            ctx.room,
+            assignment.identity,
+            grace_s=self._settings.user_grace_s,
+            on_away=self._limits.forget_silence,
+            on_gone=lambda: self.conclude(USER_LEFT),
+        )
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
@@ -71,11 +87,13 @@ class Call:
         session, published = self._conversation.session, self._conversation.track.published
         for work in self._chronicle.watch(session, published, self._user.joined):
             self._go(work)
-        await self._conversation.start()
+        self._limits.watch()
+        await self._conversation.start(self._user.identity)
         self._go(self._chronicle.recall.tell(session))
         await self._until(self._joining)
         if self._outcome is None:
             self._go(self._greet())
+            self._go(self._keep_time())
 
     def conclude(self, outcome: Outcome) -> None:
         """Let the call end; the first outcome counts."""
@@ -87,6 +105,8 @@ class Call:
     async def finish(self) -> None:
         """Write down how it went, close the room, let go of everything."""
         outcome = self._outcome or STOPPED
+        self._user.close()
+        self._limits.forget_silence()
         await self._stop_joining()
         await self._stop_tasks()
         if outcome.verdict is Verdict.LEFT:
@@ -168,6 +188,10 @@ class Call:
             await self._conversation.resume()
         else:
             await self._conversation.greet()
+
+    async def _keep_time(self) -> None:
+        await self._conversation.track.published.wait()
+        await self._limits.keep_time(await self._lease.ready_for_s())
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))

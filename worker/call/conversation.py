@@ -3,51 +3,84 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from livekit import rtc
-from livekit.agents import CloseEvent
+from livekit.agents import ChatContext, CloseEvent
+from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
+from worker.call.chat import Chat
 from worker.call.outcome import Outcome, after_close
-from worker.call.track import EarlyTrack, transcribe_from_now_on
+from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
 from worker.job.prewarm import Warm
+from worker.personas.cast import Role
 from worker.voice.agent import Assistant
-from worker.voice.greeting import load_greeting
 from worker.voice.pipeline import build_session
 from worker.voice.resume import load_resume_line
 
+logger = logging.getLogger(__name__)
+
+#: How long a sentence may take that the end of a call waits for.
+_SENTENCE_S = 15.0
+#: How long the agent may take to fall silent for it.
+_SILENCE_S = 2.0
+#: What has been played here is still on its way to the user's ear.
+_ON_ITS_WAY_S = 0.4
+
 
 class Conversation:
-    """The agent's hearing and speaking. `on_over` is told why it closed, where that is known."""
+    """The agent's hearing and speaking, in one role.
 
-    def __init__(self, warm: Warm, room: rtc.Room, on_over: Callable[[Outcome], None]) -> None:
+    `on_over` is told why it closed, where that is known. Whoever wants to know what happens in it
+    listens to `session`.
+    """
+
+    def __init__(
+        self, warm: Warm, room: rtc.Room, role: Role, on_over: Callable[[Outcome], None]
+    ) -> None:
         self._warm = warm
         self._room = room
+        self._role = role
         self._on_over = on_over
         self.track = EarlyTrack(room)
-        self.session = build_session(warm.pipeline, warm.settings.provider_timeout_s)
+        self.session = build_session(
+            warm.pipeline_of(role),
+            warm.settings.provider_timeout_s,
+            role.settings.user_away_after_s or None,
+        )
+        self._chat = Chat(self.session, room)
 
-    async def start(self) -> None:
-        """Start to listen; the room need not be joined yet."""
+    async def start(self, identity: str, earlier: ChatContext | None = None) -> None:
+        """Start to listen to this participant only; the room need not be joined yet.
+
+        `earlier` is what was said before this agent came.
+        """
         self.session.output.audio = self.track
         self.session.on("close", self._on_close)
+        tools = self._warm.toolbox.pick(self._role.persona.tools)
         await self.session.start(
-            Assistant(self._warm.settings.agent_instructions),
+            Assistant(self._role.instructions, tools, earlier),
             room=self._room,
             room_options=RoomOptions(
                 # Browsers and phones level the voice themselves; doing it here again costs 0.1 s
                 # at the start, and time all through the call.
                 audio_input=AudioInputOptions(auto_gain_control=False),
                 audio_output=False,  # there already
+                text_input=False,  # chat.py
+                # A page that is loaded anew leaves, and comes back: presence.py decides.
+                close_on_disconnect=False,
             ),
             # Would let whoever is in the room read the instructions and the whole history.
             session_host=False,
             record=False,
         )
+        listen_only_to(self.session, identity)
+        self._chat.listen(identity)
 
     async def enter(self, identity: str) -> None:
-        """Publish the agent's track in the joined room, and listen to this participant only."""
+        """Publish the agent's track in the joined room, and link the user."""
         # As an option of the session this would fail before the room is joined (1.8.9).
         self.session.room_io.set_participant(identity)
         transcribe_from_now_on(self.session, self._room)
@@ -55,14 +88,44 @@ class Conversation:
 
     async def greet(self) -> None:
         """Say the first words; the clip of a process that became warm before it was made, too."""
-        settings = self._warm.settings
-        if not settings.agent_greeting:
+        greeting = self._role.greeting
+        if not greeting:
             return
-        clip = self._warm.greeting or await asyncio.to_thread(load_greeting, settings)
+        clip = await self._warm.greeting_of(self._role)
         if clip is None:
-            self.session.say(settings.agent_greeting)
+            self.session.say(greeting)
         else:
-            self.session.say(settings.agent_greeting, audio=clip.frames())
+            self.session.say(greeting, audio=clip.frames())
+
+    def say(self, words: str, *, can_be_interrupted: bool = True) -> SpeechHandle | None:
+        """Say something of our own; None where there is nothing to say, or nobody to say it."""
+        if not words:
+            return None
+        try:
+            return self.session.say(words, allow_interruptions=can_be_interrupted)
+        except RuntimeError:  # the conversation has closed
+            return None
+
+    async def say_to_the_end(self, words: str, *, can_be_interrupted: bool = True) -> None:
+        """Say something and wait until it has been said, or could not be, for a while at most."""
+        speech = self.say(words, can_be_interrupted=can_be_interrupted)
+        if speech is None:
+            return
+        try:
+            async with asyncio.timeout(_SENTENCE_S):
+                await asyncio.shield(speech.wait_for_playout())
+        except TimeoutError:
+            logger.warning("could not be said in time", extra={"deadline_s": _SENTENCE_S})
+
+    async def take_leave(self, words: str) -> None:
+        """Stop whatever is being said, and say the last words."""
+        try:
+            silence = self.session.interrupt(force=True)
+        except RuntimeError:  # the conversation has closed
+            return
+        await asyncio.wait({silence}, timeout=_SILENCE_S)
+        await self.say_to_the_end(words, can_be_interrupted=False)
+        await asyncio.sleep(_ON_ITS_WAY_S)
 
     async def resume(self) -> None:
         """Say that an agent is there again, to a user who was talking with another one."""
@@ -74,7 +137,8 @@ class Conversation:
             self.session.say(settings.resume_greeting, audio=clip.frames())
 
     async def aclose(self) -> None:
-        """Let go of the track; the framework has closed the session before."""
+        """Let go of room and track; the framework has closed the session before."""
+        await self._chat.aclose()
         await self.track.aclose()
 
     def _on_close(self, event: CloseEvent) -> None:

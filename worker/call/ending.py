@@ -50,7 +50,7 @@ class Ending:
         """Write the outcome; False when Redis did not take it in time."""
         if outcome.verdict is Verdict.FAILED:
             return await _write("outcome", lambda: self._lease.fail(outcome.error), deadline_s)
-        return await _write("outcome", self._lease.end, deadline_s)
+        return await _write("outcome", lambda: self._lease.end(outcome.reason), deadline_s)
 
     async def _close_room(self) -> bool:
         """Close the room; False when that is not certain."""

@@ -85,9 +85,21 @@ class Lease:
         except ExceptionGroup as errors:
             raise LeaseLost(_reason(errors)) from None
 
-    async def end(self) -> None:
-        """Record that the session ended. Raises StoreUnavailable."""
-        await self._unless_over(self._store.end(self._id, epoch=self._epoch))
+    async def ready_for_s(self) -> float:
+        """Return how long ago the session's first agent could be heard; 0 if nobody knows."""
+        if self._epoch == 1:
+            return 0.0
+        try:
+            ready_at_ms = (await self._store.get(self._id)).ready_at_ms
+            now_ms = await self._store.now()
+        except SessionError as error:
+            logger.info("age of the session not known", extra={"code": error.code})
+            return 0.0
+        return 0.0 if ready_at_ms is None else max(0.0, (now_ms - ready_at_ms) / 1000)
+
+    async def end(self, reason: str | None = None) -> None:
+        """Record that the session ended, and why. Raises StoreUnavailable."""
+        await self._unless_over(self._store.end(self._id, epoch=self._epoch, reason=reason))
 
     async def mark_closed(self) -> None:
         """Record that the room is no more. Raises StoreUnavailable."""
@@ -113,6 +125,7 @@ class Lease:
             identity=assignment.identity,
             secret_hash=assignment.secret_hash,
             is_remembered=assignment.remember,
+            persona=assignment.persona,
             caller=assignment.caller,
         )
         status = (await self._store.admit(newcomer, policy=assignment.policy, may_wait=True)).status

@@ -44,6 +44,9 @@ class Outcome:
 STOPPED = Outcome.failed("stopped", "The agent was stopped.")
 CRASHED = Outcome.failed("crashed", "The agent ran into a problem.")
 NO_USER = Outcome.ended("no_user")
+USER_LEFT = Outcome.ended("user_left")
+USER_AWAY = Outcome.ended("user_away")
+TIME_LIMIT = Outcome.ended("time_limit")
 
 #: The room is no more; somebody closed it, or its user had left it.
 _ROOM_GONE = frozenset(

@@ -1,26 +1,47 @@
 """The user of one session, in its room.
 
-The agent listens to this participant and to nobody else.
+The agent listens to this participant and to nobody else. Whoever leaves may come back for a while:
+a page that is loaded anew leaves, too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
 
 from livekit import rtc
 
+logger = logging.getLogger(__name__)
+
 
 class Presence:
-    """Knows whether the user is there. `joined` is set once they have been, however shortly."""
+    """Knows whether the user is there. `joined` is set once they have been, however shortly.
 
-    def __init__(self, room: rtc.Room, identity: str) -> None:
+    `on_away` is told when the user leaves, `on_gone` once they have been away for `grace_s`.
+    """
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        identity: str,
+        *,
+        grace_s: float,
+        on_away: Callable[[], None],
+        on_gone: Callable[[], None],
+    ) -> None:
         self._room = room
+        self._grace_s = grace_s
+        self._on_away = on_away
+        self._on_gone = on_gone
+        self._judgement: asyncio.TimerHandle | None = None
         self.identity = identity
         self.joined = asyncio.Event()
 
     def watch(self) -> None:
         """Look out for the user from now on; to be called before the room is joined."""
         self._room.on("participant_connected", self._on_participant)
+        self._room.on("participant_disconnected", self._on_participant_left)
 
     def look(self) -> None:
         """See who was in the room already; to be called once it is joined."""
@@ -36,6 +57,26 @@ class Presence:
             return False
         return True
 
+    def close(self) -> None:
+        """Judge nobody any more."""
+        if self._judgement is not None:
+            self._judgement.cancel()
+
     def _on_participant(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity == self.identity:
             self.joined.set()
+
+    def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:
+        if participant.identity != self.identity:
+            return
+        self.close()
+        loop = asyncio.get_running_loop()
+        self._judgement = loop.call_later(self._grace_s, self._judge)
+        logger.info("user left", extra={"grace_s": self._grace_s})
+        self._on_away()
+
+    def _judge(self) -> None:
+        # Whoever joins a second time puts the first participant out; in which order we hear of the
+        # two does not matter here.
+        if self.identity not in self._room.remote_participants:
+            self._on_gone()

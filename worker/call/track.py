@@ -45,6 +45,14 @@ class EarlyTrack(_ParticipantAudioOutput):
         self.published.set()
 
 
+def listen_only_to(session: AgentSession[Wishes], identity: str) -> None:
+    """Take nobody else for the user, from the first moment in the room on.
+
+    RoomIO would take the first participant it sees, until it is told another one.
+    """
+    session.room_io._participant_identity = identity  # noqa: SLF001 - see above
+
+
 def transcribe_from_now_on(session: AgentSession[Wishes], room: rtc.Room) -> None:
     """Send what the agent says as text, too; RoomIO does so only once it has seen the user.
 

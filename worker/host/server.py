@@ -17,7 +17,9 @@ from worker.host.pool import Pool
 from worker.host.registry import Registry
 from worker.job import entrypoint
 from worker.job.prewarm import prewarm
+from worker.personas.cast import Cast
 from worker.settings import WorkerSettings
+from worker.toolbox.discovery import Toolbox
 
 #: Imported once, in the process that all job processes are forked from.
 _PRELOADED = [
@@ -51,11 +53,14 @@ class Worker:
     health: Health
     redis: Client
     registry: Registry
+    cast: Cast
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
-    """Put the parts together; nothing is started."""
-    server = build_server(settings)
+    """Put the parts together; nothing is started. Raises Unusable."""
+    toolbox = Toolbox.load(settings.tools_dir, settings.tool_timeout_s)
+    cast = Cast.of(settings, toolbox.names)
+    server = build_server(settings, cast)
     pool = Pool(server)
     gate = Gate(settings.worker_capacity, lambda: pool.active)
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
@@ -67,10 +72,11 @@ def build_worker(settings: WorkerSettings) -> Worker:
     )
     redis = connect(settings, Temper.HASTY)
     registry = Registry(settings, SessionStore(redis, settings).fleet, pool, gate)
-    return Worker(settings, server, pool, gate, Health(settings, pool, gate), redis, registry)
+    health = Health(settings, pool, gate)
+    return Worker(settings, server, pool, gate, health, redis, registry, cast)
 
 
-def build_server(settings: WorkerSettings) -> AgentServer:
+def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
     """Build the framework's server, without a session type yet."""
     return AgentServer(
         ws_url=settings.livekit_url,
@@ -78,8 +84,9 @@ def build_server(settings: WorkerSettings) -> AgentServer:
         api_secret=settings.livekit_api_secret.get_secret_value(),
         max_retry=settings.livekit_connect_retries,
         num_idle_processes=settings.pool_size,
-        # The settings travel to the job processes, so that all of them agree on one worker id.
-        setup_fnc=partial(prewarm, settings),
+        # These travel to the job processes, so that all of them agree on one worker id, and on who
+        # the personas are.
+        setup_fnc=partial(prewarm, settings, cast),
         initialize_process_timeout=settings.process_start_timeout_s,
         preload_modules=_PRELOADED,
         # With a threshold an idle worker declines a burst of more than `pool_size` calls, and a

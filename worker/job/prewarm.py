@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 
@@ -11,9 +12,11 @@ from livekit.agents import JobProcess
 from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
+from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
+from worker.toolbox.discovery import Toolbox
 from worker.voice.greeting import Clip, load_greeting
-from worker.voice.pipeline import Pipeline, build_pipeline
+from worker.voice.pipeline import Pipeline, build_pipeline, recast
 
 _KEY = "warm"
 
@@ -26,6 +29,9 @@ class Warm:
     redis: Client
     store: SessionStore
     pipeline: Pipeline
+    cast: Cast
+    toolbox: Toolbox
+    #: That of the default persona; others are read from their files.
     greeting: Clip | None
     #: When this process was ready for a job, in seconds since 1970.
     since: float
@@ -38,14 +44,27 @@ class Warm:
             raise TypeError("this process was not prewarmed")
         return warm
 
+    def pipeline_of(self, role: Role) -> Pipeline:
+        """Return what a persona hears, thinks and speaks with."""
+        if role is self.cast.default:
+            return self.pipeline
+        return recast(self.pipeline, role.settings)
+
+    async def greeting_of(self, role: Role) -> Clip | None:
+        """Return a spoken greeting; one that was made since this process became warm, too."""
+        if role is self.cast.default and self.greeting is not None:
+            return self.greeting
+        return await asyncio.to_thread(load_greeting, role.settings)
+
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
         await self.pipeline.client.close()
         await self.redis.aclose()
 
 
-def prewarm(settings: WorkerSettings, process: JobProcess) -> None:
+def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
     """Build everything; no connection is made and no event loop needed."""
+    role = cast.default
     # Starts the threads of the WebRTC library, which the first room would otherwise wait for.
     rtc.AudioResampler(input_rate=24_000, output_rate=48_000)
     redis = connect(settings, Temper.PATIENT)
@@ -53,7 +72,9 @@ def prewarm(settings: WorkerSettings, process: JobProcess) -> None:
         settings=settings,
         redis=redis,
         store=SessionStore(redis, settings),
-        pipeline=build_pipeline(settings),
-        greeting=load_greeting(settings),
+        pipeline=build_pipeline(role.settings),
+        cast=cast,
+        toolbox=Toolbox.load(settings.tools_dir, settings.tool_timeout_s),
+        greeting=load_greeting(role.settings),
         since=time.time(),
     )

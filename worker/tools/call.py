@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from livekit.agents import RunContext, function_tool
+from livekit.agents import RunContext
 from livekit.agents.voice import SpeechHandle
 
 #: What has been played here is still on its way to the user's ear.
@@ -19,7 +19,6 @@ class Wishes:
     hang_up: bool = False
 
 
-@function_tool
 async def end_call(context: RunContext[Wishes]) -> str:
     """End the call. Use it when the user says goodbye or asks to hang up, and only then."""
 

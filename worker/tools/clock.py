@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
-from livekit.agents import ToolError, function_tool
+from livekit.agents import ToolError
+
+#: The rest is for whoever else needs it, not for the model.
+__all__ = ["current_time"]
 
 _MAX_SUGGESTIONS = 3
 #: Listed on some machines, and different on each.
 _NOT_PLACES = {"Factory", "localtime", "posixrules"}
 
 
-@function_tool
 async def current_time(zone: str) -> str:
     """Tell the current date and time somewhere.
 

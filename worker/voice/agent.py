@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from livekit.agents import Agent
+from collections.abc import Sequence
+from typing import Any
 
-from worker.tools import call, clock
+from livekit.agents import Agent, ChatContext, FunctionTool
 
 
 class Assistant(Agent):
-    """The agent: its instructions and what it can do."""
+    """The agent: its instructions, what it can do, and what has been said before."""
 
-    def __init__(self, instructions: str) -> None:
-        super().__init__(instructions=instructions, tools=[clock.current_time, call.end_call])
+    def __init__(
+        self,
+        instructions: str,
+        tools: Sequence[FunctionTool[..., Any]],
+        chat_ctx: ChatContext | None = None,
+    ) -> None:
+        super().__init__(
+            instructions=instructions,
+            tools=[*tools],
+            chat_ctx=chat_ctx,
+        )

@@ -20,6 +20,7 @@ from livekit import rtc
 from livekit.agents import APIConnectOptions, APIStatusError
 
 from telemetry.redaction import HIDDEN, redact_text
+from worker.personas.cast import Cast
 from worker.settings import WorkerSettings
 from worker.voice.pipeline import build_client, build_tts
 
@@ -29,7 +30,8 @@ _SAMPLE_BYTES = 2
 _FRAME_MS = 50
 _MAX_BYTES = 20_000_000
 _RETRY_AFTER_S = (2.0, 5.0, 15.0, 60.0)
-_KEPT_CLIPS = 20
+#: More than a worker has personas, and other workers may share the folder.
+_KEPT_CLIPS = 200
 #: Nobody but a person can help: a key that is refused, a directory that cannot be written.
 _REFUSED = frozenset({401, 403})
 _UNWRITABLE = frozenset({errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS})
@@ -118,6 +120,12 @@ async def keep_greeting(settings: WorkerSettings) -> None:
         await asyncio.to_thread(prune, clip_path(settings))
 
 
+async def keep_greetings(cast: Cast) -> None:
+    """Make the greetings of all personas, the default one's first."""
+    roles = (cast.default, *(role for role in cast.roles.values() if role is not cast.default))
+    await asyncio.gather(*(keep_greeting(role.settings) for role in roles))
+
+
 def prune(used: Path) -> None:
     """Remove all clips but those that were used last, by the start of a worker."""
     with suppress(OSError):
@@ -149,7 +157,9 @@ def _describe(error: Exception, settings: WorkerSettings) -> dict[str, object]:
 async def _speak(settings: WorkerSettings) -> Clip:
     once = APIConnectOptions(max_retry=0, timeout=settings.provider_timeout_s)
     async with build_client(settings) as client, asyncio.timeout(4 * settings.provider_timeout_s):
-        speech = build_tts(settings, client).synthesize(settings.agent_greeting, conn_options=once)
+        speech = build_tts(settings, client).synthesize(
+            settings.agent_greeting or "", conn_options=once
+        )
         frame = await speech.collect()
     if not frame.samples_per_channel:
         raise ValueError("the provider spoke nothing")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
-from livekit.agents import AgentSession, APIConnectOptions, inference
+from livekit.agents import NOT_GIVEN, AgentSession, APIConnectOptions, inference
 from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins import openai
 from openai import AsyncClient
@@ -40,17 +40,43 @@ def build_pipeline(settings: WorkerSettings) -> Pipeline:
     client = build_client(settings)
     return Pipeline(
         client=client,
-        stt=openai.STT(
-            client=client,
-            model=settings.stt_model,
-            language=settings.stt_language,
-            use_realtime=False,
-        ),
-        llm=openai.LLM(client=client, model=settings.llm_model),
+        stt=build_stt(settings, client),
+        llm=build_llm(settings, client),
         tts=build_tts(settings, client),
         vad=inference.VAD(model="silero"),
         # v1 runs in LiveKit's cloud, and is what the framework would choose in dev mode.
         turn_detector=inference.TurnDetector(version="v1-mini"),
+    )
+
+
+def recast(pipeline: Pipeline, settings: WorkerSettings) -> Pipeline:
+    """Return a pipeline for another persona; what costs time and memory stays the same."""
+    client = pipeline.client
+    return replace(
+        pipeline,
+        stt=build_stt(settings, client),
+        llm=build_llm(settings, client),
+        tts=build_tts(settings, client),
+    )
+
+
+def build_stt(settings: WorkerSettings, client: AsyncClient) -> openai.STT:
+    """Build the hearing part."""
+    return openai.STT(
+        client=client,
+        model=settings.stt_model,
+        language=settings.stt_language,
+        use_realtime=False,
+    )
+
+
+def build_llm(settings: WorkerSettings, client: AsyncClient) -> openai.LLM:
+    """Build the thinking part."""
+    temperature = settings.llm_temperature
+    return openai.LLM(
+        client=client,
+        model=settings.llm_model,
+        temperature=NOT_GIVEN if temperature is None else temperature,
     )
 
 
@@ -65,8 +91,13 @@ def build_tts(settings: WorkerSettings, client: AsyncClient) -> openai.TTS:
     )
 
 
-def build_session(pipeline: Pipeline, timeout_s: float) -> AgentSession[Wishes]:
-    """Build the conversation of one call; needs the event loop of the job."""
+def build_session(
+    pipeline: Pipeline, timeout_s: float, away_after_s: float | None = None
+) -> AgentSession[Wishes]:
+    """Build the conversation of one call; needs the event loop of the job.
+
+    A user counts as away after so much silence of both sides; for None, never.
+    """
     # The first retry comes after 0.1 s: a hung provider costs the user at most twice the timeout.
     patience = APIConnectOptions(max_retry=1, retry_interval=0.5, timeout=timeout_s)
     return AgentSession(
@@ -89,7 +120,7 @@ def build_session(pipeline: Pipeline, timeout_s: float) -> AgentSession[Wishes]:
             "preemptive_generation": {"enabled": True, "preemptive_tts": False},
         },
         aec_warmup_duration=_AEC_WARMUP_S,
-        user_away_timeout=None,
+        user_away_timeout=away_after_s,
         session_close_transcript_timeout=_LAST_WORDS_S,
         conn_options=SessionConnectOptions(
             stt_conn_options=patience,

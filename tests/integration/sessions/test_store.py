@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,28 @@ async def test_a_session_from_start_to_end(store: SessionStore) -> None:
     assert over.is_over
     assert over.error is None
     assert over.ended_at_ms is not None
+
+
+async def test_why_it_ended_is_kept(store: SessionStore) -> None:
+    session = newcomer()
+    await store.admit(session)
+    await store.claim(session.id, 1, agent())
+    await store.end(session.id, epoch=1, reason="time_limit" + "!" * 100)
+    await store.end(session.id, epoch=1, reason="too late")
+    await store.mark_closed(session.id)
+    over = await store.get(session.id)
+    assert (over.status, over.error) == (State.ENDED, None)
+    assert over.reason is not None
+    assert over.reason.startswith("time_limit!")
+    assert len(over.reason) == 64
+
+
+async def test_whom_the_user_wanted_to_talk_with_outlasts_an_agent(store: SessionStore) -> None:
+    session = replace(newcomer(), persona="interviewer")
+    await store.admit(session)
+    await store.claim(session.id, 1, agent())
+    await store.lose(session.id, "lost", epoch=1, is_certain=True)
+    assert (await store.get(session.id)).persona == "interviewer"
 
 
 async def test_a_user_who_comes_before_the_agent_makes_it_active_at_once(

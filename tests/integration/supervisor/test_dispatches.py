@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from rooms.client import Rooms, open_rooms
 from rooms.errors import LiveKitUnavailable
 from rooms.settings import RoomSettings
+from sessions.assignment import Assignment
 from sessions.connection import Temper, connect
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
@@ -131,6 +133,20 @@ async def test_an_agent_that_was_sent_just_now_is_waited_for(
     await pass_time(store, 1)
     assert await dispatcher.send(session.id)
     assert await media.epochs_sent(session.room) == [2]
+
+
+async def test_whoever_is_sent_next_plays_the_same_persona(
+    make_store: MakeStore, rooms: Rooms, media: Media
+) -> None:
+    store = make_store(now_ms=START_MS)
+    session = replace(newcomer(), persona="interviewer")
+    await store.admit(session)
+    await pass_time(store, CLAIM_MS)
+    assert await Dispatcher(store, rooms).send(session.id)
+    (sent,) = await media.livekit.agent_dispatch.list_dispatch(session.room)
+    assignment = Assignment.from_metadata(sent.metadata)
+    assert assignment is not None
+    assert (assignment.epoch, assignment.persona) == (2, "interviewer")
 
 
 async def test_after_an_outage_of_redis_nobody_is_written_off_at_once(

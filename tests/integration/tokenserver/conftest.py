@@ -86,6 +86,7 @@ def variables(ports: Ports, keys: Keys) -> dict[str, str]:
         "AGENT_LEASE_S": "2",
         "SWEEP_INTERVAL_S": "0.2",
         "SHUTDOWN_DELAY_S": "0",
+        "PERSONAS": '["interviewer"]',
         **dict.fromkeys(
             ("START_LIMIT_PER_MINUTE", "TOKEN_LIMIT_PER_MINUTE", "READ_LIMIT_PER_MINUTE"), "100000"
         ),

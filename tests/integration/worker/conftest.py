@@ -74,6 +74,8 @@ def environment(
         "OPENAI_BASE_URL": f"{localvoice_url}/v1",
         "POOL_SIZE": "1",
         "PYTHONUNBUFFERED": "1",
+        # Who leaves in a test does not come back, unless the test says so.
+        "USER_GRACE_S": "1",
         "REDIS_PREFIX": settings.redis_prefix,
         "REDIS_URL": settings.redis_url.get_secret_value(),
         "WORKER_HOST": LOOPBACK,

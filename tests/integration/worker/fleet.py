@@ -101,6 +101,8 @@ class Call:
     url: str
     store: SessionStore
     livekit: api.LiveKitAPI
+    #: Whom the user wants to talk with.
+    persona: str | None = None
 
     async def look(self) -> Session:
         return await self.store.get(self.session_id)
@@ -140,6 +142,7 @@ class Call:
             session_id=self.session_id,
             user_id=USER,
             identity=self.identity,
+            persona=self.persona,
             admit_on_start=admit_on_start,
         )
 
@@ -179,9 +182,12 @@ class Fleet:
             await eventually(lambda: worker.answers("/readyz", 200), READY_S)
         return worker
 
-    async def start_call(self, *, is_admitted: bool = True, metadata: str | None = None) -> Call:
+    async def start_call(
+        self, *, is_admitted: bool = True, metadata: str | None = None, persona: str | None = None
+    ) -> Call:
         """Admit a session, open its room and send for an agent."""
         call = self.new_call()
+        call.persona = persona
         if is_admitted:
             await self.admit(call)
         assignment = call.assignment(admit_on_start=not is_admitted)
@@ -190,7 +196,9 @@ class Fleet:
 
     async def admit(self, call: Call) -> None:
         """Give the session its slot."""
-        await self.store.admit(Newcomer(id=call.session_id, user_id=USER, identity=call.identity))
+        await self.store.admit(
+            Newcomer(id=call.session_id, user_id=USER, identity=call.identity, persona=call.persona)
+        )
 
     async def send_agent(self, call: Call, metadata: str) -> None:
         """Open the room with its agent."""

@@ -15,7 +15,7 @@ from telemetry.version import VERSION
 ROOT = Path(__file__).parents[3]
 
 
-def test_the_wheel_carries_the_lua_scripts(tmp_path: Path) -> None:
+def test_the_wheel_carries_the_lua_scripts_and_the_personas(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
         cwd=ROOT,
@@ -28,6 +28,10 @@ def test_the_wheel_carries_the_lua_scripts(tmp_path: Path) -> None:
     scripts = {str(path.relative_to(ROOT)) for path in (ROOT / "sessions").rglob("*.lua")}
     assert scripts
     assert scripts <= packed
+    shipped = ROOT / "worker" / "personas" / "shipped"
+    personas = {str(path.relative_to(ROOT)) for path in shipped.iterdir()}
+    assert len(personas) >= 2
+    assert personas <= packed
 
 
 def test_the_version_is_the_packages() -> None:

@@ -10,7 +10,11 @@ from sessions.ids import UserId, new_session_id
 
 def test_it_travels_as_metadata() -> None:
     assignment = Assignment(
-        session_id=new_session_id(), user_id=UserId("ada"), identity="user-1", epoch=3
+        session_id=new_session_id(),
+        user_id=UserId("ada"),
+        identity="user-1",
+        epoch=3,
+        persona="interviewer",
     )
     assert Assignment.from_metadata(assignment.to_metadata()) == assignment
 

@@ -24,6 +24,7 @@ def settings(tmp_path: Path) -> WorkerSettings:
         livekit_api_key="key",
         livekit_api_secret=SecretStr("s" * 40),
         greeting_cache_dir=tmp_path / "cache",
+        agent_greeting="Hello!",
     )
 
 
@@ -79,7 +80,7 @@ async def test_all_of_the_clip_is_played() -> None:
 
 
 async def test_clips_that_nobody_uses_any_more_are_removed(settings: WorkerSettings) -> None:
-    for number in range(30):
+    for number in range(300):
         old = settings.greeting_cache_dir / f"{number}.wav"
         CLIP.save(old)
         os.utime(old, (number, number))
@@ -89,7 +90,7 @@ async def test_clips_that_nobody_uses_any_more_are_removed(settings: WorkerSetti
     await keep_greeting(settings)
 
     left = {path.stem for path in settings.greeting_cache_dir.iterdir()}
-    assert left == {clip_path(settings).stem, *(str(number) for number in range(11, 30))}
+    assert left == {clip_path(settings).stem, *(str(number) for number in range(101, 300))}
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import inspect
 import multiprocessing
 from dataclasses import fields
 from types import SimpleNamespace
+from typing import cast
 
 import livekit.agents
 from livekit import rtc
-from livekit.agents import AgentServer
+from livekit.agents import AgentServer, AgentSession
 from livekit.agents.ipc.job_executor import JobExecutor
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.job import JobAcceptArguments, JobContext, RunningJobInfo
@@ -25,10 +26,11 @@ from livekit.agents.voice.room_io._output import (
 from livekit.protocol import agent
 
 from worker.call.record import Moment
-from worker.call.track import EarlyTrack
+from worker.call.track import EarlyTrack, listen_only_to
 from worker.host.pool import Pool
 from worker.job.entrypoint import run
 from worker.job.info import job_moments
+from worker.tools.call import Wishes
 
 PROBED_VERSION = "1.8.9"
 
@@ -49,6 +51,20 @@ def test_a_server_that_does_not_run_is_neither_registered_nor_warm() -> None:
         False,
         None,
     )
+
+
+async def test_who_is_linked_can_be_said_before_anybody_is_there() -> None:
+    """Untold, it takes whoever comes first."""
+    session = AgentSession[Wishes](userdata=Wishes())
+    session._room_io = io = RoomIO(session, rtc.Room())
+    listen_only_to(session, "user-1")
+    for identity in ("somebody-else", "user-1"):
+        someone = SimpleNamespace(
+            identity=identity, kind=rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD, attributes={}
+        )
+        io._on_participant_connected(cast("rtc.RemoteParticipant", someone))
+    assert io.linked_participant is not None
+    assert io.linked_participant.identity == "user-1"
 
 
 def test_running_a_server_makes_a_pool_under_this_name() -> None:

@@ -59,10 +59,12 @@ def test_what_is_wrong_is_said_without_the_values(monkeypatch: pytest.MonkeyPatc
     assert "many" not in text
 
 
-def test_an_agent_that_does_not_greet_has_no_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert WorkerSettings().agent_greeting
-    monkeypatch.setenv("AGENT_GREETS_FIRST", "false")
-    assert not WorkerSettings().agent_greeting
+def test_a_warning_comes_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_CALL_S", "60")
+    with pytest.raises(ValidationError, match="CALL_WARNING_S must be less than MAX_CALL_S"):
+        WorkerSettings()
+    monkeypatch.setenv("MAX_CALL_S", "0")
+    assert WorkerSettings().call_warning_s
 
 
 def test_a_lease_must_outlast_some_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ export interface StartOptions extends Cancellable {
   mayWait?: boolean;
   /** Whether the conversation is remembered for the next one. */
   remember?: boolean;
+  /** Whom the user talks with, if the fleet offers several. */
+  persona?: string;
   /**
    * 16 to 128 characters, as hard to guess as a secret. The same key starts one session, however
    * often it is sent; made up if left out.

@@ -34,6 +34,10 @@ export interface SessionView {
   startupTime: number | null;
   prewarmed: boolean | null;
   agentState: string | null;
+  /** Whom the start named; null is the fleet's default. Missing from servers that know no personas. */
+  persona?: string | null;
+  /** Why it ended, where that is known: time_limit, user_left, user_away, … */
+  reason?: string | null;
   queue: QueuePlace | null;
   /** From admission until the user has joined. */
   serverUrl: string | null;

@@ -1,0 +1,1 @@
+"""Personas: whom users talk with, each a file."""

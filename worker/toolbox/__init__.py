@@ -1,0 +1,1 @@
+"""Makes tools, which a model may call, of plain Python functions in folders."""
