@@ -14,7 +14,7 @@ from worker.call.track import EarlyTrack, transcribe_from_now_on
 from worker.job.prewarm import Warm
 from worker.voice.agent import Assistant
 from worker.voice.greeting import load_greeting
-from worker.voice.pipeline import build_session
+from worker.voice.voice import Voice
 
 
 class Conversation:
@@ -25,12 +25,14 @@ class Conversation:
         self._room = room
         self._on_over = on_over
         self.track = EarlyTrack(room)
-        self.session = build_session(warm.pipeline, warm.settings.provider_timeout_s)
+        self.voice = Voice(warm.pipeline, self._on_close)
+        self.session = self.voice.session
 
     async def start(self) -> None:
         """Start to listen; the room need not be joined yet."""
         self.session.output.audio = self.track
         self.session.on("close", self._on_close)
+        self.voice.watch()
         await self.session.start(
             Assistant(self._warm.settings.agent_instructions),
             room=self._room,
@@ -65,6 +67,7 @@ class Conversation:
 
     async def aclose(self) -> None:
         """Let go of the track; the framework has closed the session before."""
+        await self.voice.aclose()
         await self.track.aclose()
 
     def _on_close(self, event: CloseEvent) -> None:

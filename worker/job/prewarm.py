@@ -40,7 +40,7 @@ class Warm:
 
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
-        await self.pipeline.client.close()
+        await self.pipeline.aclose()
         await self.redis.aclose()
 
 
@@ -53,7 +53,7 @@ def prewarm(settings: WorkerSettings, process: JobProcess) -> None:
         settings=settings,
         redis=redis,
         store=SessionStore(redis, settings),
-        pipeline=build_pipeline(settings),
+        pipeline=build_pipeline(settings, redis),
         greeting=load_greeting(settings),
         since=time.time(),
     )

@@ -1,4 +1,7 @@
-"""The first sentence: spoken once, kept as a file, played in every call without a provider."""
+"""Words that are spoken once, kept as files, and played in calls without a provider.
+
+The first sentence, which is to come at once, and the apology for when no provider answers.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import logging
 import os
 import tempfile
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +24,9 @@ from livekit.agents import APIConnectOptions, APIStatusError
 
 from telemetry.redaction import HIDDEN, redact_text
 from worker.settings import WorkerSettings
-from worker.voice.pipeline import build_client, build_tts
+from worker.voice.clients import Connections, ModelClient
+from worker.voice.parts import build_tts
+from worker.voice.settings import ProviderSettings, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -80,49 +85,62 @@ class Clip:
             return None
 
 
-def clip_path(settings: WorkerSettings) -> Path:
-    """Return where the greeting of these settings is kept: another voice has another file."""
-    parts = [
-        settings.agent_greeting,
-        settings.openai_base_url,
-        settings.tts_model,
-        settings.tts_voice,
-    ]
+def clip_path(settings: ProviderSettings, text: str, voice: str | None = None) -> Path:
+    """Return where these words are kept, spoken with a voice: another voice has another file."""
+    mouth = settings.endpoints(Stage.SPEAKING)[0]
+    parts = [text, mouth.base_url, mouth.model, voice or mouth.voice]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     return settings.greeting_cache_dir / f"{name}.wav"
 
 
+def load_clip(settings: ProviderSettings, text: str, voice: str | None = None) -> Clip | None:
+    """Return these words, spoken, if the clip has been made."""
+    return Clip.load(clip_path(settings, text, voice)) if text else None
+
+
 def load_greeting(settings: WorkerSettings) -> Clip | None:
     """Return the spoken greeting, if it has been made."""
-    return Clip.load(clip_path(settings)) if settings.agent_greeting else None
+    return load_clip(settings, settings.agent_greeting)
 
 
-async def keep_greeting(settings: WorkerSettings) -> None:
-    """Make the greeting unless it is there; try again for as long as the provider is down."""
+async def keep_clips(settings: WorkerSettings) -> None:
+    """Make the greeting and the apology, unless they are there.
+
+    Tries again for as long as the provider is down.
+    """
+    texts = [text for text in (settings.agent_greeting, settings.apology) if text]
+    for text in texts:
+        if not await keep_clip(settings, text):
+            return
+    await asyncio.to_thread(prune, [clip_path(settings, text) for text in texts])
+
+
+async def keep_clip(settings: ProviderSettings, text: str, voice: str | None = None) -> bool:
+    """Make a clip unless it is there; False when trying again is of no use."""
     attempt = 0
-    while settings.agent_greeting and load_greeting(settings) is None:
+    while load_clip(settings, text, voice) is None:
         try:
-            clip = await _speak(settings)
-            await asyncio.to_thread(clip.save, clip_path(settings))
-            logger.info("greeting made", extra={"clip_bytes": len(clip.pcm)})
+            clip = await _speak(settings, text, voice)
+            await asyncio.to_thread(clip.save, clip_path(settings, text, voice))
+            logger.info("clip made", extra={"clip_bytes": len(clip.pcm)})
         except Exception as error:  # noqa: BLE001 - a background loop: calls work without the clip
             if is_hopeless(error):
-                logger.error("greeting cannot be made", extra=_describe(error, settings))  # noqa: TRY400 - the message says it
-                return
+                logger.error("clip cannot be made", extra=_describe(error, settings))  # noqa: TRY400 - the message says it
+                return False
             delay_s = _RETRY_AFTER_S[min(attempt, len(_RETRY_AFTER_S) - 1)]
             fields = _describe(error, settings) | {"retry_after_s": delay_s}
-            logger.warning("greeting could not be made", extra=fields)
+            logger.warning("clip could not be made", extra=fields)
             attempt += 1
             await asyncio.sleep(delay_s)
-    if settings.agent_greeting:
-        await asyncio.to_thread(prune, clip_path(settings))
+    return True
 
 
-def prune(used: Path) -> None:
+def prune(used: Sequence[Path]) -> None:
     """Remove all clips but those that were used last, by the start of a worker."""
     with suppress(OSError):
-        os.utime(used)
-        clips = sorted(used.parent.glob("*.wav"), key=lambda path: path.stat().st_mtime)
+        for path in used:
+            os.utime(path)
+        clips = sorted(used[0].parent.glob("*.wav"), key=lambda path: path.stat().st_mtime)
         for path in clips[:-_KEPT_CLIPS]:
             path.unlink(missing_ok=True)
 
@@ -134,9 +152,10 @@ def is_hopeless(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 
-def _describe(error: Exception, settings: WorkerSettings) -> dict[str, object]:
+def _describe(error: Exception, settings: ProviderSettings) -> dict[str, object]:
     """Return what a log may say of an error; some providers repeat the key that they refuse."""
-    text, key = str(error), settings.openai_api_key.get_secret_value()
+    key = settings.endpoints(Stage.SPEAKING)[0].api_key.get_secret_value()
+    text = str(error)
     if len(key) >= _SHORTEST_KEY:
         text = text.replace(key, HIDDEN)
     return {
@@ -146,11 +165,17 @@ def _describe(error: Exception, settings: WorkerSettings) -> dict[str, object]:
     }
 
 
-async def _speak(settings: WorkerSettings) -> Clip:
+async def _speak(settings: ProviderSettings, text: str, voice: str | None) -> Clip:
     once = APIConnectOptions(max_retry=0, timeout=settings.provider_timeout_s)
-    async with build_client(settings) as client, asyncio.timeout(4 * settings.provider_timeout_s):
-        speech = build_tts(settings, client).synthesize(settings.agent_greeting, conn_options=once)
-        frame = await speech.collect()
+    mouth = settings.endpoints(Stage.SPEAKING)[0]
+    connections = Connections()
+    client = ModelClient(mouth, connections.http(mouth), patience_s=settings.provider_timeout_s)
+    try:
+        async with asyncio.timeout(4 * settings.provider_timeout_s):
+            speech = build_tts(mouth, client, voice).synthesize(text, conn_options=once)
+            frame = await speech.collect()
+    finally:
+        await connections.aclose()
     if not frame.samples_per_channel:
         raise ValueError("the provider spoke nothing")
     return Clip(bytes(frame.data), frame.sample_rate)

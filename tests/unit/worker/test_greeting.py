@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from worker.settings import WorkerSettings
 from worker.voice import greeting
-from worker.voice.greeting import Clip, clip_path, keep_greeting, load_greeting
+from worker.voice.greeting import Clip, clip_path, keep_clips, load_clip, load_greeting
 
 CLIP = Clip(b"\x01\x00" * 3000, 24_000)
 
@@ -23,13 +23,19 @@ def settings(tmp_path: Path) -> WorkerSettings:
     return WorkerSettings(
         livekit_api_key="key",
         livekit_api_secret=SecretStr("s" * 40),
+        apology="",
         greeting_cache_dir=tmp_path / "cache",
     )
 
 
+def path_of(settings: WorkerSettings) -> Path:
+    """Return where the greeting is kept."""
+    return clip_path(settings, settings.agent_greeting)
+
+
 def test_a_saved_clip_is_read_again(settings: WorkerSettings) -> None:
     assert load_greeting(settings) is None
-    CLIP.save(clip_path(settings))
+    CLIP.save(path_of(settings))
     assert load_greeting(settings) == CLIP
     assert [path.suffix for path in settings.greeting_cache_dir.iterdir()] == [".wav"]
 
@@ -41,17 +47,18 @@ def test_a_saved_clip_is_read_again(settings: WorkerSettings) -> None:
         ("tts_voice", "another"),
         ("tts_model", "another"),
         ("openai_base_url", "http://127.0.0.1:1/v1"),
+        ("tts_base_url", "http://127.0.0.1:1/v1"),
     ],
 )
 def test_what_changes_the_sound_changes_the_file(
     settings: WorkerSettings, field: str, value: str
 ) -> None:
-    assert clip_path(settings.model_copy(update={field: value})) != clip_path(settings)
+    assert path_of(settings.model_copy(update={field: value})) != path_of(settings)
 
 
 def test_who_greets_nobody_has_no_clip(settings: WorkerSettings) -> None:
     silent = settings.model_copy(update={"agent_greeting": ""})
-    CLIP.save(clip_path(silent))
+    CLIP.save(path_of(silent))
     assert load_greeting(silent) is None
 
 
@@ -83,13 +90,13 @@ async def test_clips_that_nobody_uses_any_more_are_removed(settings: WorkerSetti
         old = settings.greeting_cache_dir / f"{number}.wav"
         CLIP.save(old)
         os.utime(old, (number, number))
-    CLIP.save(clip_path(settings))
-    os.utime(clip_path(settings), (0, 0))
+    CLIP.save(path_of(settings))
+    os.utime(path_of(settings), (0, 0))
 
-    await keep_greeting(settings)
+    await keep_clips(settings)
 
     left = {path.stem for path in settings.greeting_cache_dir.iterdir()}
-    assert left == {clip_path(settings).stem, *(str(number) for number in range(11, 30))}
+    assert left == {path_of(settings).stem, *(str(number) for number in range(11, 30))}
 
 
 @pytest.mark.parametrize(
@@ -106,14 +113,14 @@ async def test_what_cannot_get_better_is_said_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def fail(_: WorkerSettings) -> Clip:
+    async def fail(*_: object) -> Clip:
         raise error
 
     monkeypatch.setattr(greeting, "_speak", fail)
     key = SecretStr("sk-hidden-key")
 
     with caplog.at_level(logging.ERROR):
-        await keep_greeting(settings.model_copy(update={"openai_api_key": key}))
+        await keep_clips(settings.model_copy(update={"openai_api_key": key}))
 
     (record,) = caplog.records
     fields = vars(record)
@@ -131,7 +138,7 @@ async def test_a_provider_that_is_down_is_asked_again(
         CLIP,
     ]
 
-    async def speak(_: WorkerSettings) -> Clip:
+    async def speak(*_: object) -> Clip:
         answer = answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -140,6 +147,26 @@ async def test_a_provider_that_is_down_is_asked_again(
     monkeypatch.setattr(greeting, "_speak", speak)
     monkeypatch.setattr(greeting, "_RETRY_AFTER_S", (0.0,))
 
-    await keep_greeting(settings)
+    await keep_clips(settings)
 
     assert load_greeting(settings) == CLIP
+
+
+async def test_the_apology_is_made_like_the_greeting(
+    settings: WorkerSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def speak(_: object, text: str, __: object) -> Clip:
+        asked.append(text)
+        return CLIP
+
+    monkeypatch.setattr(greeting, "_speak", speak)
+    settings = settings.model_copy(update={"apology": "I am sorry."})
+
+    await keep_clips(settings)
+    await keep_clips(settings)
+
+    assert asked == [settings.agent_greeting, "I am sorry."]
+    assert load_clip(settings, "I am sorry.") == CLIP
+    assert load_clip(settings, "I am sorry.", voice="another") is None

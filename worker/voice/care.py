@@ -1,0 +1,217 @@
+"""What happens when a model fails in a call: it is told, shared, and the user hears of it.
+
+The framework ends a conversation after so many failures, in silence. Here each failed answer is
+apologised for, from a clip, and the user can try again; only when a stage failed several times in
+a row, the call is over, and not before the apology was heard to its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from livekit.agents import AgentSession, CloseEvent, CloseReason, ErrorEvent, metrics
+from livekit.agents.llm import LLMError
+from livekit.agents.stt import STTError
+from livekit.agents.tts import TTSError
+from livekit.agents.voice import SpeechHandle
+
+from worker.tools.call import Wishes
+from worker.voice.greeting import load_clip
+from worker.voice.outages import Outages
+from worker.voice.parts import Member
+from worker.voice.settings import ProviderSettings, Stage
+from worker.voice.trouble import LASTING, Observer, Trouble, kind_of, was_left_alone
+
+logger = logging.getLogger(__name__)
+
+#: One turn can fail several times: it is thought about before it is certain that it is over.
+_ONE_TURN_S = 2.0
+#: Nobody wants to hear it more often.
+_APOLOGY_GAP_S = 8.0
+#: How long the last words may take, when the user may not even listen any more.
+_LAST_WORDS_S = 30.0
+#: What has been played here is still on its way to the user's ear.
+_TO_THE_EAR_S = 0.4
+#: Stands in records for all models of a stage.
+ALL = "all"
+
+_STAGES = {
+    "stt_error": Stage.HEARING,
+    "llm_error": Stage.THINKING,
+    "tts_error": Stage.SPEAKING,
+    "realtime_model_error": Stage.REALTIME,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apology:
+    """What is said when an answer fails."""
+
+    text: str
+    #: None stands for what the settings say.
+    voice: str | None = None
+
+
+class Care:
+    """Watches over one conversation. `on_broken` is told when it cannot go on."""
+
+    def __init__(
+        self,
+        session: AgentSession[Wishes],
+        on_broken: Callable[[CloseEvent], None],
+        *,
+        settings: ProviderSettings,
+        outages: Outages,
+        members: tuple[Member, ...],
+        apology: Apology,
+    ) -> None:
+        self._settings = settings
+        self._session = session
+        self._outages = outages
+        self._members = members
+        self._apology = apology
+        self._on_broken = on_broken
+        self._observers: list[Observer] = []
+        self._failures: dict[Stage, int] = {}
+        self._counted_at: dict[Stage, float] = {}
+        self._apologised_at = float("-inf")
+        self._saying: SpeechHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def observe(self, observer: Observer) -> None:
+        """Have somebody told of each trouble from now on."""
+        self._observers.append(observer)
+
+    def start(self) -> None:
+        """Watch from now on; needs the event loop of the job."""
+        for member in self._members:
+            member.model.on("error", partial(self._on_failure, member))
+            member.model.on("metrics_collected", partial(self._on_answer, member))
+        self._session.on("error", self._on_error)
+        self._outages.watch(*(one.fingerprint for one in self._members if one.has_substitute))
+
+    async def aclose(self) -> None:
+        """Stop apologising."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _on_failure(self, member: Member, error: LLMError | STTError | TTSError) -> None:
+        """Note that one model failed; another may step in, or it is asked again."""
+        if was_left_alone(error.error):
+            return
+        kind = kind_of(error.error)
+        is_recoverable = error.recoverable or member.has_substitute
+        self._tell(
+            Trouble(
+                stage=member.stage, provider=member.label, kind=kind, recoverable=is_recoverable
+            )
+        )
+        if member.has_substitute and kind in LASTING and not error.recoverable:
+            self._outages.report_failure(member.fingerprint)
+
+    def _on_answer(self, member: Member, measured: metrics.AgentMetrics) -> None:
+        """Note that a model works: the user need not have heard it, it may have been a trial."""
+        if not _has_answered(measured):
+            return
+        self._failures.pop(member.stage, None)
+        if member.has_substitute:
+            self._outages.report_success(member.fingerprint)
+
+    def _on_error(self, event: ErrorEvent) -> None:
+        """Note that a whole stage failed, so that an answer is missing."""
+        error = event.error
+        stage = _STAGES.get(getattr(error, "type", ""))
+        if stage is None or getattr(error, "recoverable", True):
+            return
+        if not any(one.stage is stage and not one.has_substitute for one in self._members):
+            # Else the only model has told of it already.
+            kind = kind_of(error.error)
+            self._tell(Trouble(stage=stage, provider=ALL, kind=kind, recoverable=False))
+        if not isinstance(error, LLMError | STTError | TTSError):
+            return  # the framework ends a conversation whose only model is gone
+        now = time.monotonic()
+        if now - self._counted_at.get(stage, float("-inf")) < _ONE_TURN_S:
+            return
+        self._counted_at[stage] = now
+        self._failures[stage] = self._failures.get(stage, 0) + 1
+        self._go(self._answer_for(stage, error))
+
+    async def _answer_for(self, stage: Stage, error: LLMError | STTError | TTSError) -> None:
+        """Apologise; end the call where the stage failed too often."""
+        is_last = self._failures.get(stage, 0) >= self._settings.failed_turns_limit
+        if is_last or time.monotonic() - self._apologised_at >= _APOLOGY_GAP_S:
+            await self._apologise(stage, can_be_interrupted=not is_last)
+        if not is_last:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                if self._saying is not None:
+                    await self._saying.wait_for_playout()
+                    await asyncio.sleep(_TO_THE_EAR_S)
+        logger.error(
+            "a stage failed too often", extra={"stage": stage, "failures": self._failures[stage]}
+        )
+        self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
+
+    async def _apologise(self, stage: Stage, *, can_be_interrupted: bool) -> None:
+        if self._saying is not None and not self._saying.done():
+            return
+        self._apologised_at = time.monotonic()
+        text, voice = self._apology.text, self._apology.voice
+        clip = await asyncio.to_thread(load_clip, self._settings, text, voice)
+        # It is no part of what the model has said: it would go on apologising.
+        if clip is not None:
+            self._saying = self._session.say(
+                text,
+                audio=clip.frames(),
+                allow_interruptions=can_be_interrupted,
+                add_to_chat_ctx=False,
+            )
+        elif text and stage is not Stage.SPEAKING and Stage.SPEAKING not in self._failures:
+            self._saying = self._session.say(
+                text, allow_interruptions=can_be_interrupted, add_to_chat_ctx=False
+            )
+
+    def _tell(self, trouble: Trouble) -> None:
+        logger.warning(
+            "provider trouble",
+            extra={
+                "stage": trouble.stage,
+                "provider": trouble.provider,
+                "kind": trouble.kind,
+                "recoverable": trouble.recoverable,
+            },
+        )
+        for observer in self._observers:
+            observer(trouble)
+
+    def _go(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        # A conversation that closes says nothing more: RuntimeError.
+        logger.info("no apology", extra={"error": type(error).__name__})
+
+
+def _has_answered(measured: metrics.AgentMetrics) -> bool:
+    """Say whether anything came; an answer that the user cut off is measured, too."""
+    match measured:
+        case metrics.LLMMetrics():
+            return measured.ttft >= 0
+        case metrics.TTSMetrics():
+            return measured.ttfb >= 0
+        case _:
+            return True
