@@ -82,6 +82,7 @@ class Outages:
         self._watched: set[str] = set()
         self._outages: dict[str, _Outage] = {}
         self._is_alone = False
+        self._is_closing = False
         self._news = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
@@ -89,19 +90,20 @@ class Outages:
         """Follow what others know of these models from now on; needs the event loop."""
         self._watched.update(models)
         if self._watched and self._watching is None:
+            self._is_closing = False
             self._watching = asyncio.create_task(self._run())
 
     async def aclose(self) -> None:
-        """Stop following; what is not told yet is told."""
-        if self._watching is None:
+        """Stop following; what is not told yet is told, unless Redis is slow."""
+        watching, self._watching = self._watching, None
+        if watching is None:
             return
-        self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
-        self._watching = None
-        if any(outage.is_news or outage.is_over for outage in self._outages.values()):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LAST_LOOK_S):
-                    await self._look_if_possible()
+        self._is_closing = True
+        self._news.set()
+        await asyncio.wait({watching}, timeout=_LAST_LOOK_S)
+        if not watching.done():
+            watching.cancel()
+            await asyncio.wait({watching}, timeout=_LAST_LOOK_S)
 
     def is_down(self, model: str) -> bool:
         """Say whether a model is known to be down."""
@@ -153,12 +155,14 @@ class Outages:
                 await self._read(model)
 
     async def _run(self) -> None:
-        while True:
+        while not self._is_closing:
             self._news.clear()
             await self._look_if_possible()
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await self._news.wait()
+        if any(outage.is_news or outage.is_over for outage in self._outages.values()):
+            await self._look_if_possible()
 
     async def _look_if_possible(self) -> None:
         try:
@@ -174,11 +178,11 @@ class Outages:
         """Write down a failure; of many processes that see it first, one does."""
         key, wait = self._keys.outage(model), self._keys.outage_wait(model)
         delay_s = self.delay_s(outage.failures)
-        is_first = await self._redis.set(
-            wait, "down", px=_ms(delay_s), nx=outage.failures == 1, xx=False
+        is_ours = await self._redis.set(
+            key, outage.failures, px=_ms(delay_s + _MEMORY_S), nx=outage.failures == 1
         )
-        if is_first:
-            await self._redis.set(key, outage.failures, px=_ms(delay_s + _MEMORY_S))
+        if is_ours:
+            await self._redis.set(wait, "down", px=_ms(delay_s))
         outage.is_news = False
 
     async def _tell_end(self, model: str, outage: _Outage) -> None:
