@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from livekit.agents import AgentSession, CloseEvent, CloseReason, ErrorEvent, metrics
-from livekit.agents.llm import LLMError
+from livekit.agents.llm import LLMError, RealtimeModelError
 from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
@@ -45,8 +45,10 @@ _STAGES = {
     "stt_error": Stage.HEARING,
     "llm_error": Stage.THINKING,
     "tts_error": Stage.SPEAKING,
-    "realtime_model_error": Stage.REALTIME,
 }
+_BUSY = frozenset({"thinking", "speaking"})
+
+Failure = LLMError | STTError | TTSError | RealtimeModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,15 +130,26 @@ class Care:
     def _on_error(self, event: ErrorEvent) -> None:
         """Note that a whole stage failed, so that an answer is missing."""
         error = event.error
-        stage = _STAGES.get(getattr(error, "type", ""))
-        if stage is None or getattr(error, "recoverable", True):
-            return
-        if not any(one.stage is stage and not one.has_substitute for one in self._members):
+        if isinstance(error, RealtimeModelError):
+            self._on_realtime_error(error)
+        elif isinstance(error, LLMError | STTError | TTSError) and not error.recoverable:
+            self._on_failed_stage(_STAGES[error.type], error)
+
+    def _on_realtime_error(self, error: RealtimeModelError) -> None:
+        """Apologise for an answer that is lost; the framework ends what cannot go on."""
+        label = self._settings.endpoints(Stage.REALTIME)[0].label
+        kind = kind_of(error.error)
+        self._tell(
+            Trouble(stage=Stage.REALTIME, provider=label, kind=kind, recoverable=error.recoverable)
+        )
+        if error.recoverable and self._session.agent_state in _BUSY:
+            self._go(self._answer_for(Stage.REALTIME, error))
+
+    def _on_failed_stage(self, stage: Stage, error: LLMError | STTError | TTSError) -> None:
+        if any(one.stage is stage and one.has_substitute for one in self._members):
             # Else the only model has told of it already.
             kind = kind_of(error.error)
             self._tell(Trouble(stage=stage, provider=ALL, kind=kind, recoverable=False))
-        if not isinstance(error, LLMError | STTError | TTSError):
-            return  # the framework ends a conversation whose only model is gone
         now = time.monotonic()
         if now - self._counted_at.get(stage, float("-inf")) < _ONE_TURN_S:
             return
@@ -144,7 +157,7 @@ class Care:
         self._failures[stage] = self._failures.get(stage, 0) + 1
         self._go(self._answer_for(stage, error))
 
-    async def _answer_for(self, stage: Stage, error: LLMError | STTError | TTSError) -> None:
+    async def _answer_for(self, stage: Stage, error: Failure) -> None:
         """Apologise; end the call where the stage failed too often."""
         is_last = self._failures.get(stage, 0) >= self._settings.failed_turns_limit
         if is_last or time.monotonic() - self._apologised_at >= _APOLOGY_GAP_S:
@@ -175,7 +188,7 @@ class Care:
                 allow_interruptions=can_be_interrupted,
                 add_to_chat_ctx=False,
             )
-        elif text and stage is not Stage.SPEAKING and Stage.SPEAKING not in self._failures:
+        elif text and Stage.SPEAKING not in {stage, *self._failures}:
             self._saying = self._session.say(
                 text, allow_interruptions=can_be_interrupted, add_to_chat_ctx=False
             )

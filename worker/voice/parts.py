@@ -83,21 +83,26 @@ class Workshop:
     def build(self, *, voice: str | None = None, language: str | None = None) -> Parts:
         """Build the parts of one call; None stands for what the settings say."""
         spoken = language or self.settings.stt_language
-        own_voice = self.settings.tts_fallback_voice
         ears = self._stage(Stage.HEARING, lambda one, client, _: build_stt(one, client, spoken))
         minds = self._stage(Stage.THINKING, lambda one, client, _: build_llm(one, client))
+        mouth, mouths = self.build_mouth(voice=voice)
+        return Parts(
+            stt=self._hearing([model for model, _ in ears]),
+            llm=self._thinking([model for model, _ in minds]),
+            tts=mouth,
+            members=(*(member for _, member in (*ears, *minds)), *mouths),
+        )
+
+    def build_mouth(self, *, voice: str | None = None) -> tuple[Mouth, tuple[Member, ...]]:
+        """Build the speaking part of one call alone."""
+        own_voice = self.settings.tts_fallback_voice
         mouths = self._stage(
             Stage.SPEAKING,
             lambda one, client, place: build_tts(
                 one, client, voice if place == 0 or own_voice is None else None
             ),
         )
-        return Parts(
-            stt=self._hearing([model for model, _ in ears]),
-            llm=self._thinking([model for model, _ in minds]),
-            tts=self._speaking([model for model, _ in mouths]),
-            members=tuple(member for _, member in (*ears, *minds, *mouths)),
-        )
+        return self._speaking([model for model, _ in mouths]), tuple(one for _, one in mouths)
 
     def _stage(
         self, stage: Stage, make: Callable[[Endpoint, AsyncClient, int], M]

@@ -5,8 +5,9 @@ Typed chat, wherever speech itself is not the point.
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from sessions.states import State
 from tests.integration.worker.fleet import CALL_S, Fleet, WorkerProcess
 from tests.support.provider import Provider, Stage, Trouble
 from tests.support.provider import provider as serving_provider
+from tests.support.speech import speak
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(240)
@@ -54,7 +56,7 @@ async def until_clips_are_made(worker: WorkerProcess) -> None:
 @pytest.mark.parametrize("stage", [Stage.CHAT, Stage.SPEECH])
 @pytest.mark.parametrize("trouble", [Trouble.HANG, Trouble.ERROR])
 async def test_alone_it_apologises_and_the_call_goes_on(
-    fleet: Fleet, provider: Provider, stage: Stage, trouble: Trouble, tmp_path: object
+    fleet: Fleet, provider: Provider, stage: Stage, trouble: Trouble, tmp_path: Path
 ) -> None:
     """1. The only model of a stage fails. 2. The user types. 3. It works again.
 
@@ -80,3 +82,113 @@ async def test_alone_it_apologises_and_the_call_goes_on(
         assert (await call.look()).status is State.ACTIVE
     assert any('"kind"' in line for line in worker.records_of(call))
     assert (await call.until(State.ENDED)).error is None
+
+
+async def test_another_answers_and_other_calls_know_at_once(
+    fleet: Fleet, provider: Provider, second: Provider, tmp_path: Path
+) -> None:
+    """1. The first model hangs. 2. A user types. 3. Another call begins, whose user types too.
+    4. The first model works again; the user goes on.
+
+    Result: both users are answered by the second model, and nobody asked the first again until the
+    outage had lapsed; in the end the first answers.
+    """
+    provider.reply = "This is the first."
+    provider.trouble[Stage.CHAT] = Trouble.HANG
+    await fleet.start_worker(
+        OPENAI_BASE_URL=provider.url,
+        LLM_FALLBACK_BASE_URL=second.url,
+        PROVIDER_ATTEMPT_TIMEOUT_S="1",
+        # An eighth of it the first time.
+        PROVIDER_OUTAGE_S="160",
+        POOL_SIZE="2",
+        GREETING_CACHE_DIR=str(tmp_path),
+    )
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_agent(CALL_S)
+        await caller.type("Who are you?")
+        await until_answered(caller, "This is the second.")
+        asked = len(provider.requests(Stage.CHAT))
+        assert asked >= 1
+
+        other = await fleet.start_call()
+        async with other.join() as newcomer:
+            await newcomer.wait_agent(CALL_S)
+            await newcomer.type("And you?")
+            await until_answered(newcomer, "This is the second.")
+            assert len(provider.requests(Stage.CHAT)) == asked
+
+        provider.trouble.clear()
+
+        async def is_answered_by_the_first() -> bool:
+            await caller.type("And now?")
+            await caller.wait_quiet(CALL_S)
+            return any("This is the first." in line.text for line in caller.lines)
+
+        await eventually(is_answered_by_the_first, 2 * CALL_S, interval_s=1.0)
+    assert not await has_apologised(caller)
+
+
+async def test_a_stage_that_fails_again_and_again_ends_the_call_after_the_apology(
+    fleet: Fleet, provider: Provider, tmp_path: Path
+) -> None:
+    worker = await fleet.start_worker(
+        OPENAI_BASE_URL=provider.url, FAILED_TURNS_LIMIT="2", GREETING_CACHE_DIR=str(tmp_path)
+    )
+    await until_clips_are_made(worker)
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        provider.trouble[Stage.CHAT] = Trouble.DENIED
+        await caller.type("Are you there?")
+        await until_apologised(caller)
+        await caller.wait_quiet(CALL_S)
+        quiet_at = time.monotonic()
+        await caller.type("Again: are you there?")
+        assert await caller.wait_ended(CALL_S) == "ROOM_DELETED"
+        assert caller.hearing.last_loud_at is not None
+        # The tests' provider takes 0.05 s for a character.
+        apology_s = 0.05 * len(APOLOGY)
+        assert caller.hearing.last_loud_at - quiet_at > 0.8 * apology_s
+    assert "language model" in ((await call.until(State.FAILED)).error or "")
+
+
+@pytest.mark.parametrize("has_substitute", [True, False])
+async def test_what_could_not_be_heard(
+    fleet: Fleet,
+    provider: Provider,
+    second: Provider,
+    environment: dict[str, str],
+    has_substitute: bool,
+) -> None:
+    """A spoken sentence, at which recognition fails.
+
+    Result: the other model hears the same sentence; or the user hears an apology and, once it
+    works again, is understood.
+    """
+    second.heard, provider.heard = "Words for the second.", "Words for the first."
+    provider.reply = lambda messages: f"I heard: {messages[-1]['content']}"
+    localvoice_url = environment["OPENAI_BASE_URL"].removesuffix("/v1")
+    worker = await fleet.start_worker(
+        OPENAI_BASE_URL=provider.url,
+        PROVIDER_TIMEOUT_S="2",
+        PROVIDER_ATTEMPT_TIMEOUT_S="1",
+        # An empty value counts as unset.
+        STT_FALLBACK_BASE_URL=second.url if has_substitute else "",
+    )
+    await until_clips_are_made(worker)
+    sentence = await speak(localvoice_url, "What is two plus two?")
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        provider.trouble[Stage.HEARING] = Trouble.HANG
+        await caller.say(sentence)
+        if has_substitute:
+            await until_answered(caller, "I heard: Words for the second.")
+            return
+        await until_apologised(caller)
+        await caller.wait_quiet(CALL_S)
+        provider.trouble.clear()
+        await caller.say(sentence)
+        await until_answered(caller, "I heard: Words for the first.")

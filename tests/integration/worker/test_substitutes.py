@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from livekit import rtc
@@ -61,7 +62,9 @@ def workshop(
     patience_s: float = SOON_S,
 ) -> Workshop:
     """Build what a process would, with these providers."""
-    fallback = {f"{part}_fallback_base_url": second for part in PARTS.values()}
+    second_urls: dict[str, Any] = {
+        f"{part}_fallback_base_url": second for part in PARTS.values() if second
+    }
     chosen = ProviderSettings(
         redis_url=settings.redis_url,
         redis_prefix=settings.redis_prefix,
@@ -69,7 +72,7 @@ def workshop(
         openai_api_key=SecretStr("first-key"),
         provider_timeout_s=patience_s,
         provider_attempt_timeout_s=ATTEMPT_S,
-        **(fallback if second else {}),
+        **second_urls,
     )
     return Workshop(
         settings=chosen,
