@@ -26,7 +26,7 @@ from worker.voice.greeting import load_clip
 from worker.voice.outages import Outages
 from worker.voice.parts import Member
 from worker.voice.settings import ProviderSettings, Stage
-from worker.voice.trouble import LASTING, Observer, Trouble, kind_of, was_left_alone
+from worker.voice.trouble import LASTING, Kind, Observer, Trouble, kind_of, was_left_alone
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +142,12 @@ class Care:
         self._tell(
             Trouble(stage=Stage.REALTIME, provider=label, kind=kind, recoverable=error.recoverable)
         )
-        if error.recoverable and self._session.agent_state in _BUSY:
+        if not error.recoverable:
+            # The framework closes the conversation, stumbles over the connection that failed, and
+            # tells nobody (1.8.9).
+            self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
+        elif kind is Kind.BROKEN or self._session.agent_state in _BUSY:
+            # The provider failed at a response, or the connection that it was coming over.
             self._go(self._answer_for(Stage.REALTIME, error))
 
     def _on_failed_stage(self, stage: Stage, error: LLMError | STTError | TTSError) -> None:

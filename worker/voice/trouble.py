@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from livekit.agents import APIConnectionError, APIStatusError, APITimeoutError
+from livekit.agents import APIConnectionError, APIError, APIStatusError, APITimeoutError
 
 from worker.voice.clients import LeftAlone
 from worker.voice.settings import Stage
@@ -17,7 +17,7 @@ class Kind(StrEnum):
     UNREACHABLE = "unreachable"  # no connection, or it broke off, or made no sense
     BUSY = "busy"  # 429
     DENIED = "denied"  # 401, 403, 404: not with this key, not this model
-    BROKEN = "broken"  # 5xx
+    BROKEN = "broken"  # 5xx, or as much in other words
     REJECTED = "rejected"  # another 4xx: it did not like this request
     BUG = "bug"  # none of this: rather ours
 
@@ -59,6 +59,8 @@ def kind_of(error: BaseException) -> Kind:
                 if isinstance(inner, APIStatusError | APITimeoutError)
                 else (Kind.UNREACHABLE)
             )
+        case APIError():
+            return Kind.BROKEN  # as one model that does all says it
         case _:
             return Kind.BUG
 
