@@ -166,7 +166,9 @@ class Care:
         """Apologise; end the call where the stage failed too often."""
         is_last = self._failures.get(stage, 0) >= self._settings.failed_turns_limit
         if is_last or time.monotonic() - self._apologised_at >= _APOLOGY_GAP_S:
-            await self._apologise(stage, can_be_interrupted=not is_last)
+            # A conversation that closes says nothing more.
+            with suppress(RuntimeError):
+                await self._apologise(stage, can_be_interrupted=not is_last)
         if not is_last:
             return
         with suppress(TimeoutError):
@@ -220,8 +222,7 @@ class Care:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        # A conversation that closes says nothing more: RuntimeError.
-        logger.info("no apology", extra={"error": type(error).__name__})
+        logger.error("care failed", exc_info=error)
 
 
 def _has_answered(measured: metrics.AgentMetrics) -> bool:
