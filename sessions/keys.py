@@ -152,6 +152,16 @@ class Keys:
         """Hash of counters: total_spawned, total_assigned, total_cold. No TTL: three numbers."""
         return self._key("pool:stats")
 
+    def outage(self, model: str) -> str:
+        """How often in a row a provider's model, named by a digest, was tried in vain. TTL: two
+        minutes after it may be tried again."""
+        return self._key(f"outage:{model}")
+
+    def outage_wait(self, model: str) -> str:
+        """Marks that nobody tries that model, or one does just now. TTL: until somebody may; at
+        most `PROVIDER_OUTAGE_S`."""
+        return self._key(f"outage:{model}:wait")
+
     def event_applied(self, event_id: str) -> str:
         """Marks a LiveKit webhook event as applied. TTL: ten minutes."""
         return self._key(f"webhook:{event_id}")

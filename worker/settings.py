@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import secrets
 import socket
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from sessions.settings import StoreSettings
 from worker.personas.settings import ConversationSettings
+from worker.voice.settings import ProviderSettings
 
 
 def _make_worker_id() -> str:
@@ -23,7 +22,7 @@ def _make_worker_id() -> str:
 _HEARTBEATS_PER_LEASE = 3
 
 
-class WorkerSettings(StoreSettings, ConversationSettings):
+class WorkerSettings(ProviderSettings, ConversationSettings):
     """Settings of one worker and of the job processes it starts."""
 
     livekit_url: str = Field(
@@ -46,10 +45,6 @@ class WorkerSettings(StoreSettings, ConversationSettings):
         "voicefleet",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Name under which the workers register and are sent for.",
-    )
-    greeting_cache_dir: Path = Field(
-        default_factory=lambda: Path("~/.cache/voicefleet/greetings").expanduser(),
-        description="Where the spoken greeting is kept, so that it is synthesised only once.",
     )
 
     pool_size: int = Field(
@@ -84,27 +79,6 @@ class WorkerSettings(StoreSettings, ConversationSettings):
     )
     no_user_timeout_s: float = Field(
         60.0, gt=0, le=3600, description="A call that its user never joins is ended after this."
-    )
-
-    openai_base_url: str = Field(
-        "https://api.openai.com/v1",
-        pattern=r"^https?://",
-        description="OpenAI-compatible API for speech recognition, language model and speech.",
-    )
-    openai_api_key: SecretStr = Field(
-        SecretStr("unset"), min_length=1, description="Key for it; local servers often need none."
-    )
-    stt_model: str = Field(
-        "gpt-4o-mini-transcribe", min_length=1, description="Model that hears the user."
-    )
-    stt_language: str = Field(
-        "en", min_length=2, max_length=10, description="Language the user speaks, as ISO 639-1."
-    )
-    llm_model: str = Field("gpt-4.1-mini", min_length=1, description="Model that thinks.")
-    tts_model: str = Field("gpt-4o-mini-tts", min_length=1, description="Model that speaks.")
-    tts_voice: str = Field("ash", min_length=1, description="Voice it speaks with.")
-    provider_timeout_s: float = Field(
-        8.0, gt=0, le=120, description="How long a model may stay silent before it is asked again."
     )
 
     log_level: str = Field(

@@ -137,6 +137,9 @@ async def _chat(one: Provider, request: web.Request) -> web.StreamResponse:
 async def _hear(one: Provider, request: web.Request) -> web.StreamResponse:
     form = await request.post()
     body = {name: value for name, value in form.items() if isinstance(value, str)}
+    for upload in form.values():
+        if isinstance(upload, web.FileField):
+            upload.file.close()
     if (failure := await _begin(one, Stage.HEARING, request, body)) is not None:
         return failure
     if one.trouble.get(Stage.HEARING) is Trouble.CUT:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from livekit import rtc
-from livekit.agents import ChatContext, CloseEvent
+from livekit.agents import NOT_GIVEN, ChatContext, CloseEvent
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
@@ -17,8 +17,7 @@ from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
 from worker.job.prewarm import Warm
 from worker.personas.cast import Role
 from worker.voice.agent import Assistant
-from worker.voice.pipeline import build_session
-from worker.voice.resume import load_resume_line
+from worker.voice.voice import Voice
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +44,13 @@ class Conversation:
         self._role = role
         self._on_over = on_over
         self.track = EarlyTrack(room)
-        self.session = build_session(
-            warm.pipeline_of(role),
-            warm.settings.provider_timeout_s,
-            role.settings.user_away_after_s or None,
+        self.voice = Voice(
+            warm.pipeline,
+            role.settings,
+            self._on_close,
+            away_after_s=role.settings.user_away_after_s or None,
         )
+        self.session = self.voice.session
         self._chat = Chat(self.session, room)
 
     async def start(self, identity: str, earlier: ChatContext | None = None) -> None:
@@ -59,6 +60,7 @@ class Conversation:
         """
         self.session.output.audio = self.track
         self.session.on("close", self._on_close)
+        self.voice.watch()
         tools = self._warm.toolbox.pick(self._role.persona.tools)
         await self.session.start(
             Assistant(self._role.instructions, tools, earlier),
@@ -87,15 +89,12 @@ class Conversation:
         await self.track.start()
 
     async def greet(self) -> None:
-        """Say the first words; the clip of a process that became warm before it was made, too."""
-        greeting = self._role.greeting
-        if not greeting:
-            return
-        clip = await self._warm.greeting_of(self._role)
-        if clip is None:
-            self.session.say(greeting)
-        else:
-            self.session.say(greeting, audio=clip.frames())
+        """Say the first words, where this persona speaks first."""
+        await self._say_clip(self._role.greeting)
+
+    async def resume(self) -> None:
+        """Say that an agent is there again, to a user who was talking with another one."""
+        await self._say_clip(self._role.settings.resume_greeting)
 
     def say(self, words: str, *, can_be_interrupted: bool = True) -> SpeechHandle | None:
         """Say something of our own; None where there is nothing to say, or nobody to say it."""
@@ -127,19 +126,17 @@ class Conversation:
         await self.say_to_the_end(words, can_be_interrupted=False)
         await asyncio.sleep(_ON_ITS_WAY_S)
 
-    async def resume(self) -> None:
-        """Say that an agent is there again, to a user who was talking with another one."""
-        settings = self._warm.settings
-        clip = await asyncio.to_thread(load_resume_line, settings)
-        if clip is None:
-            self.session.say(settings.resume_greeting)
-        else:
-            self.session.say(settings.resume_greeting, audio=clip.frames())
-
     async def aclose(self) -> None:
         """Let go of room and track; the framework has closed the session before."""
         await self._chat.aclose()
+        await self.voice.aclose()
         await self.track.aclose()
+
+    async def _say_clip(self, words: str) -> None:
+        if not words:
+            return
+        clip = await self._warm.clip(self._role, words)
+        self.session.say(words, audio=NOT_GIVEN if clip is None else clip.frames())
 
     def _on_close(self, event: CloseEvent) -> None:
         outcome = after_close(event, has_hung_up=self.session.userdata.hang_up)

@@ -8,7 +8,7 @@ from typing import Self
 
 from livekit import rtc
 from livekit.agents import CloseEvent, CloseReason
-from livekit.agents.llm import LLMError
+from livekit.agents.llm import LLMError, RealtimeModelError
 from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 
@@ -88,5 +88,7 @@ def _blame(error: object) -> str:
             return "The agent could not answer: its language model did not work."
         case TTSError():
             return "The agent could not speak: speech synthesis did not work."
+        case RealtimeModelError():
+            return "The agent could not answer: its speech model did not work."
         case _:
             return CRASHED.error

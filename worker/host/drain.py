@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 from worker.host.health import build_app, served
 from worker.host.server import Worker
-from worker.voice.greeting import keep_greetings
+from worker.voice.clips import keep_clips
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ async def run_worker(worker: Worker) -> int:
     stop, stopped = asyncio.Event(), asyncio.Event()
     with _signals(worker, stop):
         async with served(build_app(worker.health), settings.worker_host, settings.worker_port):
-            greeting = asyncio.create_task(keep_greetings(worker.cast))
+            greeting = asyncio.create_task(keep_clips(worker.cast))
             running = asyncio.create_task(worker.server.run())
             registered = asyncio.create_task(worker.registry.run(stopped))
             stopping = asyncio.create_task(stop.wait())

@@ -15,8 +15,8 @@ from sessions.store import SessionStore
 from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
-from worker.voice.greeting import Clip, load_greeting
-from worker.voice.pipeline import Pipeline, build_pipeline, recast
+from worker.voice.clips import Clip, load_clip
+from worker.voice.pipeline import Pipeline, build_pipeline
 
 _KEY = "warm"
 
@@ -31,7 +31,7 @@ class Warm:
     pipeline: Pipeline
     cast: Cast
     toolbox: Toolbox
-    #: That of the default persona; others are read from their files.
+    #: That of the default persona; other clips are read when they are needed.
     greeting: Clip | None
     #: When this process was ready for a job, in seconds since 1970.
     since: float
@@ -44,21 +44,15 @@ class Warm:
             raise TypeError("this process was not prewarmed")
         return warm
 
-    def pipeline_of(self, role: Role) -> Pipeline:
-        """Return what a persona hears, thinks and speaks with."""
-        if role is self.cast.default:
-            return self.pipeline
-        return recast(self.pipeline, role.settings)
-
-    async def greeting_of(self, role: Role) -> Clip | None:
-        """Return a spoken greeting; one that was made since this process became warm, too."""
-        if role is self.cast.default and self.greeting is not None:
+    async def clip(self, role: Role, text: str) -> Clip | None:
+        """Return these words, spoken; a clip that was made since this process became warm, too."""
+        if role is self.cast.default and text == role.greeting and self.greeting is not None:
             return self.greeting
-        return await asyncio.to_thread(load_greeting, role.settings)
+        return await asyncio.to_thread(load_clip, role.settings, text)
 
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
-        await self.pipeline.client.close()
+        await self.pipeline.aclose()
         await self.redis.aclose()
 
 
@@ -72,9 +66,9 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
         settings=settings,
         redis=redis,
         store=SessionStore(redis, settings),
-        pipeline=build_pipeline(role.settings),
+        pipeline=build_pipeline(role.settings, redis),
         cast=cast,
         toolbox=Toolbox.load(settings.tools_dir, settings.tool_timeout_s),
-        greeting=load_greeting(role.settings),
+        greeting=load_clip(role.settings, role.greeting),
         since=time.time(),
     )

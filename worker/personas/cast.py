@@ -15,6 +15,7 @@ from worker.errors import Unusable
 from worker.personas.files import read_personas
 from worker.personas.persona import Persona
 from worker.settings import WorkerSettings
+from worker.voice.settings import Mode
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,12 @@ class Role:
     def greeting(self) -> str:
         """The first words, or "" where the user speaks first."""
         return self.settings.agent_greeting or ""
+
+    @property
+    def clips(self) -> list[str]:
+        """What is spoken beforehand, the first words first."""
+        texts = (self.greeting, self.settings.resume_greeting, self.settings.apology)
+        return [text for text in texts if text]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +99,14 @@ def _settings_of(persona: Persona, settings: WorkerSettings) -> WorkerSettings:
     and the settings say what it leaves open: voice, language and temperature.
     """
     told = settings.model_fields_set if persona.name == settings.persona else frozenset[str]()
+    is_realtime = settings.voice_mode is Mode.REALTIME
     of_file = {
         "agent_instructions": persona.instructions,
         "agent_greeting": persona.greeting,
         "resume_greeting": persona.back,
-        "tts_voice": persona.voice,
+        "apology": persona.apology,
+        # A voice of the one is none of the other.
+        "realtime_voice" if is_realtime else "tts_voice": persona.voice,
         "stt_language": persona.language,
         "llm_temperature": persona.temperature,
     }

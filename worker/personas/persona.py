@@ -34,5 +34,7 @@ class Persona(BaseModel):
     time_warning: _Sentence = "I am sorry, but we have to come to an end soon."
     #: Said by an agent that takes over from one that was lost; None is RESUME_GREETING.
     back: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+    #: Said when an answer fails; None is APOLOGY.
+    apology: Annotated[str, Field(max_length=1000)] | None = None
     #: The last words where the agent ends the call by itself.
     goodbye: _Sentence = "Goodbye!"

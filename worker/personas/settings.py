@@ -48,12 +48,6 @@ class ConversationSettings(PersonaSettings):
         description="What an agent says first that takes over from one that was lost, where its "
         "persona's file says nothing else.",
     )
-    llm_temperature: float | None = Field(
-        None,
-        ge=0,
-        le=2,
-        description="How freely the model chooses its words; its own default when unset.",
-    )
     tools_dir: Path | None = Field(
         None, description="Folder of Python files whose functions the model may call, too."
     )

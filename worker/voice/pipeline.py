@@ -1,17 +1,20 @@
-"""What hears, thinks and speaks. No other module knows which providers these are."""
+"""A conversation: its parts, and how turns are taken."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import dataclass
 
-import httpx2
-from livekit.agents import NOT_GIVEN, AgentSession, APIConnectOptions, inference
+from livekit.agents import AgentSession, APIConnectOptions, inference
 from livekit.agents.voice.agent_session import SessionConnectOptions
-from livekit.plugins import openai
-from openai import AsyncClient
 
-from worker.settings import WorkerSettings
+from sessions.batch import Client
+from sessions.keys import Keys
 from worker.tools.call import Wishes
+from worker.voice.clients import Connections
+from worker.voice.outages import Outages
+from worker.voice.parts import Parts, Workshop
+from worker.voice.settings import ProviderSettings, Stage
 
 #: Echo cancellation needs a moment at the start; until then the user cannot interrupt.
 _AEC_WARMUP_S = 1.0
@@ -23,89 +26,51 @@ _LONGEST_PAUSE_S = 1.8
 _LAST_WORDS_S = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """The parts of a conversation, ready to be used."""
+    """What the conversations of a process share."""
 
-    client: AsyncClient
-    stt: openai.STT
-    llm: openai.LLM
-    tts: openai.TTS
-    vad: inference.VAD
+    settings: ProviderSettings
+    workshop: Workshop
     turn_detector: inference.TurnDetector
 
+    async def aclose(self) -> None:
+        """Close the connections, after the last call."""
+        await self.workshop.outages.aclose()
+        await self.workshop.connections.aclose()
 
-def build_pipeline(settings: WorkerSettings) -> Pipeline:
-    """Build the parts, without a connection and without an event loop."""
-    client = build_client(settings)
-    return Pipeline(
-        client=client,
-        stt=build_stt(settings, client),
-        llm=build_llm(settings, client),
-        tts=build_tts(settings, client),
+
+def build_pipeline(settings: ProviderSettings, redis: Client) -> Pipeline:
+    """Build what calls share, without a connection and without an event loop."""
+    workshop = Workshop(
+        settings=settings,
+        connections=Connections(),
+        outages=Outages(redis, Keys(settings.redis_prefix), settings.provider_outage_s),
         vad=inference.VAD(model="silero"),
+    )
+    # Not used: the first call shall not pay for what is imported and built at the first time.
+    workshop.build()
+    return Pipeline(
+        settings=settings,
+        workshop=workshop,
         # v1 runs in LiveKit's cloud, and is what the framework would choose in dev mode.
         turn_detector=inference.TurnDetector(version="v1-mini"),
     )
 
 
-def recast(pipeline: Pipeline, settings: WorkerSettings) -> Pipeline:
-    """Return a pipeline for another persona; what costs time and memory stays the same."""
-    client = pipeline.client
-    return replace(
-        pipeline,
-        stt=build_stt(settings, client),
-        llm=build_llm(settings, client),
-        tts=build_tts(settings, client),
-    )
-
-
-def build_stt(settings: WorkerSettings, client: AsyncClient) -> openai.STT:
-    """Build the hearing part."""
-    return openai.STT(
-        client=client,
-        model=settings.stt_model,
-        language=settings.stt_language,
-        use_realtime=False,
-    )
-
-
-def build_llm(settings: WorkerSettings, client: AsyncClient) -> openai.LLM:
-    """Build the thinking part."""
-    temperature = settings.llm_temperature
-    return openai.LLM(
-        client=client,
-        model=settings.llm_model,
-        temperature=NOT_GIVEN if temperature is None else temperature,
-    )
-
-
-def build_tts(settings: WorkerSettings, client: AsyncClient) -> openai.TTS:
-    """Build the speaking part."""
-    return openai.TTS(
-        client=client,
-        model=settings.tts_model,
-        voice=settings.tts_voice,
-        # Needs no decoder, and can be played from the first byte on.
-        response_format="pcm",
-    )
-
-
 def build_session(
-    pipeline: Pipeline, timeout_s: float, away_after_s: float | None = None
+    pipeline: Pipeline, parts: Parts, away_after_s: float | None = None
 ) -> AgentSession[Wishes]:
     """Build the conversation of one call; needs the event loop of the job.
 
     A user counts as away after so much silence of both sides; for None, never.
     """
-    # The first retry comes after 0.1 s: a hung provider costs the user at most twice the timeout.
-    patience = APIConnectOptions(max_retry=1, retry_interval=0.5, timeout=timeout_s)
     return AgentSession(
         userdata=Wishes(),
-        stt=pipeline.stt,
-        llm=pipeline.llm,
-        tts=pipeline.tts,
-        vad=pipeline.vad,
+        stt=parts.stt,
+        llm=parts.llm,
+        tts=parts.tts,
+        vad=pipeline.workshop.vad,
         turn_handling={
             "turn_detection": pipeline.turn_detector,
             "endpointing": {"mode": "fixed", "min_delay": 0.3, "max_delay": _LONGEST_PAUSE_S},
@@ -123,26 +88,22 @@ def build_session(
         user_away_timeout=away_after_s,
         session_close_transcript_timeout=_LAST_WORDS_S,
         conn_options=SessionConnectOptions(
-            stt_conn_options=patience,
-            llm_conn_options=patience,
-            tts_conn_options=patience,
-            # The second failure in a row ends the call: nobody talks to a wall for long.
-            max_unrecoverable_errors=1,
+            stt_conn_options=_patience(pipeline, parts, Stage.HEARING),
+            llm_conn_options=_patience(pipeline, parts, Stage.THINKING),
+            tts_conn_options=_patience(pipeline, parts, Stage.SPEAKING),
+            # Never: care.py decides, and lets the user hear why.
+            max_unrecoverable_errors=sys.maxsize,
         ),
     )
 
 
-def build_client(settings: WorkerSettings) -> AsyncClient:
-    """Build one client, hence one pool of connections, for all three models."""
-    timeout = httpx2.Timeout(settings.provider_timeout_s, connect=5.0)
-    return AsyncClient(
-        api_key=settings.openai_api_key.get_secret_value(),
-        base_url=settings.openai_base_url,
-        max_retries=0,
-        http_client=httpx2.AsyncClient(
-            timeout=timeout,
-            follow_redirects=True,
-            # People pause for longer than the 5 s that idle connections live by default.
-            limits=httpx2.Limits(max_keepalive_connections=8, keepalive_expiry=120),
-        ),
+def _patience(pipeline: Pipeline, parts: Parts, stage: Stage) -> APIConnectOptions:
+    """Return how often a stage is asked again: where another model steps in, never.
+
+    The first retry comes after 0.1 s: a hung provider costs the user at most twice the timeout.
+    """
+    return APIConnectOptions(
+        max_retry=0 if parts.has_substitute(stage) else 1,
+        retry_interval=0.5,
+        timeout=pipeline.settings.provider_timeout_s,
     )

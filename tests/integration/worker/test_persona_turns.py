@@ -9,16 +9,19 @@ from pathlib import Path
 import pytest
 from livekit.agents import AgentSession, ChatContext
 from livekit.agents.voice.run_result import RunResult
+from openai import AsyncClient
 from pydantic import SecretStr
 
 from tests.integration.worker.talking import chats
-from tests.support.provider import Provider, Stage, ToolCall
+from tests.support.provider import Provider, ToolCall
+from tests.support.provider import Stage as Asked
 from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
 from worker.tools.call import Wishes
 from worker.voice.agent import Assistant
-from worker.voice.pipeline import build_client, build_llm
+from worker.voice.parts import build_llm
+from worker.voice.settings import Stage
 
 ORDERS = '''
 def order(number: int, express: bool = False) -> dict[str, object]:
@@ -52,8 +55,11 @@ def cast(provider: Provider, toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch) 
 async def talking(
     role: Role, toolbox: Toolbox, earlier: ChatContext | None = None
 ) -> AsyncIterator[AgentSession[Wishes]]:
-    client = build_client(role.settings)
-    llm = build_llm(role.settings, client)
+    endpoint = role.settings.endpoints(Stage.THINKING)[0]
+    client = AsyncClient(
+        base_url=endpoint.base_url, api_key=endpoint.api_key.get_secret_value(), max_retries=0
+    )
+    llm = build_llm(endpoint, client, role.settings.llm_temperature)
     async with client, llm, AgentSession[Wishes](userdata=Wishes(), llm=llm) as session:
         tools = toolbox.pick(role.persona.tools)
         await session.start(Assistant(role.instructions, tools, earlier))
@@ -76,7 +82,7 @@ async def test_the_model_gets_the_persona_and_its_tools(
             result = await turn(session, "Hello.")
             result.expect.next_event().is_message(role="assistant")
             result.expect.no_more_events()
-        asked = provider.requests(Stage.CHAT)[-1].body
+        asked = provider.requests(Asked.CHAT)[-1].body
         assert asked["messages"][0] == {"role": "system", "content": role.instructions}
         assert asked["messages"][1] == {"role": "user", "content": "Hello."}
         assert {tool["function"]["name"] for tool in asked["tools"]} == tools

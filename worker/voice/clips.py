@@ -1,4 +1,4 @@
-"""The first sentence: spoken once, kept as a file, played in every call without a provider."""
+"""Sentences that are always the same: spoken once, kept as files, played without a provider."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 import wave
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,9 @@ from livekit.agents import APIConnectOptions, APIStatusError
 
 from telemetry.redaction import HIDDEN, redact_text
 from worker.personas.cast import Cast
-from worker.settings import WorkerSettings
-from worker.voice.pipeline import build_client, build_tts
+from worker.voice.clients import Connections, ModelClient
+from worker.voice.parts import build_tts
+from worker.voice.settings import ProviderSettings, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ _SAMPLE_BYTES = 2
 _FRAME_MS = 50
 _MAX_BYTES = 20_000_000
 _RETRY_AFTER_S = (2.0, 5.0, 15.0, 60.0)
-#: More than a worker has personas, and other workers may share the folder.
 _KEPT_CLIPS = 200
 #: Nobody but a person can help: a key that is refused, a directory that cannot be written.
 _REFUSED = frozenset({401, 403})
@@ -82,55 +82,63 @@ class Clip:
             return None
 
 
-def clip_path(settings: WorkerSettings) -> Path:
-    """Return where the greeting of these settings is kept: another voice has another file."""
-    parts = [
-        settings.agent_greeting,
-        settings.openai_base_url,
-        settings.tts_model,
-        settings.tts_voice,
-    ]
+def clip_path(settings: ProviderSettings, text: str) -> Path:
+    """Return where these words are kept: another voice has another file."""
+    mouth = settings.endpoints(Stage.SPEAKING)[0]
+    parts = [text, mouth.base_url, mouth.model, mouth.voice]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
     return settings.greeting_cache_dir / f"{name}.wav"
 
 
-def load_greeting(settings: WorkerSettings) -> Clip | None:
-    """Return the spoken greeting, if it has been made."""
-    return Clip.load(clip_path(settings)) if settings.agent_greeting else None
+def load_clip(settings: ProviderSettings, text: str) -> Clip | None:
+    """Return these words, spoken, if the clip has been made."""
+    return Clip.load(clip_path(settings, text)) if text else None
 
 
-async def keep_greeting(settings: WorkerSettings) -> None:
-    """Make the greeting unless it is there; try again for as long as the provider is down."""
+async def keep_clips(cast: Cast) -> None:
+    """Make the clips of all personas, unless they are there.
+
+    Tries again for as long as the provider is down.
+    """
+    roles = (cast.default, *(role for role in cast.roles.values() if role is not cast.default))
+    await asyncio.gather(*(_keep_all(role.settings, role.clips) for role in roles))
+    used = [clip_path(role.settings, text) for role in roles for text in role.clips]
+    if used:
+        await asyncio.to_thread(prune, used)
+
+
+async def _keep_all(settings: ProviderSettings, texts: Iterable[str]) -> None:
+    for text in texts:
+        if not await keep_clip(settings, text):
+            return
+
+
+async def keep_clip(settings: ProviderSettings, text: str) -> bool:
+    """Make a clip unless it is there; False when trying again is of no use."""
     attempt = 0
-    while settings.agent_greeting and load_greeting(settings) is None:
+    while load_clip(settings, text) is None:
         try:
-            clip = await _speak(settings)
-            await asyncio.to_thread(clip.save, clip_path(settings))
-            logger.info("greeting made", extra={"clip_bytes": len(clip.pcm)})
+            clip = await _speak(settings, text)
+            await asyncio.to_thread(clip.save, clip_path(settings, text))
+            logger.info("clip made", extra={"clip_bytes": len(clip.pcm)})
         except Exception as error:  # noqa: BLE001 - a background loop: calls work without the clip
             if is_hopeless(error):
-                logger.error("greeting cannot be made", extra=_describe(error, settings))  # noqa: TRY400 - the message says it
-                return
+                logger.error("clip cannot be made", extra=_describe(error, settings))  # noqa: TRY400 - the message says it
+                return False
             delay_s = _RETRY_AFTER_S[min(attempt, len(_RETRY_AFTER_S) - 1)]
             fields = _describe(error, settings) | {"retry_after_s": delay_s}
-            logger.warning("greeting could not be made", extra=fields)
+            logger.warning("clip could not be made", extra=fields)
             attempt += 1
             await asyncio.sleep(delay_s)
-    if settings.agent_greeting:
-        await asyncio.to_thread(prune, clip_path(settings))
+    return True
 
 
-async def keep_greetings(cast: Cast) -> None:
-    """Make the greetings of all personas, the default one's first."""
-    roles = (cast.default, *(role for role in cast.roles.values() if role is not cast.default))
-    await asyncio.gather(*(keep_greeting(role.settings) for role in roles))
-
-
-def prune(used: Path) -> None:
+def prune(used: Sequence[Path]) -> None:
     """Remove all clips but those that were used last, by the start of a worker."""
     with suppress(OSError):
-        os.utime(used)
-        clips = sorted(used.parent.glob("*.wav"), key=lambda path: path.stat().st_mtime)
+        for path in used:
+            os.utime(path)
+        clips = sorted(used[0].parent.glob("*.wav"), key=lambda path: path.stat().st_mtime)
         for path in clips[:-_KEPT_CLIPS]:
             path.unlink(missing_ok=True)
 
@@ -142,9 +150,10 @@ def is_hopeless(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in _UNWRITABLE
 
 
-def _describe(error: Exception, settings: WorkerSettings) -> dict[str, object]:
+def _describe(error: Exception, settings: ProviderSettings) -> dict[str, object]:
     """Return what a log may say of an error; some providers repeat the key that they refuse."""
-    text, key = str(error), settings.openai_api_key.get_secret_value()
+    key = settings.endpoints(Stage.SPEAKING)[0].api_key.get_secret_value()
+    text = str(error)
     if len(key) >= _SHORTEST_KEY:
         text = text.replace(key, HIDDEN)
     return {
@@ -154,13 +163,17 @@ def _describe(error: Exception, settings: WorkerSettings) -> dict[str, object]:
     }
 
 
-async def _speak(settings: WorkerSettings) -> Clip:
+async def _speak(settings: ProviderSettings, text: str) -> Clip:
     once = APIConnectOptions(max_retry=0, timeout=settings.provider_timeout_s)
-    async with build_client(settings) as client, asyncio.timeout(4 * settings.provider_timeout_s):
-        speech = build_tts(settings, client).synthesize(
-            settings.agent_greeting or "", conn_options=once
-        )
-        frame = await speech.collect()
+    mouth = settings.endpoints(Stage.SPEAKING)[0]
+    connections = Connections()
+    client = ModelClient(mouth, connections.http(mouth), patience_s=settings.provider_timeout_s)
+    try:
+        async with asyncio.timeout(4 * settings.provider_timeout_s):
+            speech = build_tts(mouth, client).synthesize(text, conn_options=once)
+            frame = await speech.collect()
+    finally:
+        await connections.aclose()
     if not frame.samples_per_channel:
         raise ValueError("the provider spoke nothing")
     return Clip(bytes(frame.data), frame.sample_rate)

@@ -1,0 +1,107 @@
+"""Connections to the providers of a process's calls: one pool for each server and key.
+
+Two things happen to each request on its way, by the hook that the SDK has for it:
+
+- It waits no longer for the next byte than its model may stay silent. The plugin waits 30 s for
+  speech recognition and for speech, whatever it is told (livekit-plugins-openai 1.8.9).
+- A model that is known to be down is not asked at all, see outages.py.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+
+import httpx2
+from openai import APIConnectionError, AsyncClient
+
+from worker.voice.settings import Endpoint
+
+_CONNECT_S = 5.0
+#: What a proxy or a portal says instead of an answer; played, it would be noise.
+_NO_ANSWER = ("text/html", "application/json")
+_SPEECH = "/audio/speech"
+
+
+class LeftAlone(APIConnectionError):
+    """Raised instead of asking a model that is known to be down."""
+
+
+class NoAnswer(APIConnectionError):
+    """Raised when what came back cannot be an answer of a model."""
+
+
+class ModelClient(AsyncClient):
+    """The SDK's client for one model; its connections are those of the server."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        http: httpx2.AsyncClient,
+        *,
+        patience_s: float,
+        may_ask: Callable[[], bool] = lambda: True,
+    ) -> None:
+        super().__init__(
+            api_key=endpoint.api_key.get_secret_value(),
+            base_url=endpoint.base_url,
+            max_retries=0,
+            http_client=http,
+        )
+        self._patience_s = patience_s
+        self._may_ask = may_ask
+
+    async def _prepare_request(self, request: httpx2.Request) -> None:
+        timeouts = request.extensions.get("timeout", {})
+        for name in ("connect", "read", "write", "pool"):
+            longest = timeouts.get(name)
+            timeouts[name] = min(longest or self._patience_s, self._patience_s)
+        request.extensions["timeout"] = timeouts
+        # Looking at the list of models only opens a connection: no answer would be told of.
+        if request.method == "POST" and not self._may_ask():
+            raise LeftAlone(message="Known to be down.", request=request)
+
+
+class Connections:
+    """HTTP clients, one for each server and key, shared by all calls of a process."""
+
+    def __init__(self) -> None:
+        self._https: dict[tuple[str, str], httpx2.AsyncClient] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def __len__(self) -> int:
+        return len(self._https)
+
+    def http(self, endpoint: Endpoint) -> httpx2.AsyncClient:
+        """Return the connections to a server; makes none yet."""
+        key = (endpoint.base_url, endpoint.api_key.get_secret_value())
+        if key not in self._https:
+            self._https[key] = self._build()
+        return self._https[key]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for http in self._https.values():
+            await http.aclose()
+
+    def _build(self) -> httpx2.AsyncClient:
+        # Reading the certificates takes longer than all the rest: once for all of them.
+        self._tls = self._tls or httpx2.create_ssl_context()
+        return httpx2.AsyncClient(
+            verify=self._tls,
+            timeout=httpx2.Timeout(30.0, connect=_CONNECT_S),
+            follow_redirects=True,
+            # People pause for longer than the 5 s that idle connections live by default.
+            limits=httpx2.Limits(max_keepalive_connections=8, keepalive_expiry=120),
+            event_hooks={"response": [_check]},
+        )
+
+
+async def _check(response: httpx2.Response) -> None:
+    """Raise NoAnswer for a page or a message where an answer was asked for."""
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    asked_for = response.request.url.path
+    is_page = kind == _NO_ANSWER[0] and response.request.method == "POST"
+    is_message = kind == _NO_ANSWER[1] and asked_for.endswith(_SPEECH)
+    if response.is_success and (is_page or is_message):
+        raise NoAnswer(message=f"The answer is {kind}.", request=response.request)
