@@ -41,6 +41,7 @@ def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
         losses_ms=tuple(int(text) for text in fields.get("losses", "").split()),
         error=fields.get("error"),
         reason=fields.get("reason"),
+        foreign_room=fields.get("room"),
     )
 
 

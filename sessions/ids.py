@@ -15,6 +15,8 @@ WorkerId = NewType("WorkerId", str)
 
 #: A session id, as JSON Schema and Pydantic write patterns.
 SESSION_ID_PATTERN = r"^[0-9a-f]{32}$"
+#: As LiveKit has it (`limit.max_room_name_length`), unless its config says otherwise.
+MAX_ROOM_CHARS = 256
 _ROOM_PREFIX = "vf-"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")

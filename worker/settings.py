@@ -88,6 +88,13 @@ class WorkerSettings(StoreSettings):
     drain_timeout_s: int = Field(
         600, ge=1, le=86_400, description="How long calls may go on after SIGTERM."
     )
+    handover_before_s: float = Field(
+        20.0,
+        ge=0,
+        le=600,
+        description="How long before that time is up the calls that are left are handed over to "
+        "other workers.",
+    )
     process_start_timeout_s: float = Field(
         60.0, gt=0, le=600, description="How long a new process may take to become warm."
     )

@@ -14,8 +14,9 @@ from sessions.assignment import Assignment
 from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
 from worker.call.conversation import Conversation
 from worker.call.ending import Ending
+from worker.call.handover import Handover
 from worker.call.lease import Lease, LeaseLost
-from worker.call.outcome import NO_USER, STOPPED, Outcome, Verdict, after_disconnect
+from worker.call.outcome import HANDED_OVER, NO_USER, STOPPED, Outcome, Verdict, after_disconnect
 from worker.call.presence import Presence
 from worker.job.prewarm import Warm
 
@@ -43,6 +44,9 @@ class Call:
         self._user = Presence(ctx.room, assignment.identity)
         self._conversation = Conversation(warm, ctx.room, self.conclude)
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
+        self._handover = Handover(ctx.room, self._conversation, lease)
+        self._notice = warm.notice
+        self._holding: asyncio.Task[None] | None = None
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
         self._must_close_room = False
@@ -59,7 +63,8 @@ class Call:
         # Joining comes first: it takes longest, and nearly all of it is waiting. What follows has
         # registered all it wants to hear of the room long before the room is joined.
         self._joining = asyncio.create_task(self._join())
-        self._go(self._hold())
+        self._holding = self._go(self._hold())
+        self._notice.listen(self._on_notice)
         self._go(self._expect_user())
         await self._conversation.start()
         await self._until(self._joining)
@@ -76,6 +81,7 @@ class Call:
     async def finish(self) -> None:
         """Write down how it went, close the room, let go of everything."""
         outcome = self._outcome or STOPPED
+        self._notice.forget(self._on_notice)
         await self._stop_joining()
         await self._stop_tasks()
         if outcome.verdict is Verdict.LEFT:
@@ -136,6 +142,28 @@ class Call:
         except LeaseLost as lost:
             self._leave(lost)
 
+    def _on_notice(self) -> None:
+        self._go(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        """Let another agent go on with the session: this worker is about to stop."""
+        try:
+            is_free = await self._handover.give_back(self._let_go)
+        except LeaseLost as lost:
+            self._leave(lost)
+            return
+        if is_free:
+            # From here on the session is not ours to judge, whatever becomes of this process.
+            self._outcome = self._outcome or HANDED_OVER
+            await self._handover.until_replaced()
+            self.conclude(HANDED_OVER)
+
+    async def _let_go(self) -> bool:
+        if self._outcome is None and self._holding is not None:
+            self._holding.cancel()
+            await asyncio.wait({self._holding})
+        return self._outcome is None
+
     def _leave(self, lost: LeaseLost) -> None:
         # No room of a session that is over may stay open; joining may even have made it anew.
         self._must_close_room = isinstance(lost.cause, NotAdmitted | SessionNotFound | SessionOver)
@@ -155,10 +183,11 @@ class Call:
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
 
-    def _go(self, work: Coroutine[object, object, None]) -> None:
+    def _go(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
+        return task
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -16,6 +16,8 @@ from worker.voice.agent import Assistant
 from worker.voice.greeting import load_greeting
 from worker.voice.pipeline import build_session
 
+_BUSY = frozenset({"thinking", "speaking"})
+
 
 class Conversation:
     """The agent's hearing and speaking. `on_over` is told why it closed, where that is known."""
@@ -62,6 +64,28 @@ class Conversation:
             self.session.say(settings.agent_greeting)
         else:
             self.session.say(settings.agent_greeting, audio=clip.frames())
+
+    async def quiet(self) -> None:
+        """Wait until nobody speaks, and no answer is being made."""
+        changed = asyncio.Event()
+
+        def note(_: object) -> None:
+            changed.set()
+
+        session = self.session
+        session.on("agent_state_changed", note)
+        session.on("user_state_changed", note)
+        try:
+            while session.agent_state in _BUSY or session.user_state == "speaking":
+                await changed.wait()
+                changed.clear()
+        finally:
+            session.off("agent_state_changed", note)
+            session.off("user_state_changed", note)
+
+    async def hush(self) -> None:
+        """Stop to listen and to speak, for good; the agent stays in the room."""
+        await self.session.aclose()
 
     async def aclose(self) -> None:
         """Let go of the track; the framework has closed the session before."""

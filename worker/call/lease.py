@@ -55,6 +55,8 @@ class Lease:
         self._id = assignment.session_id
         self._epoch = assignment.epoch
         self._must_admit = assignment.admit_on_start
+        #: Set once the store has taken this agent for the session's.
+        self.claimed = asyncio.Event()
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
 
@@ -64,10 +66,7 @@ class Lease:
         In line, this agent is not needed: another one is sent once there is a slot. `hold` does
         this too, unless it is done. Raises LeaseLost.
         """
-        try:
-            await self._persistently(self._admit)
-        except SessionError as error:
-            raise LeaseLost(error) from None
+        await self._insist(self._admit)
 
     async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
@@ -82,6 +81,18 @@ class Lease:
                 tasks.create_task(self._record(joined, self._mark_joined))
         except ExceptionGroup as errors:
             raise LeaseLost(_reason(errors)) from None
+
+    async def confirm(self) -> None:
+        """Renew the lease now; return once Redis has taken it. Raises LeaseLost."""
+        await self._insist(lambda: self._store.renew(self._id, self._epoch))
+
+    async def release(self, reason: str) -> None:
+        """Make way for another agent; nothing may hold the session any more. Raises LeaseLost."""
+        await self._insist(
+            lambda: self._store.lose(
+                self._id, reason, epoch=self._epoch, is_certain=True, is_planned=True
+            )
+        )
 
     async def end(self) -> None:
         """Record that the session ended. Raises StoreUnavailable."""
@@ -98,6 +109,7 @@ class Lease:
     async def _take(self) -> None:
         await self._persistently(self._admit)
         await self._persistently(lambda: self._store.claim(self._id, self._epoch, self._agent))
+        self.claimed.set()
 
     async def _admit(self) -> None:
         """Raises StillWaiting when there is only a place in line, kept by the user's presence."""
@@ -144,6 +156,12 @@ class Lease:
 
     async def _mark_joined(self) -> None:
         await self._store.mark_joined(self._id, epoch=self._epoch)
+
+    async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await self._persistently(write)
+        except SessionError as error:
+            raise LeaseLost(error) from None
 
     async def _persistently(self, write: Callable[[], Awaitable[object]]) -> None:
         """Repeat a write, which must bear that, until Redis took it."""

@@ -44,6 +44,8 @@ class Outcome:
 STOPPED = Outcome.failed("stopped", "The agent was stopped.")
 CRASHED = Outcome.failed("crashed", "The agent ran into a problem.")
 NO_USER = Outcome.ended("no_user")
+#: To another worker, as this one stops.
+HANDED_OVER = Outcome.left("handed over")
 
 #: The room is no more; somebody closed it, or its user had left it.
 _ROOM_GONE = frozenset(

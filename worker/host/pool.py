@@ -68,6 +68,14 @@ class Pool:
         return 0 if pool is None else sum(1 for proc in pool.processes if proc.running_job)
 
     @property
+    def job_pids(self) -> list[int]:
+        """Processes that have a job, by their ids."""
+        pool = self._pool
+        busy = [] if pool is None else [proc for proc in pool.processes if proc.running_job]
+        pids = (cast("int | None", getattr(proc, "pid", None)) for proc in busy)
+        return [pid for pid in pids if pid]
+
+    @property
     def is_registered(self) -> bool:
         """Whether LiveKit knows this worker right now."""
         server = self._server

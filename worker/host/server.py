@@ -12,6 +12,7 @@ from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.host.admission import Gate
+from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.pool import Pool
 from worker.host.registry import Registry
@@ -51,6 +52,7 @@ class Worker:
     health: Health
     redis: Client
     registry: Registry
+    handover: Handover
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
@@ -66,8 +68,17 @@ def build_worker(settings: WorkerSettings) -> Worker:
         on_session_end=entrypoint.on_session_end,
     )
     redis = connect(settings, Temper.HASTY)
-    registry = Registry(settings, SessionStore(redis, settings).fleet, pool, gate)
-    return Worker(settings, server, pool, gate, Health(settings, pool, gate), redis, registry)
+    fleet = SessionStore(redis, settings).fleet
+    return Worker(
+        settings=settings,
+        server=server,
+        pool=pool,
+        gate=gate,
+        health=Health(settings, pool, gate),
+        redis=redis,
+        registry=Registry(settings, fleet, pool, gate),
+        handover=Handover(settings, fleet, pool),
+    )
 
 
 def build_server(settings: WorkerSettings) -> AgentServer:

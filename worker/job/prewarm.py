@@ -11,6 +11,7 @@ from livekit.agents import JobProcess
 from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
+from worker.job.notice import Notice
 from worker.settings import WorkerSettings
 from worker.voice.greeting import Clip, load_greeting
 from worker.voice.pipeline import Pipeline, build_pipeline
@@ -27,6 +28,8 @@ class Warm:
     store: SessionStore
     pipeline: Pipeline
     greeting: Clip | None
+    #: Comes when the worker is about to stop.
+    notice: Notice
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 
@@ -48,6 +51,8 @@ def prewarm(settings: WorkerSettings, process: JobProcess) -> None:
     """Build everything; no connection is made and no event loop needed."""
     # Starts the threads of the WebRTC library, which the first room would otherwise wait for.
     rtc.AudioResampler(input_rate=24_000, output_rate=48_000)
+    notice = Notice()
+    notice.install()
     redis = connect(settings, Temper.PATIENT)
     process.userdata[_KEY] = Warm(
         settings=settings,
@@ -55,5 +60,6 @@ def prewarm(settings: WorkerSettings, process: JobProcess) -> None:
         store=SessionStore(redis, settings),
         pipeline=build_pipeline(settings),
         greeting=load_greeting(settings),
+        notice=notice,
         since=time.time(),
     )
