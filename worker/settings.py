@@ -41,11 +41,12 @@ class WorkerSettings(StoreSettings):
     livekit_api_secret: SecretStr = Field(
         min_length=32, description="Secret of that key; 32 characters or more."
     )
-    livekit_connect_retries: int = Field(
-        16,
+    livekit_give_up_after_s: float = Field(
+        0.0,
         ge=0,
-        le=1000,
-        description="How often in a row connecting to LiveKit may fail before the worker exits.",
+        le=86_400,
+        description="How long LiveKit may be away before the worker ends its calls in order and "
+        "exits with status 1; 0: it is tried again for ever.",
     )
 
     agent_name: str = Field(

@@ -12,6 +12,7 @@ from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.host.admission import Gate
+from worker.host.connection import PatientServer
 from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.pool import Pool
@@ -83,11 +84,11 @@ def build_worker(settings: WorkerSettings) -> Worker:
 
 def build_server(settings: WorkerSettings) -> AgentServer:
     """Build the framework's server, without a session type yet."""
-    return AgentServer(
+    return PatientServer(
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=settings.livekit_api_secret.get_secret_value(),
-        max_retry=settings.livekit_connect_retries,
+        give_up_after_s=settings.livekit_give_up_after_s,
         num_idle_processes=settings.pool_size,
         # The settings travel to the job processes, so that all of them agree on one worker id.
         setup_fnc=partial(prewarm, settings),

@@ -34,7 +34,7 @@ async def test_without_livekit_it_lives_but_is_not_ready_and_gives_up_with_statu
     fleet: Fleet,
 ) -> None:
     worker = await fleet.start_worker(
-        until_ready=False, LIVEKIT_URL=NOWHERE, LIVEKIT_CONNECT_RETRIES="2"
+        until_ready=False, LIVEKIT_URL=NOWHERE, LIVEKIT_GIVE_UP_AFTER_S="8"
     )
 
     async def is_warm() -> bool:
