@@ -54,6 +54,11 @@ class WorkerSettings(StoreSettings):
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Name under which the workers register and are sent for.",
     )
+    adopt_dispatches: bool = Field(
+        True,
+        description="Whether agents that are sent without metadata, as LiveKit's own tools do, are "
+        "sessions of their own; if not, they are refused.",
+    )
     agent_instructions: str = Field(
         _INSTRUCTIONS, min_length=1, max_length=20_000, description="What the agent is told to be."
     )

@@ -43,7 +43,8 @@ class Call:
         self._lease = lease
         self._user = Presence(ctx.room, assignment.identity)
         self._conversation = Conversation(warm, ctx.room, self.conclude)
-        self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
+        self._owns_room = assignment.foreign_room is None
+        self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name, owns_room=self._owns_room)
         self._handover = Handover(ctx.room, self._conversation, lease)
         self._notice = warm.notice
         self._holding: asyncio.Task[None] | None = None
@@ -84,7 +85,7 @@ class Call:
         self._notice.forget(self._on_notice)
         await self._stop_joining()
         await self._stop_tasks()
-        if outcome.verdict is Verdict.LEFT:
+        if outcome.verdict is Verdict.LEFT or not self._owns_room:
             await self._ctx.room.disconnect()
         await self._ending.settle(outcome, must_close_room=self._must_close_room)
         await self._conversation.aclose()
@@ -138,7 +139,9 @@ class Call:
 
     async def _hold(self) -> None:
         try:
-            await self._lease.hold(self._conversation.track.published, self._user.joined)
+            await self._lease.hold(
+                self._conversation.track.published, self._user.joined, lambda: self._user.identity
+            )
         except LeaseLost as lost:
             self._leave(lost)
 
@@ -175,9 +178,11 @@ class Call:
             self.conclude(NO_USER)
 
     async def _greet(self) -> None:
-        # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
         await asyncio.shield(self._conversation.track.subscribed)
-        self._user.joined.set()
+        if self._owns_room:
+            # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
+            self._user.joined.set()
+        await self._user.joined.wait()
         await self._conversation.greet()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:

@@ -48,9 +48,13 @@ class Conversation:
         )
 
     async def enter(self, identity: str) -> None:
-        """Publish the agent's track in the joined room, and listen to this participant only."""
-        # As an option of the session this would fail before the room is joined (1.8.9).
-        self.session.room_io.set_participant(identity)
+        """Publish the agent's track in the joined room, and listen to this participant only.
+
+        Without an identity, to the first who comes.
+        """
+        if identity:
+            # As an option of the session this would fail before the room is joined (1.8.9).
+            self.session.room_io.set_participant(identity)
         transcribe_from_now_on(self.session, self._room)
         await self.track.start()
 

@@ -55,6 +55,7 @@ class Lease:
         self._id = assignment.session_id
         self._epoch = assignment.epoch
         self._must_admit = assignment.admit_on_start
+        self._user: Callable[[], str] = lambda: assignment.identity
         #: Set once the store has taken this agent for the session's.
         self.claimed = asyncio.Event()
         #: True once a last write told that another agent has the session, and the room.
@@ -68,11 +69,18 @@ class Lease:
         """
         await self._insist(self._admit)
 
-    async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
+    async def hold(
+        self,
+        published: asyncio.Event,
+        joined: asyncio.Event,
+        user: Callable[[], str] | None = None,
+    ) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
 
-        Raises LeaseLost.
+        `user` tells the identity of who joined, for a session that begins without one. Raises
+        LeaseLost.
         """
+        self._user = user or self._user
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._take()
@@ -122,8 +130,15 @@ class Lease:
             identity=assignment.identity,
             secret_hash=assignment.secret_hash,
             caller=assignment.caller,
+            foreign_room=assignment.foreign_room,
         )
-        status = (await self._store.admit(newcomer, policy=assignment.policy, may_wait=True)).status
+        admission = await self._store.admit(
+            newcomer,
+            policy=assignment.policy,
+            # In a room of somebody else's nobody would know of a line.
+            may_wait=assignment.foreign_room is None,
+        )
+        status = admission.status
         if status is State.QUEUED:
             # It was this user's joining that opened the room.
             status = (await self._store.mark_joined(self._id)).status
@@ -155,7 +170,7 @@ class Lease:
         await self._store.mark_ready(self._id, self._epoch)
 
     async def _mark_joined(self) -> None:
-        await self._store.mark_joined(self._id, epoch=self._epoch)
+        await self._store.mark_joined(self._id, epoch=self._epoch, identity=self._user() or None)
 
     async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
         try:

@@ -60,7 +60,7 @@ def build_worker(settings: WorkerSettings) -> Worker:
     """Put the parts together; nothing is started."""
     server = build_server(settings)
     pool = Pool(server)
-    gate = Gate(settings.worker_capacity, lambda: pool.active)
+    gate = Gate(settings.worker_capacity, lambda: pool.active, may_adopt=settings.adopt_dispatches)
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
         entrypoint.run,
