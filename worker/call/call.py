@@ -42,7 +42,9 @@ class Call:
         self._settings = warm.settings
         self._lease = lease
         self._user = Presence(ctx.room, assignment.identity)
-        self._conversation = Conversation(warm, ctx.room, self.conclude)
+        self._conversation = Conversation(
+            warm, ctx.room, self.conclude, lambda: self._user.identity
+        )
         self._owns_room = assignment.foreign_room is None
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name, owns_room=self._owns_room)
         self._handover = Handover(ctx.room, self._conversation, lease)

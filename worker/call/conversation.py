@@ -11,6 +11,7 @@ from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from worker.call.outcome import Outcome, after_close
 from worker.call.track import EarlyTrack, transcribe_from_now_on
+from worker.call.typed import TypedInput
 from worker.job.prewarm import Warm
 from worker.voice.agent import Assistant
 from worker.voice.greeting import load_greeting
@@ -20,17 +21,28 @@ _BUSY = frozenset({"thinking", "speaking"})
 
 
 class Conversation:
-    """The agent's hearing and speaking. `on_over` is told why it closed, where that is known."""
+    """The agent's hearing and speaking. `on_over` is told why it closed, where that is known.
 
-    def __init__(self, warm: Warm, room: rtc.Room, on_over: Callable[[Outcome], None]) -> None:
+    `user` tells the identity of whose typing counts, as soon as it is known.
+    """
+
+    def __init__(
+        self,
+        warm: Warm,
+        room: rtc.Room,
+        on_over: Callable[[Outcome], None],
+        user: Callable[[], str],
+    ) -> None:
         self._warm = warm
         self._room = room
         self._on_over = on_over
         self.track = EarlyTrack(room)
         self.session = build_session(warm.pipeline, warm.settings.provider_timeout_s)
+        self._typed = TypedInput(room, user, self._read)
 
     async def start(self) -> None:
         """Start to listen; the room need not be joined yet."""
+        self._typed.listen()
         self.session.output.audio = self.track
         self.session.on("close", self._on_close)
         await self.session.start(
@@ -41,6 +53,7 @@ class Conversation:
                 # at the start, and time all through the call.
                 audio_input=AudioInputOptions(auto_gain_control=False),
                 audio_output=False,  # there already
+                text_input=False,  # within bounds: call/typed.py
             ),
             # Would let whoever is in the room read the instructions and the whole history.
             session_host=False,
@@ -89,11 +102,17 @@ class Conversation:
 
     async def hush(self) -> None:
         """Stop to listen and to speak, for good; the agent stays in the room."""
+        self._typed.close()
         await self.session.aclose()
 
     async def aclose(self) -> None:
         """Let go of the track; the framework has closed the session before."""
+        self._typed.close()
         await self.track.aclose()
+
+    async def _read(self, text: str) -> None:
+        await self.session.interrupt()
+        self.session.generate_reply(user_input=text)
 
     def _on_close(self, event: CloseEvent) -> None:
         outcome = after_close(event, has_hung_up=self.session.userdata.hang_up)
