@@ -86,44 +86,37 @@ async def running_worker(
     redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
     keys, chosen = Keys.generate(), [random_ports()]
     async with running_provider() as provider_url:
+        told = {**env, "OPENAI_BASE_URL": provider_url, "POOL_SIZE": str(pool_size)}
 
         def describe() -> Sequence[Service]:
             chosen[0] = ports = random_ports()
-            worker = _worker(
-                ports,
-                keys,
-                folder=folder,
-                env={**env, "OPENAI_BASE_URL": provider_url, "POOL_SIZE": str(pool_size)},
-            )
+            # Nobody is there: the agents tell the store themselves.
+            hook = f"http://{LOOPBACK}:{ports.tokenserver}/"
+            media = {"keys": keys, "run_dir": folder, "env": env, "webhook_url": hook}
             return [
                 redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
-                livekit_service(
-                    livekit,
-                    ports=ports,
-                    keys=keys,
-                    run_dir=folder,
-                    env=env,
-                    # Nobody is there: the agents tell the store themselves.
-                    webhook_url=f"http://{LOOPBACK}:{ports.tokenserver}/",
-                ),
-                worker,
+                livekit_service(livekit, ports=ports, **media),
+                _worker(ports, keys, folder=folder, env=told),
             ]
 
-        async with running(describe) as stack:
-            ports = chosen[0]
-            url = f"ws://{LOOPBACK}:{ports.livekit}"
-            settings = StoreSettings(redis_url=SecretStr(f"redis://{LOOPBACK}:{ports.redis}/0"))
-            client = connect(settings, Temper.PATIENT)
-            key, secret = keys.livekit_api_key, keys.livekit_api_secret
-            async with api.LiveKitAPI(url, key, secret) as service:
-                yield WorkerUnderTest(
-                    pid=stack.pids["worker"],
-                    store=SessionStore(client, settings),
-                    livekit=service,
-                    livekit_url=url,
-                    keys=keys,
-                )
-            await client.aclose()
+        async with running(describe) as stack, _reaching(chosen[0], keys) as (store, livekit_api):
+            yield WorkerUnderTest(
+                pid=stack.pids["worker"],
+                store=store,
+                livekit=livekit_api,
+                livekit_url=f"ws://{LOOPBACK}:{chosen[0].livekit}",
+                keys=keys,
+            )
+
+
+@asynccontextmanager
+async def _reaching(ports: Ports, keys: Keys) -> AsyncIterator[tuple[SessionStore, api.LiveKitAPI]]:
+    url = f"ws://{LOOPBACK}:{ports.livekit}"
+    settings = StoreSettings(redis_url=SecretStr(f"redis://{LOOPBACK}:{ports.redis}/0"))
+    client = connect(settings, Temper.PATIENT)
+    async with api.LiveKitAPI(url, keys.livekit_api_key, keys.livekit_api_secret) as livekit:
+        yield SessionStore(client, settings), livekit
+    await client.aclose()
 
 
 def _worker(ports: Ports, keys: Keys, *, env: Mapping[str, str], folder: Path) -> Service:
