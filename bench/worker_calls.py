@@ -56,7 +56,7 @@ class WorkerUnderTest:
         token = api.AccessToken(self.keys.livekit_api_key, self.keys.livekit_api_secret)
         grants = api.VideoGrants(room_join=True, room=room)
         text = token.with_identity(identity).with_grants(grants).to_jwt()
-        async with Caller(self.livekit_url, text) as caller:
+        async with Caller(self.livekit_url, text, join_within_s=_STEP_WITHIN_S) as caller:
             await caller.wait_agent(_STEP_WITHIN_S)
             await caller.type("Hello?")
 
@@ -92,10 +92,11 @@ async def running_worker(
             chosen[0] = ports = random_ports()
             # Nobody is there: the agents tell the store themselves.
             hook = f"http://{LOOPBACK}:{ports.tokenserver}/"
-            media = {"keys": keys, "run_dir": folder, "env": env, "webhook_url": hook}
             return [
                 redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
-                livekit_service(livekit, ports=ports, **media),
+                livekit_service(
+                    livekit, ports=ports, keys=keys, run_dir=folder, env=env, webhook_url=hook
+                ),
                 _worker(ports, keys, folder=folder, env=told),
             ]
 

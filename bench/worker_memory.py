@@ -70,7 +70,11 @@ async def hold_calls(worker: WorkerUnderTest, sessions: int, progress: Progress)
 
         await asyncio.gather(*(one() for _ in range(_EVERY)))
         samples.append(await _look(worker, done + _EVERY))
-        progress.tell(f"{done + _EVERY} of {sessions} sessions")
+        last = samples[-1]
+        progress.tell(
+            f"{last.sessions} of {sessions} sessions; worker {last.worker_uss:,.0f} kB, forkserver "
+            f"{last.forkserver_uss:,.0f} kB USS, {last.processes} processes, {last.open_files} files"
+        )
     return samples
 
 
