@@ -73,7 +73,8 @@ async def hold_calls(worker: WorkerUnderTest, sessions: int, progress: Progress)
         last = samples[-1]
         progress.tell(
             f"{last.sessions} of {sessions} sessions; worker {last.worker_uss:,.0f} kB, forkserver "
-            f"{last.forkserver_uss:,.0f} kB USS, {last.processes} processes, {last.open_files} files"
+            f"{last.forkserver_uss:,.0f} kB USS, {last.processes} processes, "
+            f"{last.open_files} files"
         )
     return samples
 
