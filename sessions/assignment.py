@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sessions.ids import PERSONA_PATTERN, SESSION_ID_PATTERN, SessionId, UserId
+from sessions.ids import (
+    MAX_ROOM_CHARS,
+    PERSONA_PATTERN,
+    SESSION_ID_PATTERN,
+    SessionId,
+    UserId,
+    new_session_id,
+    room_name,
+    session_of_room,
+)
 from sessions.model import UserPolicy
 
 
@@ -22,8 +31,11 @@ class Assignment(BaseModel):
     session_id: Annotated[SessionId, Field(pattern=SESSION_ID_PATTERN)]
     #: None for a user without a name.
     user_id: Annotated[UserId, Field(max_length=128)] | None = None
-    #: Identity of the user's participant: the agent listens to nobody else.
+    #: Identity of the user's participant: the agent listens to nobody else. Empty where whoever
+    #: comes first is the user.
     identity: Annotated[str, Field(max_length=128)]
+    #: Where the session takes place, unless in the room that is named after it.
+    foreign_room: Annotated[str, Field(min_length=1, max_length=MAX_ROOM_CHARS)] | None = None
     #: The epoch this agent was sent under; its claim fails once another one was sent.
     epoch: Annotated[int, Field(ge=1)] = 1
     #: Whether the user wants to be remembered: the agent is told what was said before.
@@ -40,12 +52,34 @@ class Assignment(BaseModel):
     #: What becomes of the user's live session then; with `admit_on_start` only.
     policy: UserPolicy = UserPolicy.ALLOW
 
+    @property
+    def room(self) -> str:
+        return self.foreign_room or room_name(self.session_id)
+
+    @classmethod
+    def of_job(cls, metadata: str, room: str, *, may_adopt: bool) -> Self | None:
+        """Return what a job is for; None when it is for nothing of ours.
+
+        A job without metadata is one that somebody else has sent: LiveKit's own tools do, and
+        tokens that name our agent. It is adopted as a session of its own, under a new id at each
+        call. Rooms of ours are not adopted: their agents are sent by us. With metadata it must be
+        an assignment, and for this very room.
+        """
+        if not metadata:
+            if not may_adopt or session_of_room(room) or not 0 < len(room) <= MAX_ROOM_CHARS:
+                return None
+            return cls(
+                session_id=new_session_id(), identity="", foreign_room=room, admit_on_start=True
+            )
+        assignment = cls.from_metadata(metadata)
+        return assignment if assignment is not None and assignment.room == room else None
+
     def to_metadata(self) -> str:
         """Return the assignment as the metadata of a dispatch."""
         return self.model_dump_json()
 
     @classmethod
-    def from_metadata(cls, metadata: str) -> Assignment | None:
+    def from_metadata(cls, metadata: str) -> Self | None:
         """Return the assignment in a job's metadata, or None when it is not one of ours."""
         try:
             return cls.model_validate_json(metadata)

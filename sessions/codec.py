@@ -43,6 +43,7 @@ def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
         is_remembered=fields.get("remember") == "1",
         error=fields.get("error"),
         reason=fields.get("reason"),
+        foreign_room=fields.get("room"),
     )
 
 

@@ -17,6 +17,8 @@ WorkerId = NewType("WorkerId", str)
 SESSION_ID_PATTERN = r"^[0-9a-f]{32}$"
 #: The name of a persona, which is that of its file without the ending.
 PERSONA_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+#: As LiveKit has it (`limit.max_room_name_length`), unless its config says otherwise.
+MAX_ROOM_CHARS = 256
 _ROOM_PREFIX = "vf-"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")

@@ -17,7 +17,7 @@ class Session:
     status: State
     #: None for a user without a name.
     user_id: UserId | None
-    #: Identity of the user's participant in the room.
+    #: Identity of the user's participant in the room; empty while an adopted session has no user.
     identity: str
     epoch: int
     #: Counts the changes of this session.
@@ -46,10 +46,12 @@ class Session:
     error: str | None = None
     #: Why it ended, where that is known: replaced, forgotten, or what its agent said: time_limit, …
     reason: str | None = None
+    #: The room of somebody else that it takes place in; None for one in a room of ours.
+    foreign_room: str | None = None
 
     @property
     def room(self) -> str:
-        return room_name(self.id)
+        return self.foreign_room or room_name(self.id)
 
     @property
     def startup_ms(self) -> int | None:
@@ -99,10 +101,12 @@ class Newcomer:
     #: Stands for the address that asks: 32 hexadecimal digits that only our servers can make. None
     #: for whoever has no limit of starts, neither a caller's nor that of all callers.
     caller: str | None = None
+    #: As `Session.foreign_room`.
+    foreign_room: str | None = None
 
     @property
     def room(self) -> str:
-        return room_name(self.id)
+        return self.foreign_room or room_name(self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from sessions.engine import Engine
 from sessions.errors import InvalidInput, SessionNotFound
 from sessions.fleet import Fleet
 from sessions.ids import (
+    MAX_ROOM_CHARS,
     SessionId,
     checked_caller,
     checked_worker_id,
@@ -92,6 +93,8 @@ class SessionStore:
         fields = ["identity", clean(newcomer.identity, 128), "secretHash", secret_hash]
         fields += ["epoch", "1"]
         fields += [] if newcomer.persona is None else ["persona", clean(newcomer.persona, 64)]
+        if newcomer.foreign_room is not None:
+            fields += ["room", clean(newcomer.foreign_room, MAX_ROOM_CHARS)]
         user = None
         if newcomer.user_id is not None:
             user = user_digest(newcomer.user_id)
@@ -154,12 +157,16 @@ class SessionStore:
         """Record that the agent can be heard. Raises as `renew`."""
         return to_reply(await self._engine.run_for("ready", session_id, epoch=epoch))
 
-    async def mark_joined(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
+    async def mark_joined(
+        self, session_id: SessionId, *, epoch: int | None = None, identity: str | None = None
+    ) -> Reply:
         """Record that the user is in the room; an agent passes its epoch.
 
-        Raises SessionNotFound, SessionOver, StaleEpoch.
+        With `identity` a session that had none learns whom it is for. Raises SessionNotFound,
+        SessionOver, StaleEpoch.
         """
-        return to_reply(await self._engine.run_for("join", session_id, epoch=epoch))
+        known = None if identity is None else clean(identity, 128)
+        return to_reply(await self._engine.run_for("join", session_id, epoch=epoch, identity=known))
 
     async def end(
         self, session_id: SessionId, *, epoch: int | None = None, reason: str | None = None
@@ -210,6 +217,7 @@ class SessionStore:
         *,
         epoch: int | None = None,
         is_certain: bool = False,
+        is_planned: bool = False,
         delay_s: float = 0.0,
     ) -> Loss:
         """Write off the agent that was sent last; another is due after `delay_s`, under epoch + 1.
@@ -217,9 +225,12 @@ class SessionStore:
         After `redispatch_limit` losses within `redispatch_window_s` the session fails instead, and
         `reason` is shown to its user. Unless `is_certain`, nothing happens to a session that is no
         confirmed suspect, or whose agent may still come. Who is certain says of which epoch: told
-        twice, it would be the next agent. Raises SessionNotFound, SessionOver, StillWaiting,
-        StaleEpoch, InvalidInput.
+        twice, it would be the next agent. An agent that makes way (`is_planned`, and certain) is no
+        failure, and does not count. Raises SessionNotFound, SessionOver, StillWaiting, StaleEpoch,
+        InvalidInput.
         """
+        if is_planned and not is_certain:
+            raise InvalidInput("who makes way is certain of it")
         if is_certain and epoch is None:
             raise InvalidInput("a certain loss is that of one epoch")
         answer = await self._engine.run_for(
@@ -228,6 +239,7 @@ class SessionStore:
             epoch=epoch,
             reason=clean(reason, _MAX_ERROR_CHARS),
             isCertain=is_certain,
+            isPlanned=is_planned,
             delayMs=milliseconds(delay_s),
         )
         return to_loss(answer)

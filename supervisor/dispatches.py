@@ -96,8 +96,9 @@ class Dispatcher:
     async def _send(self, session: Session, *, has_room: bool) -> bool:
         if session.dispatched_at_ms is not None and not await self._write_off(session):
             return False
-        if session.joined_at_ms is not None and not has_room:
-            # Its user has left, which a webhook tells, or comes back with a new room.
+        if not has_room and (session.joined_at_ms is not None or session.foreign_room is not None):
+            # Its user has left, which a webhook tells, or comes back with a new room. And a room of
+            # somebody else's is not for us to open.
             return False
         duty = await self._store.dispatch(session.id)
         if not duty.changed:
@@ -134,6 +135,7 @@ class Dispatcher:
             epoch=epoch,
             remember=session.is_remembered,
             persona=session.persona,
+            foreign_room=session.foreign_room,
         ).to_metadata()
         if has_room:
             # LiveKit passes over the agents that are named for a room which is there already.

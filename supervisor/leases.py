@@ -71,7 +71,9 @@ class LeaseSweeper:
 
     async def _close_room(self, session: Session) -> None:
         try:
-            await self._rooms.close(session.room)
+            # A room of somebody else's stays: only the agent leaves it.
+            if session.foreign_room is None:
+                await self._rooms.close(session.room)
             await self._store.mark_closed(session.id)
         except RoomsError as error:
             logger.warning(

@@ -92,6 +92,7 @@ FURTHER = (
     ),
     Mutation("no next epoch", "lose.lua", "s.epoch = s.epoch + 1\n"),
     Mutation("no cap on losses", "lose.lua", "#recent >= limits.redispatchLimit", "false"),
+    Mutation("who makes way has failed", "lose.lua", "if not ask.isPlanned then", "if true then"),
     Mutation(
         "no mercy after an outage",
         "include/store.lua",

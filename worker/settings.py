@@ -34,17 +34,23 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
     livekit_api_secret: SecretStr = Field(
         min_length=32, description="Secret of that key; 32 characters or more."
     )
-    livekit_connect_retries: int = Field(
-        16,
+    livekit_give_up_after_s: float = Field(
+        0.0,
         ge=0,
-        le=1000,
-        description="How often in a row connecting to LiveKit may fail before the worker exits.",
+        le=86_400,
+        description="How long LiveKit may be away before the worker ends its calls in order and "
+        "exits with status 1; 0: it is tried again for ever.",
     )
 
     agent_name: str = Field(
         "voicefleet",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
         description="Name under which the workers register and are sent for.",
+    )
+    adopt_dispatches: bool = Field(
+        True,
+        description="Whether agents that are sent without metadata, as LiveKit's own tools do, are "
+        "sessions of their own; if not, they are refused.",
     )
 
     pool_size: int = Field(
@@ -64,6 +70,13 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
     )
     drain_timeout_s: int = Field(
         600, ge=1, le=86_400, description="How long calls may go on after SIGTERM."
+    )
+    handover_before_s: float = Field(
+        20.0,
+        ge=0,
+        le=600,
+        description="How long before that time is up the calls that are left are handed over to "
+        "other workers.",
     )
     process_start_timeout_s: float = Field(
         60.0, gt=0, le=600, description="How long a new process may take to become warm."

@@ -1,8 +1,9 @@
 -- lose: write off the agent sent last. Another is due, under the next epoch, so that the lost one
 -- can do nothing any more should it come back. After too many, or with its slot gone, the session fails.
 -- KEYS store, session
--- ARGV {id, epoch?, reason, isCertain, delayMs}; unless it is certain, a claimed session
---   must have been a suspect for a while, and one that nobody claimed must be overdue
+-- ARGV {id, epoch?, reason, isCertain, isPlanned, delayMs}; unless it is certain, a claimed session
+--   must have been a suspect for a while, and one that nobody claimed must be overdue. A planned loss
+--   is nobody's failure: it does not count, and may come after too many that do
 -- Returns {id, changed, status, epoch, losses?, admitted?}; changed is false when it is not lost.
 -- Errors: NOSESSION, OVER <status>, WAITING, FENCED <epoch>.
 local s, failure = holding()
@@ -25,11 +26,12 @@ local recent = {}
 for at in string.gmatch(known[1] or "", "%d+") do
   if tonumber(at) > now - limits.redispatchWindowMs then recent[#recent + 1] = at end
 end
-if #recent >= limits.redispatchLimit or has_lost_slot(s) then
+if #recent >= limits.redispatchLimit and not ask.isPlanned or has_lost_slot(s) then
   release(s, "failed", ask.reason)
-  return about(s, true, { losses = #recent + 1, admitted = (admit_waiting()) })
+  return about(s, true,
+    { losses = #recent + (ask.isPlanned and 0 or 1), admitted = (admit_waiting()) })
 end
-recent[#recent + 1] = now
+if not ask.isPlanned then recent[#recent + 1] = now end
 redis.call("HDEL", s.key, "workerId", "agentPid", "jobId", "prewarmed", "claimedAt", "dispatchedAt",
   "agentState", "pssBytes")
 redis.call("ZADD", key("dispatches"), now + ask.delayMs, s.id)

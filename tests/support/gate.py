@@ -16,12 +16,23 @@ class Gate:
         self.port = 0
         self._target_port = target_port
         self._server: asyncio.Server | None = None
-        self._passing: set[asyncio.Task[None]] = set()
+        self._passing: dict[asyncio.Task[None], bytes] = {}
+        self._barred: bytes | None = None
 
     async def open(self) -> None:
         """Let everybody in, on the same port each time."""
         self._server = await asyncio.start_server(self._pass_on, LOOPBACK, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def bar(self, first_words: bytes | None) -> None:
+        """Put out, and keep out, only those whose first words are these; with None, nobody."""
+        self._barred = first_words
+        for task, words in self._passing.items():
+            if self._is_barred(words):
+                task.cancel()
+
+    def _is_barred(self, words: bytes) -> bool:
+        return self._barred is not None and words.startswith(self._barred)
 
     async def shut(self) -> None:
         """Refuse connections, and cut off those there are."""
@@ -37,17 +48,21 @@ class Gate:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._passing.add(task)
+        self._passing[task] = b""
         onward: asyncio.StreamWriter | None = None
         try:
+            words = self._passing[task] = await reader.read(65_536)
+            if self._is_barred(words):
+                return
             back, onward = await asyncio.open_connection(LOOPBACK, self._target_port)
+            onward.write(words)
             async with asyncio.TaskGroup() as ways:
                 ways.create_task(_copy(reader, onward))
                 ways.create_task(_copy(back, writer))
         except (OSError, ExceptionGroup, asyncio.CancelledError):
             pass
         finally:
-            self._passing.discard(task)
+            self._passing.pop(task, None)
             for one in (writer, onward):
                 if one is not None:
                     one.transport.abort()

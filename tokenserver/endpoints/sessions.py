@@ -94,7 +94,9 @@ async def stop(call: Call) -> Response:
     """End the session of a call and close its room."""
     store, session = call.state["store"], call.session
     ended = await store.end(session.id)
-    if ended.status is State.ENDING and await _close_room(call.state, session.room):
+    # A room of somebody else's stays: only the agent leaves it, with its next heartbeat.
+    is_left = ended.status is State.ENDING and session.foreign_room is not None
+    if is_left or (ended.status is State.ENDING and await _close_room(call.state, session.room)):
         await store.mark_closed(session.id)
     return answer(session_view(await store.get(session.id)))
 

@@ -15,9 +15,11 @@ from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
 from worker.call.chronicle import Chronicle
 from worker.call.conversation import Conversation
 from worker.call.ending import Ending
+from worker.call.handover import Handover
 from worker.call.lease import Lease, LeaseLost
 from worker.call.limits import Limits
 from worker.call.outcome import (
+    HANDED_OVER,
     NO_USER,
     STOPPED,
     USER_LEFT,
@@ -54,7 +56,9 @@ class Call:
         self._settings = warm.settings
         self._lease = lease
         role = warm.cast.role(assignment.persona)
-        self._conversation = Conversation(warm, ctx.room, role, self.conclude)
+        self._conversation = Conversation(
+            warm, ctx.room, role, self.conclude, lambda: self._user.identity
+        )
         self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed)
         self._limits = Limits(self._conversation, role, self.conclude)
         self._user = Presence(
@@ -64,7 +68,11 @@ class Call:
             on_away=self._limits.forget_silence,
             on_gone=lambda: self.conclude(USER_LEFT),
         )
-        self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
+        self._owns_room = assignment.foreign_room is None
+        self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name, owns_room=self._owns_room)
+        self._handover = Handover(ctx.room, self._conversation, lease)
+        self._notice = warm.notice
+        self._holding: asyncio.Task[None] | None = None
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
         self._must_close_room = False
@@ -82,7 +90,8 @@ class Call:
         # Joining comes first: it takes longest, and nearly all of it is waiting. What follows has
         # registered all it wants to hear of the room long before the room is joined.
         self._joining = asyncio.create_task(self._join())
-        self._go(self._hold())
+        self._holding = self._go(self._hold())
+        self._notice.listen(self._on_notice)
         self._go(self._expect_user())
         session, published = self._conversation.session, self._conversation.track.published
         for work in self._chronicle.watch(session, published, self._user.joined):
@@ -105,11 +114,12 @@ class Call:
     async def finish(self) -> None:
         """Write down how it went, close the room, let go of everything."""
         outcome = self._outcome or STOPPED
+        self._notice.forget(self._on_notice)
         self._user.close()
         self._limits.forget_silence()
         await self._stop_joining()
         await self._stop_tasks()
-        if outcome.verdict is Verdict.LEFT:
+        if outcome.verdict is Verdict.LEFT or not self._owns_room:
             await self._ctx.room.disconnect()
         await self._chronicle.finish(outcome)
         await self._ending.settle(outcome, must_close_room=self._must_close_room)
@@ -166,9 +176,35 @@ class Call:
 
     async def _hold(self) -> None:
         try:
-            await self._lease.hold(self._conversation.track.published, self._user.joined)
+            await self._lease.hold(
+                self._conversation.track.published, self._user.joined, lambda: self._user.identity
+            )
         except LeaseLost as lost:
             self._leave(lost)
+
+    def _on_notice(self) -> None:
+        self._go(self._hand_over())
+
+    async def _hand_over(self) -> None:
+        """Let another agent go on with the session: this worker is about to stop."""
+        try:
+            is_free = await self._handover.give_back(self._let_go)
+        except LeaseLost as lost:
+            self._leave(lost)
+            return
+        if is_free:
+            # From here on the session is not ours to judge, whatever becomes of this process.
+            self._outcome = self._outcome or HANDED_OVER
+            await self._handover.until_replaced()
+            self.conclude(HANDED_OVER)
+
+    async def _let_go(self) -> bool:
+        if self._outcome is None and self._holding is not None:
+            self._holding.cancel()
+            await asyncio.wait({self._holding})
+            # What was said last: once the session is given back the store takes no more from us.
+            await self._chronicle.finish(HANDED_OVER)
+        return self._outcome is None
 
     def _leave(self, lost: LeaseLost) -> None:
         # No room of a session that is over may stay open; joining may even have made it anew.
@@ -181,9 +217,11 @@ class Call:
             self.conclude(NO_USER)
 
     async def _greet(self) -> None:
-        # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
         await asyncio.shield(self._conversation.track.subscribed)
-        self._user.joined.set()
+        if self._owns_room:
+            # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
+            self._user.joined.set()
+        await self._user.joined.wait()
         if await self._chronicle.recall.is_back(_RECALL_S):
             await self._conversation.resume()
         else:
@@ -196,10 +234,11 @@ class Call:
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
 
-    def _go(self, work: Coroutine[object, object, None]) -> None:
+    def _go(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
+        return task
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

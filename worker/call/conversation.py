@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, ChatContext, CloseEvent
+from livekit.agents import NOT_GIVEN, CloseEvent
 from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
-from worker.call.chat import Chat
 from worker.call.outcome import Outcome, after_close
 from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
+from worker.call.typed import TypedInput
 from worker.job.prewarm import Warm
 from worker.personas.cast import Role
 from worker.voice.agent import Assistant
@@ -28,16 +29,23 @@ _SILENCE_S = 2.0
 #: What has been played here is still on its way to the user's ear.
 _ON_ITS_WAY_S = 0.4
 
+_BUSY = frozenset({"thinking", "speaking"})
+
 
 class Conversation:
     """The agent's hearing and speaking, in one role.
 
-    `on_over` is told why it closed, where that is known. Whoever wants to know what happens in it
-    listens to `session`.
+    `on_over` is told why it closed, where that is known. `user` tells the identity of whose typing
+    counts, as soon as it is known. Whoever wants to know what happens in it listens to `session`.
     """
 
     def __init__(
-        self, warm: Warm, room: rtc.Room, role: Role, on_over: Callable[[Outcome], None]
+        self,
+        warm: Warm,
+        room: rtc.Room,
+        role: Role,
+        on_over: Callable[[Outcome], None],
+        user: Callable[[], str],
     ) -> None:
         self._warm = warm
         self._room = room
@@ -51,26 +59,27 @@ class Conversation:
             away_after_s=role.settings.user_away_after_s or None,
         )
         self.session = self.voice.session
-        self._chat = Chat(self.session, room)
+        self._typed = TypedInput(room, user, self._read)
 
-    async def start(self, identity: str, earlier: ChatContext | None = None) -> None:
-        """Start to listen to this participant only; the room need not be joined yet.
+    async def start(self, identity: str) -> None:
+        """Start to listen, to this participant only; the room need not be joined yet.
 
-        `earlier` is what was said before this agent came.
+        Without an identity, to the first who comes.
         """
+        self._typed.listen()
         self.session.output.audio = self.track
         self.session.on("close", self._on_close)
         self.voice.watch()
         tools = self._warm.toolbox.pick(self._role.persona.tools)
         await self.session.start(
-            Assistant(self._role.instructions, tools, earlier),
+            Assistant(self._role.instructions, tools),
             room=self._room,
             room_options=RoomOptions(
                 # Browsers and phones level the voice themselves; doing it here again costs 0.1 s
                 # at the start, and time all through the call.
                 audio_input=AudioInputOptions(auto_gain_control=False),
                 audio_output=False,  # there already
-                text_input=False,  # chat.py
+                text_input=False,  # within bounds: typed.py
                 # A page that is loaded anew leaves, and comes back: presence.py decides.
                 close_on_disconnect=False,
             ),
@@ -78,13 +87,14 @@ class Conversation:
             session_host=False,
             record=False,
         )
-        listen_only_to(self.session, identity)
-        self._chat.listen(identity)
+        if identity:
+            listen_only_to(self.session, identity)
 
     async def enter(self, identity: str) -> None:
-        """Publish the agent's track in the joined room, and link the user."""
-        # As an option of the session this would fail before the room is joined (1.8.9).
-        self.session.room_io.set_participant(identity)
+        """Publish the agent's track in the joined room, and link the user, if it is known who."""
+        if identity:
+            # As an option of the session this would fail before the room is joined (1.8.9).
+            self.session.room_io.set_participant(identity)
         transcribe_from_now_on(self.session, self._room)
         await self.track.start()
 
@@ -126,9 +136,32 @@ class Conversation:
         await self.say_to_the_end(words, can_be_interrupted=False)
         await asyncio.sleep(_ON_ITS_WAY_S)
 
+    async def quiet(self) -> None:
+        """Wait until nobody speaks, and no answer is being made."""
+        changed = asyncio.Event()
+
+        def note(_: object) -> None:
+            changed.set()
+
+        session = self.session
+        session.on("agent_state_changed", note)
+        session.on("user_state_changed", note)
+        try:
+            while session.agent_state in _BUSY or session.user_state == "speaking":
+                await changed.wait()
+                changed.clear()
+        finally:
+            session.off("agent_state_changed", note)
+            session.off("user_state_changed", note)
+
+    async def hush(self) -> None:
+        """Stop to listen and to speak, for good; the agent stays in the room."""
+        self._typed.close()
+        await self.session.aclose()
+
     async def aclose(self) -> None:
         """Let go of room and track; the framework has closed the session before."""
-        await self._chat.aclose()
+        self._typed.close()
         await self.voice.aclose()
         await self.track.aclose()
 
@@ -137,6 +170,16 @@ class Conversation:
             return
         clip = await self._warm.clip(self._role, words)
         self.session.say(words, audio=NOT_GIVEN if clip is None else clip.frames())
+
+    async def _read(self, text: str) -> None:
+        """Answer what the user typed; what must not be interrupted is heard first."""
+        self.session.reset_away_timer()
+        try:
+            with suppress(RuntimeError):
+                await asyncio.wait({self.session.interrupt()}, timeout=_SILENCE_S)
+            self.session.generate_reply(user_input=text)
+        except RuntimeError:
+            logger.info("message came when the conversation was over")
 
     def _on_close(self, event: CloseEvent) -> None:
         outcome = after_close(event, has_hung_up=self.session.userdata.hang_up)

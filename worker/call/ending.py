@@ -27,20 +27,23 @@ class Ending:
 
     The outcome is recorded before the room is closed: LiveKit's webhook about the room would
     otherwise end a session that had failed. Redis being away holds the closing up for a moment
-    only.
+    only. A room of somebody else's is never closed: the agent has left it by then, that is all.
     """
 
-    def __init__(self, lease: Lease, livekit: Callable[[], api.LiveKitAPI], room: str) -> None:
+    def __init__(
+        self, lease: Lease, livekit: Callable[[], api.LiveKitAPI], room: str, *, owns_room: bool
+    ) -> None:
         self._lease = lease
         self._livekit = livekit
         self._room = room
+        self._owns_room = owns_room
 
     async def settle(self, outcome: Outcome, *, must_close_room: bool) -> None:
         """Write down how it went and close the room, where both are this agent's business."""
         is_ours = outcome.verdict is not Verdict.LEFT
         is_recorded = not is_ours or await self._record(outcome, _RECORD_BEFORE_CLOSING_S)
         must_close = must_close_room or (is_ours and not self._lease.is_replaced)
-        is_closed = must_close and await self._close_room()
+        is_closed = must_close and (not self._owns_room or await self._close_room())
         if not is_recorded:
             is_recorded = await self._record(outcome, _RECORD_AFTER_CLOSING_S)
         if is_closed and is_recorded:

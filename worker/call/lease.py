@@ -55,6 +55,7 @@ class Lease:
         self._id = assignment.session_id
         self._epoch = assignment.epoch
         self._must_admit = assignment.admit_on_start
+        self._user: Callable[[], str] = lambda: assignment.identity
         #: Set once the session is this agent's: only then can it write of it.
         self.claimed = asyncio.Event()
         #: True once a last write told that another agent has the session, and the room.
@@ -66,16 +67,20 @@ class Lease:
         In line, this agent is not needed: another one is sent once there is a slot. `hold` does
         this too, unless it is done. Raises LeaseLost.
         """
-        try:
-            await self._persistently(self._admit)
-        except SessionError as error:
-            raise LeaseLost(error) from None
+        await self._insist(self._admit)
 
-    async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
+    async def hold(
+        self,
+        published: asyncio.Event,
+        joined: asyncio.Event,
+        user: Callable[[], str] | None = None,
+    ) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
 
-        Raises LeaseLost.
+        `user` tells the identity of who joined, for a session that begins without one. Raises
+        LeaseLost.
         """
+        self._user = user or self._user
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._take()
@@ -96,6 +101,18 @@ class Lease:
             logger.info("age of the session not known", extra={"code": error.code})
             return 0.0
         return 0.0 if ready_at_ms is None else max(0.0, (now_ms - ready_at_ms) / 1000)
+
+    async def confirm(self) -> None:
+        """Renew the lease now; return once Redis has taken it. Raises LeaseLost."""
+        await self._insist(lambda: self._store.renew(self._id, self._epoch))
+
+    async def release(self, reason: str) -> None:
+        """Make way for another agent; nothing may hold the session any more. Raises LeaseLost."""
+        await self._insist(
+            lambda: self._store.lose(
+                self._id, reason, epoch=self._epoch, is_certain=True, is_planned=True
+            )
+        )
 
     async def end(self, reason: str | None = None) -> None:
         """Record that the session ended, and why. Raises StoreUnavailable."""
@@ -127,8 +144,15 @@ class Lease:
             is_remembered=assignment.remember,
             persona=assignment.persona,
             caller=assignment.caller,
+            foreign_room=assignment.foreign_room,
         )
-        status = (await self._store.admit(newcomer, policy=assignment.policy, may_wait=True)).status
+        admission = await self._store.admit(
+            newcomer,
+            policy=assignment.policy,
+            # In a room of somebody else's nobody would know of a line.
+            may_wait=assignment.foreign_room is None,
+        )
+        status = admission.status
         if status is State.QUEUED:
             # It was this user's joining that opened the room.
             status = (await self._store.mark_joined(self._id)).status
@@ -160,7 +184,13 @@ class Lease:
         await self._store.mark_ready(self._id, self._epoch)
 
     async def _mark_joined(self) -> None:
-        await self._store.mark_joined(self._id, epoch=self._epoch)
+        await self._store.mark_joined(self._id, epoch=self._epoch, identity=self._user() or None)
+
+    async def _insist(self, write: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await self._persistently(write)
+        except SessionError as error:
+            raise LeaseLost(error) from None
 
     async def _persistently(self, write: Callable[[], Awaitable[object]]) -> None:
         """Repeat a write, which must bear that, until Redis took it."""

@@ -47,6 +47,8 @@ NO_USER = Outcome.ended("no_user")
 USER_LEFT = Outcome.ended("user_left")
 USER_AWAY = Outcome.ended("user_away")
 TIME_LIMIT = Outcome.ended("time_limit")
+#: To another worker, as this one stops.
+HANDED_OVER = Outcome.left("handed over")
 
 #: The room is no more; somebody closed it, or its user had left it.
 _ROOM_GONE = frozenset(

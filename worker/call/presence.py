@@ -1,7 +1,8 @@
 """The user of one session, in its room.
 
 The agent listens to this participant and to nobody else. Whoever leaves may come back for a while:
-a page that is loaded anew leaves, too.
+a page that is loaded anew leaves, too. In a room of somebody else's the first person who is seen
+there is the user; the framework takes the first one, too (RoomIO in 1.8.9).
 """
 
 from __future__ import annotations
@@ -14,11 +15,22 @@ from livekit import rtc
 
 logger = logging.getLogger(__name__)
 
+_Kind = rtc.ParticipantKind
+#: A client, a phone, another service that brings a person: as the framework has it.
+_PEOPLE = frozenset(
+    {
+        _Kind.PARTICIPANT_KIND_STANDARD,
+        _Kind.PARTICIPANT_KIND_SIP,
+        _Kind.PARTICIPANT_KIND_CONNECTOR,
+    }
+)
+
 
 class Presence:
     """Knows whether the user is there. `joined` is set once they have been, however shortly.
 
-    `on_away` is told when the user leaves, `on_gone` once they have been away for `grace_s`.
+    `identity` is empty until somebody has come, where it is not known before. `on_away` is told
+    when the user leaves, `on_gone` once they have been away for `grace_s`.
     """
 
     def __init__(
@@ -45,8 +57,8 @@ class Presence:
 
     def look(self) -> None:
         """See who was in the room already; to be called once it is joined."""
-        if self.identity in self._room.remote_participants:
-            self.joined.set()
+        for participant in self._room.remote_participants.values():
+            self._on_participant(participant)
 
     async def has_come(self, deadline_s: float) -> bool:
         """Wait for the user; False when nobody came in time."""
@@ -63,6 +75,8 @@ class Presence:
             self._judgement.cancel()
 
     def _on_participant(self, participant: rtc.RemoteParticipant) -> None:
+        if not self.identity and participant.kind in _PEOPLE:
+            self.identity = participant.identity
         if participant.identity == self.identity:
             self.joined.set()
 

@@ -24,8 +24,11 @@ class Answer(Enum):
 class Gate:
     """Counts the calls of this worker, those included that are only just being started."""
 
-    def __init__(self, capacity: int, count_active: Callable[[], int]) -> None:
+    def __init__(
+        self, capacity: int, count_active: Callable[[], int], *, may_adopt: bool = True
+    ) -> None:
         self.capacity = capacity
+        self._may_adopt = may_adopt
         #: Set when this worker is about to stop.
         self.is_draining = False
         #: Set while an operator wants it to take no calls.
@@ -38,9 +41,9 @@ class Gate:
         """Places that are taken; a call may count twice while it starts, never not at all."""
         return self._count_active() + self._starting
 
-    def decide(self, metadata: str) -> Answer:
-        """Judge a job by its metadata."""
-        if Assignment.from_metadata(metadata) is None:
+    def decide(self, metadata: str, room: str) -> Answer:
+        """Judge a job by its metadata, and by the room that it is for."""
+        if Assignment.of_job(metadata, room, may_adopt=self._may_adopt) is None:
             return Answer.REFUSE
         if self.is_draining or self.is_paused or self.taken >= self.capacity:
             return Answer.DECLINE
@@ -48,7 +51,7 @@ class Gate:
 
     async def answer(self, request: JobRequest) -> None:
         """Answer a request of the server; returns when an accepted job is running."""
-        answer = self.decide(request.job.metadata)
+        answer = self.decide(request.job.metadata, request.room.name)
         if answer is not Answer.ACCEPT:
             logger.info("job declined", extra={"job_id": request.id, "answer": answer.value})
             await request.reject(terminate=answer is Answer.REFUSE)

@@ -1,8 +1,10 @@
 """Running the worker, and stopping it in good order.
 
 At the first SIGTERM or SIGINT: 1. no call is taken any more, and `/readyz` says so; 2. LiveKit is
-told that this worker is full; 3. calls may go on until they are over or time is up; 4. the ones
-left are ended; 5. the processes are stopped. A second signal kills all processes at once.
+told that this worker is full; 3. calls may go on until they are over or time is up; 4. shortly
+before that, those that are left are handed over to other workers (handover.py); 5. the ones that
+nobody could take are ended; 6. the processes are stopped. A second signal kills all processes at
+once.
 """
 
 from __future__ import annotations
@@ -49,10 +51,13 @@ async def run_worker(worker: Worker) -> int:
 async def _drain(worker: Worker) -> None:
     worker.gate.is_draining = True
     logger.info("draining", extra={"active": worker.pool.active})
+    handing_over = asyncio.create_task(worker.handover.run())
     try:
         await worker.server.drain()
     except TimeoutError:
         logger.warning("calls cut off", extra={"active": worker.pool.active})
+    handing_over.cancel()
+    await asyncio.gather(handing_over, return_exceptions=True)
     await worker.server.aclose()
     logger.info("stopped")
 

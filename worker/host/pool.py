@@ -1,8 +1,8 @@
 """The framework's process pool, as far as we look into it.
 
 livekit-agents shows neither its pool nor whether it is connected, so this file uses private parts,
-as do job/info.py and call/track.py; nothing else may. tests/unit/worker/test_private_parts.py
-compares them with the installed version, which is pinned.
+as do host/connection.py, job/info.py and call/track.py; nothing else may.
+tests/unit/worker/test_private_parts.py compares them with the installed version, which is pinned.
 """
 
 from __future__ import annotations
@@ -66,6 +66,14 @@ class Pool:
         """Processes that have a job."""
         pool = self._pool
         return 0 if pool is None else sum(1 for proc in pool.processes if proc.running_job)
+
+    @property
+    def job_pids(self) -> list[int]:
+        """Processes that have a job, by their ids."""
+        pool = self._pool
+        busy = [] if pool is None else [proc for proc in pool.processes if proc.running_job]
+        pids = (cast("int | None", getattr(proc, "pid", None)) for proc in busy)
+        return [pid for pid in pids if pid]
 
     @property
     def is_registered(self) -> bool:

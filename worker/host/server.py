@@ -12,6 +12,8 @@ from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.host.admission import Gate
+from worker.host.connection import PatientServer
+from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.pool import Pool
 from worker.host.registry import Registry
@@ -54,6 +56,7 @@ class Worker:
     redis: Client
     registry: Registry
     cast: Cast
+    handover: Handover
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
@@ -62,7 +65,7 @@ def build_worker(settings: WorkerSettings) -> Worker:
     cast = Cast.of(settings, toolbox.names)
     server = build_server(settings, cast)
     pool = Pool(server)
-    gate = Gate(settings.worker_capacity, lambda: pool.active)
+    gate = Gate(settings.worker_capacity, lambda: pool.active, may_adopt=settings.adopt_dispatches)
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
         entrypoint.run,
@@ -71,18 +74,27 @@ def build_worker(settings: WorkerSettings) -> Worker:
         on_session_end=entrypoint.on_session_end,
     )
     redis = connect(settings, Temper.HASTY)
-    registry = Registry(settings, SessionStore(redis, settings).fleet, pool, gate)
-    health = Health(settings, pool, gate)
-    return Worker(settings, server, pool, gate, health, redis, registry, cast)
+    fleet = SessionStore(redis, settings).fleet
+    return Worker(
+        settings=settings,
+        server=server,
+        pool=pool,
+        gate=gate,
+        health=Health(settings, pool, gate),
+        redis=redis,
+        registry=Registry(settings, fleet, pool, gate),
+        cast=cast,
+        handover=Handover(settings, fleet, pool),
+    )
 
 
 def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
     """Build the framework's server, without a session type yet."""
-    return AgentServer(
+    return PatientServer(
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=settings.livekit_api_secret.get_secret_value(),
-        max_retry=settings.livekit_connect_retries,
+        give_up_after_s=settings.livekit_give_up_after_s,
         num_idle_processes=settings.pool_size,
         # These travel to the job processes, so that all of them agree on one worker id, and on who
         # the personas are.

@@ -22,13 +22,15 @@ _KEY = "call"
 
 async def run(ctx: JobContext) -> None:
     """Start a call and return; it goes on in tasks of its own until the job shuts down."""
-    assignment = Assignment.from_metadata(ctx.job.metadata)
+    warm = Warm.of(ctx.proc)
+    assignment = Assignment.of_job(
+        ctx.job.metadata, ctx.job.room.name, may_adopt=warm.settings.adopt_dispatches
+    )
     if assignment is None:
         logger.warning("job is for no session of ours")
         ctx.shutdown("not_ours")
         return
     ctx.log_context_fields = {"session_id": assignment.session_id, "epoch": assignment.epoch}
-    warm = Warm.of(ctx.proc)
     call = Call(ctx, warm, assignment, _lease(ctx, warm, assignment))
     ctx.proc.userdata[_KEY] = call
     try:

@@ -12,6 +12,7 @@ from livekit.agents import JobProcess
 from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
+from worker.job.notice import Notice
 from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
@@ -33,6 +34,8 @@ class Warm:
     toolbox: Toolbox
     #: That of the default persona; other clips are read when they are needed.
     greeting: Clip | None
+    #: Comes when the worker is about to stop.
+    notice: Notice
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 
@@ -61,6 +64,8 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
     role = cast.default
     # Starts the threads of the WebRTC library, which the first room would otherwise wait for.
     rtc.AudioResampler(input_rate=24_000, output_rate=48_000)
+    notice = Notice()
+    notice.install()
     redis = connect(settings, Temper.PATIENT)
     process.userdata[_KEY] = Warm(
         settings=settings,
@@ -70,5 +75,6 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
         cast=cast,
         toolbox=Toolbox.load(settings.tools_dir, settings.tool_timeout_s),
         greeting=load_clip(role.settings, role.greeting),
+        notice=notice,
         since=time.time(),
     )

@@ -5,20 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from livekit.agents import Agent, ChatContext, FunctionTool
+from livekit.agents import Agent, FunctionTool
 
 
 class Assistant(Agent):
-    """The agent: its instructions, what it can do, and what has been said before."""
+    """The agent: its instructions and what it can do."""
 
-    def __init__(
-        self,
-        instructions: str,
-        tools: Sequence[FunctionTool[..., Any]],
-        chat_ctx: ChatContext | None = None,
-    ) -> None:
-        super().__init__(
-            instructions=instructions,
-            tools=[*tools],
-            chat_ctx=chat_ctx,
-        )
+    def __init__(self, instructions: str, tools: Sequence[FunctionTool[..., Any]]) -> None:
+        super().__init__(instructions=instructions, tools=[*tools])

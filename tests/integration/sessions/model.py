@@ -200,8 +200,11 @@ class Model(Books):
         *,
         epoch: int | None = None,
         is_certain: bool = False,
+        is_planned: bool = False,
         delay_s: float = 0.0,
     ) -> Loss:
+        if is_planned and not is_certain:
+            raise InvalidInput("who makes way is certain of it")
         if is_certain and epoch is None:
             raise InvalidInput("a certain loss is that of one epoch")
         self._open()
@@ -210,10 +213,14 @@ class Model(Books):
             return self._loss(session_id, changed=False)
         since = self.now_ms - self.limits.window
         recent = tuple(at for at in session.losses_ms if at > since)
-        if len(recent) >= self.limits.losses or self._has_lost_slot(session_id):
+        is_failure = not is_planned
+        is_too_many = is_failure and len(recent) >= self.limits.losses
+        if is_too_many or self._has_lost_slot(session_id):
             self._release(session_id, State.FAILED, reason)
-            return self._loss(session_id, losses=len(recent) + 1, admitted=self._admit_waiting())
-        recent += (self.now_ms,)
+            losses = len(recent) + is_failure
+            return self._loss(session_id, losses=losses, admitted=self._admit_waiting())
+        if is_failure:
+            recent += (self.now_ms,)
         self._dispatches[session_id] = self.now_ms + round(delay_s * 1000)
         self._set(session_id, epoch=session.epoch + 1, losses_ms=recent, **NO_AGENT)
         is_starting = session.status is State.STARTING

@@ -42,6 +42,13 @@ DRAINED_WITHIN = 400
 PICKS = st.integers(0, 999)
 #: How far off an epoch is; most are right.
 AGES = st.sampled_from([0, 0, 0, -1, 1])
+DELAYS = st.sampled_from([0, 4])
+#: By a guess, by who saw it, by who makes way.
+HOW_LOST: list[dict[str, bool]] = [
+    {"is_certain": False},
+    {"is_certain": True},
+    {"is_certain": True, "is_planned": True},
+]
 #: The first is no outage yet.
 GAPS_MS = st.sampled_from([2_600, 2_700, 7_000, 9_000, 30_000])
 #: A lease and the grace after it fit into the longest.
@@ -346,11 +353,10 @@ class StoreMachine(Watched):
         for id_ in self._ids(call("suspects")):
             self.call(call("lose", id_, "silent", epoch=self.epoch_of(id_)))
 
-    @rule(id_=ids, age=st.none() | AGES, is_certain=st.booleans(), delay_s=st.sampled_from([0, 4]))
-    def lose(self, id_: SessionId, age: int | None, is_certain: bool, delay_s: float) -> None:
+    @rule(id_=ids, age=st.none() | AGES, how=st.sampled_from(HOW_LOST), delay_s=DELAYS)
+    def lose(self, id_: SessionId, age: int | None, how: dict[str, bool], delay_s: float) -> None:
         epoch = None if age is None else self.epoch_of(id_, age)
-        how = {"epoch": epoch, "is_certain": is_certain, "delay_s": delay_s}
-        self.call(call("lose", id_, "gone", **how))
+        self.call(call("lose", id_, "gone", epoch=epoch, delay_s=delay_s, **how))
 
     @rule()
     def send_agents(self) -> None:

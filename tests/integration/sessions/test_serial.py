@@ -24,7 +24,7 @@ from sessions.store import SessionStore
 from tests.integration.sessions.invariants import START_MS, World
 from tests.integration.sessions.model import Model
 from tests.integration.sessions.observe import Call, Picture, call, look
-from tests.integration.sessions.test_machine import agent, newcomer
+from tests.integration.sessions.test_machine import HOW_LOST, agent, newcomer
 from tests.support.servers import RedisServer
 
 EXAMPLES = 300
@@ -40,6 +40,10 @@ EPOCHS = st.sampled_from([1, 1, 1, 2])
 MAYBE_EPOCHS = st.none() | EPOCHS
 
 
+def lose(session_id: SessionId, epoch: int | None, how: dict[str, bool]) -> Call:
+    return call("lose", session_id, "gone", epoch=epoch, **how)
+
+
 def calls_about(ids: st.SearchStrategy[SessionId]) -> st.SearchStrategy[Call]:
     """Make up a call, most of them about one of these sessions."""
     admissions = st.builds(
@@ -51,12 +55,12 @@ def calls_about(ids: st.SearchStrategy[SessionId]) -> st.SearchStrategy[Call]:
     )
     jobs = st.sampled_from(["AJ_1", "AJ_2"]).map(agent)
     simple = st.sampled_from(["mark_closed", "dispatch", "queue.touch", "queue.cancel"])
-    why, is_certain = st.just("gone"), st.booleans()
+    why = st.just("gone")
     writes = st.one_of(
         st.builds(call, st.just("claim"), ids, EPOCHS, jobs),
         st.builds(call, st.sampled_from(["renew", "mark_ready"]), ids, EPOCHS),
         st.builds(call, st.just("mark_joined"), ids, epoch=MAYBE_EPOCHS),
-        st.builds(call, st.just("lose"), ids, why, epoch=MAYBE_EPOCHS, is_certain=is_certain),
+        st.builds(lose, ids, MAYBE_EPOCHS, st.sampled_from(HOW_LOST)),
         st.builds(call, st.just("end"), ids, epoch=MAYBE_EPOCHS),
         st.builds(call, st.just("fail"), ids, why, only_if_lapsed=st.booleans()),
         st.builds(call, simple, ids),

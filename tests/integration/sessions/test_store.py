@@ -344,6 +344,32 @@ async def test_losses_of_long_ago_do_not_count(make_store: MakeStore) -> None:
     assert (lost.status, lost.losses, lost.epoch) == (State.STARTING, 1, 5)
 
 
+async def test_who_makes_way_for_another_has_not_failed(make_store: MakeStore) -> None:
+    """1. Three agents are lost. 2. The fourth makes way, and the fifth. 3. The sixth is lost.
+
+    Result: the session goes on until then, and counts three losses; then it fails.
+    """
+    store = make_store(now_ms=START_MS)
+    session = newcomer()
+    await store.admit(session)
+    for epoch in (1, 2, 3):
+        await store.lose(session.id, "crash", epoch=epoch, is_certain=True)
+    for epoch in (4, 5):
+        gone = await store.lose(
+            session.id, "handed over", epoch=epoch, is_certain=True, is_planned=True
+        )
+        assert (gone.status, gone.losses, gone.epoch) == (State.STARTING, 3, epoch + 1)
+    last = await store.lose(session.id, "crash", epoch=6, is_certain=True)
+    assert (last.status, last.losses) == (State.ENDING, 4)
+
+
+async def test_only_who_is_certain_makes_way(store: SessionStore) -> None:
+    session = newcomer()
+    await store.admit(session)
+    with pytest.raises(InvalidInput):
+        await store.lose(session.id, "handed over", epoch=1, is_planned=True)
+
+
 async def test_a_slot_is_kept_for_the_replacement(make_store: MakeStore) -> None:
     store = make_store(now_ms=START_MS, max_sessions=1)
     session = newcomer()

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from livekit.agents import AgentSession, ChatContext
+from livekit.agents import AgentSession
 from livekit.agents.voice.run_result import RunResult
 from openai import AsyncClient
 from pydantic import SecretStr
@@ -52,9 +52,7 @@ def cast(provider: Provider, toolbox: Toolbox, monkeypatch: pytest.MonkeyPatch) 
 
 
 @asynccontextmanager
-async def talking(
-    role: Role, toolbox: Toolbox, earlier: ChatContext | None = None
-) -> AsyncIterator[AgentSession[Wishes]]:
+async def talking(role: Role, toolbox: Toolbox) -> AsyncIterator[AgentSession[Wishes]]:
     endpoint = role.settings.endpoints(Stage.THINKING)[0]
     client = AsyncClient(
         base_url=endpoint.base_url, api_key=endpoint.api_key.get_secret_value(), max_retries=0
@@ -62,7 +60,7 @@ async def talking(
     llm = build_llm(endpoint, client, role.settings.llm_temperature)
     async with client, llm, AgentSession[Wishes](userdata=Wishes(), llm=llm) as session:
         tools = toolbox.pick(role.persona.tools)
-        await session.start(Assistant(role.instructions, tools, earlier))
+        await session.start(Assistant(role.instructions, tools))
         yield session
 
 
@@ -130,18 +128,3 @@ async def test_a_call_that_fails_is_told_to_the_model_and_the_talk_goes_on(
         after.expect.next_event().is_message(role="assistant")
     assert "secret" not in str(chats(provider))
     assert "Traceback" not in str(chats(provider))
-
-
-async def test_what_was_said_before_this_agent_came_is_known(
-    provider: Provider, cast: Cast, toolbox: Toolbox
-) -> None:
-    earlier = ChatContext.empty()
-    earlier.add_message(role="user", content="My name is Ada.")
-    earlier.add_message(role="assistant", content="Hello Ada.")
-    async with talking(cast.default, toolbox, earlier) as session:
-        await turn(session, "Who am I?")
-    assert [one["content"] for one in chats(provider)[-1][1:]] == [
-        "My name is Ada.",
-        "Hello Ada.",
-        "Who am I?",
-    ]

@@ -5,33 +5,55 @@ from __future__ import annotations
 import pytest
 
 from sessions.assignment import Assignment
-from sessions.ids import UserId, new_identity, new_session_id
+from sessions.ids import UserId, new_identity, new_session_id, room_name
 from worker.host.admission import Answer, Gate
+
+SESSION = new_session_id()
+ROOM = room_name(SESSION)
 
 
 def metadata() -> str:
     return Assignment(
-        session_id=new_session_id(), user_id=UserId("ada"), identity=new_identity()
+        session_id=SESSION, user_id=UserId("ada"), identity=new_identity()
     ).to_metadata()
 
 
 @pytest.mark.parametrize(("active", "answer"), [(0, Answer.ACCEPT), (1, Answer.ACCEPT)])
 def test_takes_jobs_while_there_is_room(active: int, answer: Answer) -> None:
-    assert Gate(2, lambda: active).decide(metadata()) is answer
+    assert Gate(2, lambda: active).decide(metadata(), ROOM) is answer
 
 
 @pytest.mark.parametrize("active", [2, 3])
 def test_declines_when_full_so_that_another_worker_is_asked(active: int) -> None:
-    assert Gate(2, lambda: active).decide(metadata()) is Answer.DECLINE
+    assert Gate(2, lambda: active).decide(metadata(), ROOM) is Answer.DECLINE
 
 
 @pytest.mark.parametrize("why", ["is_draining", "is_paused"])
 def test_declines_while_draining(why: str) -> None:
     gate = Gate(2, lambda: 0)
     setattr(gate, why, True)
-    assert gate.decide(metadata()) is Answer.DECLINE
+    assert gate.decide(metadata(), ROOM) is Answer.DECLINE
 
 
 @pytest.mark.parametrize("foreign", ["", "{}", "null", '{"session_id": "x"}'])
 def test_refuses_what_is_no_session_of_ours(foreign: str) -> None:
-    assert Gate(2, lambda: 0).decide(foreign) is Answer.REFUSE
+    assert Gate(2, lambda: 0).decide(foreign, ROOM) is Answer.REFUSE
+
+
+@pytest.mark.parametrize("room", ["demo", "", "vf-" + "0" * 32])
+def test_refuses_an_assignment_for_another_room(room: str) -> None:
+    assert Gate(2, lambda: 0).decide(metadata(), room) is Answer.REFUSE
+
+
+def test_takes_what_was_sent_without_metadata_within_its_capacity() -> None:
+    assert Gate(1, lambda: 0).decide("", "demo") is Answer.ACCEPT
+    assert Gate(1, lambda: 1).decide("", "demo") is Answer.DECLINE
+
+
+def test_refuses_it_where_it_is_not_to_be_adopted() -> None:
+    assert Gate(1, lambda: 0, may_adopt=False).decide("", "demo") is Answer.REFUSE
+
+
+@pytest.mark.parametrize("foreign", ["{}", "null", "hello", " "])
+def test_refuses_metadata_of_somebody_else_in_any_room(foreign: str) -> None:
+    assert Gate(1, lambda: 0).decide(foreign, "demo") is Answer.REFUSE

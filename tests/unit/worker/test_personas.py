@@ -57,7 +57,10 @@ def test_toml_and_yaml_say_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ('instruction = "x"\n', "instruction: there is no such key; there are apology, away, back,"),
+        (
+            'instruction = "x"\n',
+            "instruction: there is no such key; there are apology, away,",
+        ),
         ("greeting = 'x'\n", "instructions: Field required"),
         ('instructions = ""\n', "instructions: String should have at least 1"),
         ("instructions = 1\n", "instructions: Input should be a valid string"),

@@ -77,6 +77,18 @@ def test_running_a_server_makes_a_pool_under_this_name() -> None:
     assert passed_on in inspect.getsource(AgentServer.run)
 
 
+def test_connecting_can_be_asked_for_once() -> None:
+    connect = inspect.unwrap(AgentServer._connection_task)
+    assert connect is not AgentServer._connection_task
+    source = inspect.getsource(connect)
+    assert "while not self._closed:" in source
+    assert "if retry_count >= self._max_retry:" in source
+    assert "raise RuntimeError(" in source
+    assert "self._connection_task(), name=" in inspect.getsource(AgentServer.run)
+    registering = inspect.getsource(AgentServer._handle_register)
+    assert 'self.emit("worker_registered"' in registering
+
+
 async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
     pool = ProcPool(
         initialize_process_fnc=lambda _: None,

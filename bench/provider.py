@@ -1,0 +1,61 @@
+"""A provider for the benchmark: OpenAI's wire format, always the same answer, at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from devstack.services.ports import LOOPBACK
+
+ANSWER = "I see."
+#: A fifth of a second of silence: 24 kHz, 16 bit, mono.
+_SOUND = b"\0" * 9_600
+
+
+@asynccontextmanager
+async def running_provider() -> AsyncIterator[str]:
+    """Serve until the block is left; yield what OPENAI_BASE_URL is to be."""
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", _answer)
+    app.router.add_post("/v1/audio/transcriptions", _hear)
+    app.router.add_post("/v1/audio/speech", _speak)
+    app.router.add_get("/v1/models", _models)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, LOOPBACK, 0).start()
+        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
+
+
+async def _answer(_: web.Request) -> web.Response:
+    pieces = [{"role": "assistant", "content": ANSWER}, {}]
+    chunks = [
+        {
+            "id": "bench",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "bench",
+            "choices": [{"index": 0, "delta": piece, "finish_reason": None if piece else "stop"}],
+        }
+        for piece in pieces
+    ]
+    lines = [json.dumps(chunk) for chunk in chunks] + ["[DONE]"]
+    body = "".join(f"data: {line}\n\n" for line in lines)
+    return web.Response(text=body, content_type="text/event-stream")
+
+
+async def _hear(_: web.Request) -> web.Response:
+    return web.json_response({"text": ""})
+
+
+async def _speak(_: web.Request) -> web.Response:
+    return web.Response(body=_SOUND, content_type="audio/pcm")
+
+
+async def _models(_: web.Request) -> web.Response:
+    return web.json_response({"object": "list", "data": []})

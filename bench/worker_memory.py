@@ -1,0 +1,210 @@
+"""Measures whether a worker grows: `python -m bench.worker_memory --help`.
+
+It starts its own Redis, livekit-server, provider and worker, and holds short calls, a few at a
+time. Each call has a process of its own, which ends with it; what could grow is the worker and the
+server that its job processes are forked from. Between the batches everything is idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from bench.progress import Progress
+from bench.table import Aim, Row, Table
+from bench.worker_calls import WorkerUnderTest, running_worker, until
+from devstack.errors import DevstackError
+from devstack.settings import load_environment
+from devstack.terminal import Terminal
+
+_EVERY = 20
+_AT_ONCE = 3
+#: Caches fill and allocators settle meanwhile.
+_WARM_UP = 40
+_AIM_KB = Aim(limit=10)
+_KB = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What a worker takes while it is idle. Memory in kB."""
+
+    sessions: int
+    worker_uss: float
+    worker_pss: float
+    forkserver_uss: float
+    forkserver_pss: float
+    processes: int
+    open_files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trend:
+    """Growth by session, in kB, and the standard error of that."""
+
+    slope: float
+    noise: float
+
+
+async def hold_calls(worker: WorkerUnderTest, sessions: int, progress: Progress) -> list[Sample]:
+    """Hold so many calls and look at the worker before them and after each batch."""
+    samples = [await _look(worker, 0)]
+    for done in range(0, sessions, _EVERY):
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(turns: asyncio.Semaphore = turns) -> None:
+            async with turns:
+                await worker.call()
+
+        await asyncio.gather(*(one() for _ in range(_EVERY)))
+        samples.append(await _look(worker, done + _EVERY))
+        last = samples[-1]
+        progress.tell(
+            f"{last.sessions} of {sessions} sessions; worker {last.worker_uss:,.0f} kB, forkserver "
+            f"{last.forkserver_uss:,.0f} kB USS, {last.processes} processes, "
+            f"{last.open_files} files"
+        )
+    return samples
+
+
+async def _look(worker: WorkerUnderTest, sessions: int) -> Sample:
+    """Wait until only the warm processes are left, then measure."""
+    process = psutil.Process(worker.pid)
+    expected, steady_since = -1, time.monotonic()
+
+    async def is_steady() -> bool:
+        nonlocal expected, steady_since
+        number = len(process.children(recursive=True))
+        if number != expected:
+            expected, steady_since = number, time.monotonic()
+        return time.monotonic() - steady_since > 3
+
+    await until(is_steady)
+    forkserver = _forkserver(process)
+    own, others = process.memory_full_info(), forkserver.memory_full_info()
+    return Sample(
+        sessions=sessions,
+        worker_uss=own.uss / _KB,
+        worker_pss=own.pss / _KB,
+        forkserver_uss=others.uss / _KB,
+        forkserver_pss=others.pss / _KB,
+        processes=1 + expected,
+        open_files=process.num_fds(),
+    )
+
+
+def _forkserver(worker: psutil.Process) -> psutil.Process:
+    """Return the process that has the others as its children."""
+    return max(worker.children(), key=lambda child: len(child.children()))
+
+
+def trend(samples: Sequence[Sample], name: str) -> Trend:
+    """Fit a line through a figure, after the first sessions."""
+    late = [one for one in samples if one.sessions >= _WARM_UP] or list(samples)
+    at = [float(one.sessions) for one in late]
+    values = [float(getattr(one, name)) for one in late]
+    if len(late) < 3:
+        return Trend(slope=(values[-1] - values[0]) / max(at[-1] - at[0], 1), noise=0.0)
+    slope, base = statistics.linear_regression(at, values)
+    residuals = [value - (base + slope * x) for x, value in zip(at, values, strict=True)]
+    spread = sum((x - statistics.fmean(at)) ** 2 for x in at)
+    error = (sum(one**2 for one in residuals) / (len(late) - 2) / spread) ** 0.5
+    return Trend(slope=slope, noise=2 * error)
+
+
+def tables(samples: Sequence[Sample]) -> list[Table]:
+    """Return the figures over time, and what they come to."""
+    over_time = Table(
+        part="worker memory",
+        question="what an idle worker takes after so many sessions (kB)",
+        subject="sessions",
+        rows=[
+            Row(
+                name=str(one.sessions),
+                figures={
+                    "worker USS": round(one.worker_uss),
+                    "worker PSS": round(one.worker_pss),
+                    "forkserver USS": round(one.forkserver_uss),
+                    "forkserver PSS": round(one.forkserver_pss),
+                    "processes": one.processes,
+                    "open files": one.open_files,
+                },
+            )
+            for one in samples
+        ],
+        notes=(
+            "USS is what would come free if the process ended; PSS shares with the warm processes",
+        ),
+    )
+    growth = {name: trend(samples, name) for name in ("worker_uss", "forkserver_uss", "open_files")}
+    rows = [
+        Row(
+            name=name.replace("_", " "),
+            figures={"by session": round(one.slope, 3), "noise (2 s.e.)": round(one.noise, 3)},
+            aim=Aim(limit=0.05) if name == "open_files" else _AIM_KB,
+        )
+        for name, one in growth.items()
+    ]
+    summary = Table(
+        part="growth",
+        question=f"by session, after the first {_WARM_UP} (kB, and files)",
+        subject="of",
+        rows=rows,
+    )
+    return [over_time, summary]
+
+
+async def _run(sessions: int, env: Mapping[str, str]) -> list[Table]:
+    progress = Progress("worker memory", Terminal(env, sys.stderr))
+    with tempfile.TemporaryDirectory(prefix="voicefleet-bench-") as folder:
+        async with running_worker(env, Path(folder), pool_size=_AT_ONCE) as worker:
+            samples = await hold_calls(worker, sessions, progress)
+    progress.done()
+    return tables(samples)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not _EVERY <= int(text) <= 10_000 or int(text) % _EVERY:
+        raise argparse.ArgumentTypeError(f"{text} is no multiple of {_EVERY} up to 10,000")
+    return int(text)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; return 0 when it ran through, whatever it found."""
+    parser = argparse.ArgumentParser(prog="python -m bench.worker_memory", description=__doc__)
+    parser.add_argument("--sessions", type=_count, default=200, metavar="N", help="calls (200)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(argv)
+    env = load_environment()
+    terminal = Terminal(env)
+    terminal.line(
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}"
+    )
+    try:
+        found = asyncio.run(_run(options.sessions, env))
+    except (DevstackError, OSError) as error:
+        Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
+        return 1
+    for table in found:
+        table.show(terminal)
+    if options.json:
+        text = json.dumps([table.as_json() for table in found], indent=2)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
