@@ -17,6 +17,7 @@ from worker.call.ending import Ending
 from worker.call.lease import Lease, LeaseLost
 from worker.call.outcome import NO_USER, STOPPED, Outcome, Verdict, after_disconnect
 from worker.call.presence import Presence
+from worker.call.vitals import VitalSigns
 from worker.job.prewarm import Warm
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Call:
         self._lease = lease
         self._user = Presence(ctx.room, assignment.identity)
         self._conversation = Conversation(warm, ctx.room, self.conclude)
+        self._vitals = VitalSigns(lambda: self._conversation.session.agent_state)
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name)
         self._outcome: Outcome | None = None
         self._is_over = asyncio.Event()
@@ -132,7 +134,9 @@ class Call:
 
     async def _hold(self) -> None:
         try:
-            await self._lease.hold(self._conversation.track.published, self._user.joined)
+            await self._lease.hold(
+                self._conversation.track.published, self._user.joined, self._vitals.read
+            )
         except LeaseLost as lost:
             self._leave(lost)
 

@@ -20,11 +20,14 @@ from sessions.errors import (
     StoreUnavailable,
     WrongSchema,
 )
-from sessions.model import AgentProcess, Newcomer
+from sessions.model import AgentProcess, Newcomer, Vitals
 from sessions.states import State
 from sessions.store import SessionStore
 
 logger = logging.getLogger(__name__)
+
+#: Tells how the agent is.
+VitalsSource = Callable[[], Awaitable[Vitals]]
 
 _FIRST_RETRY_S = 0.1
 
@@ -55,6 +58,7 @@ class Lease:
         self._id = assignment.session_id
         self._epoch = assignment.epoch
         self._must_admit = assignment.admit_on_start
+        self._vitals: VitalsSource | None = None
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
 
@@ -69,11 +73,17 @@ class Lease:
         except SessionError as error:
             raise LeaseLost(error) from None
 
-    async def hold(self, published: asyncio.Event, joined: asyncio.Event) -> None:
+    async def hold(
+        self,
+        published: asyncio.Event,
+        joined: asyncio.Event,
+        vitals: VitalsSource | None = None,
+    ) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
 
         Raises LeaseLost.
         """
+        self._vitals = vitals
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._take()
@@ -126,8 +136,9 @@ class Lease:
 
     async def _beat(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         """Renew the lease; where Redis came back without its last moments, say them again."""
+        vitals = None if self._vitals is None else await self._vitals()
         try:
-            status = (await self._store.renew(self._id, self._epoch)).status
+            status = (await self._store.renew(self._id, self._epoch, vitals)).status
         except NotClaimed:
             status = (await self._store.claim(self._id, self._epoch, self._agent)).status
         if published.is_set() and status in {State.STARTING, State.RECOVERING}:

@@ -24,13 +24,23 @@ class Answer(Enum):
 class Gate:
     """Counts the calls of this worker, those included that are only just being started."""
 
-    def __init__(self, capacity: int, count_active: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        count_active: Callable[[], int],
+        *,
+        can_start: Callable[[int], bool] = lambda _: True,
+        on_start: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`can_start` says whether one more call would find a process, with so many starting."""
         self.capacity = capacity
         #: Set when this worker is about to stop.
         self.is_draining = False
         #: Set while an operator wants it to take no calls.
         self.is_paused = False
         self._count_active = count_active
+        self._can_start = can_start
+        self._on_start = on_start
         self._starting = 0
 
     @property
@@ -44,6 +54,8 @@ class Gate:
             return Answer.REFUSE
         if self.is_draining or self.is_paused or self.taken >= self.capacity:
             return Answer.DECLINE
+        if not self._can_start(self._starting):
+            return Answer.DECLINE
         return Answer.ACCEPT
 
     async def answer(self, request: JobRequest) -> None:
@@ -54,6 +66,7 @@ class Gate:
             await request.reject(terminate=answer is Answer.REFUSE)
             return
         self._starting += 1
+        self._on_start()
         try:
             await request.accept()
         finally:

@@ -12,6 +12,7 @@ from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.host.admission import Gate
+from worker.host.crashes import Crashes
 from worker.host.health import Health
 from worker.host.pool import Pool
 from worker.host.registry import Registry
@@ -51,13 +52,20 @@ class Worker:
     health: Health
     redis: Client
     registry: Registry
+    crashes: Crashes
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
     """Put the parts together; nothing is started."""
     server = build_server(settings)
     pool = Pool(server)
-    gate = Gate(settings.worker_capacity, lambda: pool.active)
+    gate = Gate(
+        settings.worker_capacity,
+        lambda: pool.active,
+        # Where processes do not start any more, those that are warm are all there is.
+        can_start=lambda starting: not pool.failures or pool.idle > starting,
+        on_start=pool.call_starts,
+    )
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
         entrypoint.run,
@@ -66,8 +74,12 @@ def build_worker(settings: WorkerSettings) -> Worker:
         on_session_end=entrypoint.on_session_end,
     )
     redis = connect(settings, Temper.HASTY)
-    registry = Registry(settings, SessionStore(redis, settings).fleet, pool, gate)
-    return Worker(settings, server, pool, gate, Health(settings, pool, gate), redis, registry)
+    store = SessionStore(redis, settings)
+    registry = Registry(settings, store.fleet, pool, gate)
+    crashes = Crashes(store)
+    pool.on_crash = crashes.report
+    health = Health(settings, pool, gate)
+    return Worker(settings, server, pool, gate, health, redis, registry, crashes)
 
 
 def build_server(settings: WorkerSettings) -> AgentServer:
