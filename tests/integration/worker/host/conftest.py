@@ -1,4 +1,4 @@
-"""Worker processes that need no speech models: a provider of the tests' own is what they talk to."""
+"""Worker processes that need no speech models: they talk to a provider of the tests' own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from sessions.batch import Client
+from sessions.settings import StoreSettings
 from tests.support.loops import BackgroundLoop
 from tests.support.provider import provider
 
@@ -20,3 +22,10 @@ def localvoice_url() -> Iterator[str]:
             yield one.url.removesuffix("/v1")
         finally:
             loop.run(serving.__aexit__(None, None, None))
+
+
+@pytest.fixture
+async def empty_store(redis: Client, settings: StoreSettings) -> None:
+    """No worker, no order and no target of another test."""
+    async for name in redis.scan_iter(match=f"{{{settings.redis_prefix}}}:*"):
+        await redis.delete(name)
