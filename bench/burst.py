@@ -1,7 +1,8 @@
 """Measures how many callers a worker takes that come at once: `python -m bench.burst --help`.
 
 It starts its own Redis and livekit-server, and in turn a worker as LiveKit's starter has one and
-ours. LiveKit offers each job once: a caller whom no worker takes hears nothing, for ever.
+ours. Three waves of callers come to each, one soon after the other. LiveKit offers each job once: a
+caller whom no worker takes hears nothing, for ever.
 """
 
 from __future__ import annotations
@@ -22,29 +23,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livekit import api
-from pydantic import SecretStr
 
+from bench.neighbours import Neighbours, running_neighbours
 from bench.progress import Progress
-from bench.servers import find_program, running
+from bench.servers import running
 from bench.table import Aim, Row, Table
 from devstack.errors import DevstackError
-from devstack.install.tools import LIVEKIT, REDIS
-from devstack.services.keys import Keys
-from devstack.services.ports import LOOPBACK, Ports, free_port, random_ports
+from devstack.services.ports import LOOPBACK, free_port
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
-from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
 from devstack.settings import REPO, load_environment
 from devstack.terminal import Terminal
 from sessions.assignment import Assignment
-from sessions.connection import Temper, connect
 from sessions.ids import SessionId, new_identity, new_session_id, room_name
 from sessions.model import Newcomer
-from sessions.settings import StoreSettings
-from sessions.store import SessionStore
 
 _READY_S = 120.0
+#: The starts of one wave are still going on, or have just ended, when the next one comes.
+_WAVES = 3
+_PAUSE_S = 2.0
 #: A room that has no agent by then will never have one.
 _PATIENCE_S = 15.0
 _LOOK_EVERY_S = 0.02
@@ -67,19 +65,10 @@ class Subject:
     must_take: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbours:
-    """Where Redis and LiveKit are, for workers and for the crowd."""
-
-    variables: Mapping[str, str]
-    livekit: api.LiveKitAPI
-    store: SessionStore
-
-
 def subjects(callers: int) -> list[Subject]:
     """Return the workers that are compared, each with the callers that come at once."""
     plain = ("bench.plain_worker", "start")
-    places = {"WORKER_CAPACITY": str(callers), "AGENT_GREETS_FIRST": "false"}
+    places = {"WORKER_CAPACITY": str(callers * _WAVES), "AGENT_GREETS_FIRST": "false"}
 
     def ours(name: str, pool: int, warm: int | None) -> Subject:
         variables = places | {"POOL_SIZE": str(pool)}
@@ -88,7 +77,7 @@ def subjects(callers: int) -> list[Subject]:
             module=("worker",),
             variables=variables,
             waits_for_warm=warm,
-            must_take=callers,
+            must_take=callers * _WAVES,
         )
 
     three = _PLAIN_WARM
@@ -101,8 +90,8 @@ def subjects(callers: int) -> list[Subject]:
             waits_for_warm=None,
         ),
         ours(f"ours, {three} warm", three, three),
+        ours(f"ours, {three} warm, just registered", three, None),
         ours(f"ours, {callers} warm", callers, callers),
-        ours(f"ours, {callers} warm, just registered", callers, None),
     ]
 
 
@@ -114,22 +103,30 @@ async def measure(neighbours: Neighbours, callers: int, folder: Path, progress: 
         agent_name = f"burst-{secrets.token_hex(4)}"
         log = folder / f"worker-{number}.log"
         async with _worker(subject, neighbours, agent_name, log):
-            took_ms = await _burst(neighbours, agent_name, callers)
-        rows.append(_row(subject, took_ms))
+            waves = [
+                asyncio.create_task(_burst(neighbours, agent_name, callers, wave * _PAUSE_S))
+                for wave in range(_WAVES)
+            ]
+            rows.append(_row(subject, await asyncio.gather(*waves)))
     return Table(
         part="burst",
-        question=f"how many of {callers} callers at once get an agent, and after how many ms",
+        question=f"how many of {_WAVES} times {callers} callers get an agent, after how many ms",
         subject="worker",
         rows=rows,
         notes=(
-            "the time is from asking LiveKit for the room to an agent in it",
+            f"{callers} callers at once, and again after {_PAUSE_S:g} s and {2 * _PAUSE_S:g} s",
+            "the time is from asking LiveKit for the room to an agent in it; the plain one's only "
+            "joins, ours has a conversation ready and its track published soon after",
             f"nobody comes after {_PATIENCE_S:g} s: LiveKit offers a job once",
         ),
     )
 
 
-async def _burst(neighbours: Neighbours, agent_name: str, callers: int) -> list[float]:
+async def _burst(
+    neighbours: Neighbours, agent_name: str, callers: int, delay_s: float
+) -> list[float]:
     """Open rooms at once; return after how many ms each of those that got an agent had it."""
+    await asyncio.sleep(delay_s)
     sessions = [new_session_id() for _ in range(callers)]
     identities = [new_identity() for _ in sessions]
     for session_id, identity in zip(sessions, identities, strict=True):
@@ -139,10 +136,6 @@ async def _burst(neighbours: Neighbours, agent_name: str, callers: int) -> list[
         for session_id, identity in zip(sessions, identities, strict=True)
     )
     took_ms = await asyncio.gather(*waits)
-    for session_id in sessions:
-        request = api.DeleteRoomRequest(room=room_name(session_id))
-        await neighbours.livekit.room.delete_room(request)
-        await neighbours.store.end(session_id)
     return sorted(took for took in took_ms if took is not None)
 
 
@@ -196,59 +189,18 @@ async def _until_logged(log: Path, text: str, times: int) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _row(subject: Subject, took_ms: list[float]) -> Row:
+def _row(subject: Subject, waves: Sequence[list[float]]) -> Row:
+    took_ms = sorted(took for wave in waves for took in wave)
     return Row(
         name=subject.name,
         figures={
             "took": len(took_ms),
-            "first": round(took_ms[0]) if took_ms else None,
+            "by wave": " ".join(str(len(wave)) for wave in waves),
             "median": round(statistics.median(took_ms)) if took_ms else None,
             "last": round(took_ms[-1]) if took_ms else None,
         },
         aim=None if subject.must_take is None else Aim(limit=subject.must_take, is_minimum=True),
     )
-
-
-@asynccontextmanager
-async def _neighbours(env: Mapping[str, str], folder: Path) -> AsyncIterator[Neighbours]:
-    redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
-    keys, chosen = Keys.generate(), list[Ports]()
-
-    def describe() -> Sequence[Service]:
-        ports = random_ports()
-        chosen.append(ports)
-        return [
-            redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
-            livekit_service(
-                livekit,
-                ports=ports,
-                keys=keys,
-                run_dir=folder,
-                env=env,
-                webhook_url=f"http://{LOOPBACK}:{ports.tokenserver}/",
-            ),
-        ]
-
-    async with running(describe):
-        ports = chosen[-1]
-        redis_url = f"redis://{LOOPBACK}:{ports.redis}/0"
-        key, secret = keys.livekit_api_key, keys.livekit_api_secret
-        settings = StoreSettings(redis_url=SecretStr(redis_url), max_sessions=10_000)
-        client = connect(settings, Temper.PATIENT)
-        try:
-            async with api.LiveKitAPI(f"http://{LOOPBACK}:{ports.livekit}", key, secret) as lk:
-                variables = {
-                    **env,
-                    "REDIS_URL": redis_url,
-                    "LIVEKIT_URL": f"ws://{LOOPBACK}:{ports.livekit}",
-                    "LIVEKIT_API_KEY": key,
-                    "LIVEKIT_API_SECRET": secret,
-                }
-                yield Neighbours(
-                    variables=variables, livekit=lk, store=SessionStore(client, settings)
-                )
-        finally:
-            await client.aclose()
 
 
 def _callers(text: str) -> int:
@@ -259,7 +211,7 @@ def _callers(text: str) -> int:
 
 async def _run(callers: int, env: Mapping[str, str]) -> Table:
     with tempfile.TemporaryDirectory(prefix="bench-burst-") as folder:
-        async with _neighbours(env, Path(folder)) as neighbours:
+        async with running_neighbours(env, Path(folder)) as neighbours:
             progress = Progress("burst", Terminal(env, sys.stderr))
             table = await measure(neighbours, callers, Path(folder), progress)
             progress.done()
@@ -270,7 +222,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
     parser = argparse.ArgumentParser(prog="python -m bench.burst", description=__doc__)
     parser.add_argument(
-        "--callers", type=_callers, default=10, metavar="N", help="how many come at once (10)"
+        "--callers", type=_callers, default=10, metavar="N", help="in each wave (10)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(argv)

@@ -92,8 +92,8 @@ def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
 
     Not a stage: its output is the result.
     """
-    if arguments[:1] == ["starts"]:
-        return (sys.executable, "-m", "bench.starts", *arguments[1:])
+    if arguments[:1] in (["starts"], ["burst"]):
+        return (sys.executable, "-m", f"bench.{arguments[0]}", *arguments[1:])
     return (sys.executable, "-m", "bench.store", *arguments)
 
 

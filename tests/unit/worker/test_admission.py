@@ -35,3 +35,9 @@ def test_declines_while_draining(why: str) -> None:
 @pytest.mark.parametrize("foreign", ["", "{}", "null", '{"session_id": "x"}'])
 def test_refuses_what_is_no_session_of_ours(foreign: str) -> None:
     assert Gate(2, lambda: 0).decide(foreign) is Answer.REFUSE
+
+
+@pytest.mark.parametrize(("idle", "answer"), [(0, Answer.DECLINE), (1, Answer.ACCEPT)])
+def test_declines_what_would_find_no_process(idle: int, answer: Answer) -> None:
+    gate = Gate(2, lambda: 0, can_start=lambda starting: idle > starting)
+    assert gate.decide(metadata()) is answer
