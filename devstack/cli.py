@@ -67,7 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("types", help="check types")
     for name, text in TESTING.items():
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
-    commands.add_parser("bench", help="measure the store; `bench starts`: the API", add_help=False)
+    commands.add_parser(
+        "bench",
+        help="measure the store; `bench starts`: the API, `bench burst`: workers",
+        add_help=False,
+    )
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")

@@ -92,7 +92,7 @@ def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
 
     Not a stage: its output is the result.
     """
-    if arguments and arguments[0] in {"starts", "worker_memory"}:
+    if arguments and arguments[0] in {"starts", "burst", "worker_memory"}:
         return (sys.executable, "-m", f"bench.{arguments[0]}", *arguments[1:])
     return (sys.executable, "-m", "bench.store", *arguments)
 

@@ -12,7 +12,7 @@ from sessions.ids import (
     SESSION_ID_PATTERN,
     SessionId,
     UserId,
-    new_session_id,
+    adopted_session_id,
     room_name,
     session_of_room,
 )
@@ -57,19 +57,22 @@ class Assignment(BaseModel):
         return self.foreign_room or room_name(self.session_id)
 
     @classmethod
-    def of_job(cls, metadata: str, room: str, *, may_adopt: bool) -> Self | None:
+    def of_job(cls, metadata: str, room: str, *, job_id: str, may_adopt: bool) -> Self | None:
         """Return what a job is for; None when it is for nothing of ours.
 
         A job without metadata is one that somebody else has sent: LiveKit's own tools do, and
-        tokens that name our agent. It is adopted as a session of its own, under a new id at each
-        call. Rooms of ours are not adopted: their agents are sent by us. With metadata it must be
-        an assignment, and for this very room.
+        tokens that name our agent. It is adopted as a session of its own. Rooms of ours are not
+        adopted: their agents are sent by us. With metadata it must be an assignment, and for this
+        very room.
         """
         if not metadata:
             if not may_adopt or session_of_room(room) or not 0 < len(room) <= MAX_ROOM_CHARS:
                 return None
             return cls(
-                session_id=new_session_id(), identity="", foreign_room=room, admit_on_start=True
+                session_id=adopted_session_id(job_id),
+                identity="",
+                foreign_room=room,
+                admit_on_start=True,
             )
         assignment = cls.from_metadata(metadata)
         return assignment if assignment is not None and assignment.room == room else None

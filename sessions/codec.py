@@ -1,13 +1,29 @@
-"""Turns what Redis and the scripts answer into our values; nothing else reads raw replies."""
+"""Turns what Redis and the scripts answer into our values, and a newcomer into a hash;
+nothing else reads raw replies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from sessions.ids import SessionId, UserId, WorkerId
-from sessions.model import Admission, Loss, Outcome, Place, Reply, Session
+from sessions.ids import MAX_ROOM_CHARS, SessionId, UserId, WorkerId
+from sessions.model import Admission, Loss, Newcomer, Outcome, Place, Reply, Session
 from sessions.states import State
+from sessions.text import clean
+
+
+def newcomer_fields(newcomer: Newcomer) -> list[str]:
+    """Return what a session's hash begins with: names and values in turn."""
+    fields = ["identity", clean(newcomer.identity, 128), "epoch", "1"]
+    fields += ["secretHash", clean(newcomer.secret_hash, 128)]
+    if newcomer.persona is not None:
+        fields += ["persona", clean(newcomer.persona, 64)]
+    if newcomer.foreign_room is not None:
+        fields += ["room", clean(newcomer.foreign_room, MAX_ROOM_CHARS)]
+    if newcomer.user_id is not None:
+        fields += ["userId", newcomer.user_id]
+        fields += ["remember", "1"] if newcomer.is_remembered else []
+    return fields
 
 
 def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:

@@ -31,6 +31,14 @@ def new_session_id() -> SessionId:
     return SessionId(secrets.token_hex(16))
 
 
+def adopted_session_id(job_id: str) -> SessionId:
+    """Return the id of the session that a job is for which nobody sent for a session.
+
+    Whoever knows the job comes to the same one: the agent, and the worker that sees it die.
+    """
+    return SessionId(hashlib.sha256(f"job {job_id}".encode()).hexdigest()[:32])
+
+
 def parse_session_id(text: str) -> SessionId | None:
     """Return ``text`` as a session id, or None when it cannot be one."""
     return SessionId(text) if _SESSION_ID.fullmatch(text) else None

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from sessions.batch import Client
-from sessions.codec import to_admission, to_loss, to_reply, to_session
+from sessions.codec import newcomer_fields, to_admission, to_loss, to_reply, to_session
 from sessions.conversations import Conversations
 from sessions.engine import Engine
 from sessions.errors import InvalidInput, SessionNotFound
 from sessions.fleet import Fleet
 from sessions.ids import (
-    MAX_ROOM_CHARS,
     SessionId,
     checked_caller,
     checked_worker_id,
@@ -89,25 +88,15 @@ class SessionStore:
         QueueFull, UserBusy, RateLimited, IdempotencyConflict.
         """
         known = _idempotency(idempotency)
-        secret_hash = clean(newcomer.secret_hash, 128)
-        fields = ["identity", clean(newcomer.identity, 128), "secretHash", secret_hash]
-        fields += ["epoch", "1"]
-        fields += [] if newcomer.persona is None else ["persona", clean(newcomer.persona, 64)]
-        if newcomer.foreign_room is not None:
-            fields += ["room", clean(newcomer.foreign_room, MAX_ROOM_CHARS)]
-        user = None
-        if newcomer.user_id is not None:
-            user = user_digest(newcomer.user_id)
-            fields += ["userId", newcomer.user_id]
-            fields += ["remember", "1"] if newcomer.is_remembered else []
-        if known is not None:
-            fields += ["idempotency", known["key"]]
+        fields = newcomer_fields(newcomer)
+        fields += [] if known is None else ["idempotency", known["key"]]
+        user_id = newcomer.user_id
         answer = await self._engine.run_for(
             "admit",
             newcomer.id,
             fields=fields,
-            secretHash=secret_hash,
-            user=user,
+            secretHash=clean(newcomer.secret_hash, 128),
+            user=None if user_id is None else user_digest(user_id),
             isUnverified=None if newcomer.is_verified else True,
             caller=None if newcomer.caller is None else checked_caller(newcomer.caller),
             policy=policy,

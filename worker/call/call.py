@@ -29,6 +29,7 @@ from worker.call.outcome import (
 )
 from worker.call.presence import Presence
 from worker.call.record import Moment
+from worker.call.vitals import VitalSigns
 from worker.job.info import job_moments
 from worker.job.prewarm import Warm
 
@@ -59,6 +60,7 @@ class Call:
         self._conversation = Conversation(
             warm, ctx.room, role, self.conclude, lambda: self._user.identity
         )
+        self._vitals = VitalSigns(lambda: self._conversation.session.agent_state)
         self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed)
         self._limits = Limits(self._conversation, role, self.conclude)
         self._user = Presence(
@@ -177,7 +179,10 @@ class Call:
     async def _hold(self) -> None:
         try:
             await self._lease.hold(
-                self._conversation.track.published, self._user.joined, lambda: self._user.identity
+                self._conversation.track.published,
+                self._user.joined,
+                user=lambda: self._user.identity,
+                vitals=self._vitals.read,
             )
         except LeaseLost as lost:
             self._leave(lost)

@@ -20,11 +20,14 @@ from sessions.errors import (
     StoreUnavailable,
     WrongSchema,
 )
-from sessions.model import AgentProcess, Newcomer
+from sessions.model import AgentProcess, Newcomer, Vitals
 from sessions.states import State
 from sessions.store import SessionStore
 
 logger = logging.getLogger(__name__)
+
+#: Tells how the agent is.
+VitalsSource = Callable[[], Awaitable[Vitals]]
 
 _FIRST_RETRY_S = 0.1
 
@@ -58,6 +61,7 @@ class Lease:
         self._user: Callable[[], str] = lambda: assignment.identity
         #: Set once the session is this agent's: only then can it write of it.
         self.claimed = asyncio.Event()
+        self._vitals: VitalsSource | None = None
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
 
@@ -73,7 +77,9 @@ class Lease:
         self,
         published: asyncio.Event,
         joined: asyncio.Event,
+        *,
         user: Callable[[], str] | None = None,
+        vitals: VitalsSource | None = None,
     ) -> None:
         """Claim the session and renew the lease for ever; record the two events when they come.
 
@@ -81,6 +87,7 @@ class Lease:
         LeaseLost.
         """
         self._user = user or self._user
+        self._vitals = vitals
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._take()
@@ -167,8 +174,9 @@ class Lease:
 
     async def _beat(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         """Renew the lease; where Redis came back without its last moments, say them again."""
+        vitals = None if self._vitals is None else await self._vitals()
         try:
-            status = (await self._store.renew(self._id, self._epoch)).status
+            status = (await self._store.renew(self._id, self._epoch, vitals)).status
         except NotClaimed:
             status = (await self._store.claim(self._id, self._epoch, self._agent)).status
         if published.is_set() and status in {State.STARTING, State.RECOVERING}:

@@ -25,8 +25,15 @@ class Gate:
     """Counts the calls of this worker, those included that are only just being started."""
 
     def __init__(
-        self, capacity: int, count_active: Callable[[], int], *, may_adopt: bool = True
+        self,
+        capacity: int,
+        count_active: Callable[[], int],
+        *,
+        may_adopt: bool = True,
+        can_start: Callable[[int], bool] = lambda _: True,
+        on_start: Callable[[], None] = lambda: None,
     ) -> None:
+        """`can_start` says whether one more call would find a process, with so many starting."""
         self.capacity = capacity
         self._may_adopt = may_adopt
         #: Set when this worker is about to stop.
@@ -34,6 +41,8 @@ class Gate:
         #: Set while an operator wants it to take no calls.
         self.is_paused = False
         self._count_active = count_active
+        self._can_start = can_start
+        self._on_start = on_start
         self._starting = 0
 
     @property
@@ -43,9 +52,11 @@ class Gate:
 
     def decide(self, metadata: str, room: str) -> Answer:
         """Judge a job by its metadata, and by the room that it is for."""
-        if Assignment.of_job(metadata, room, may_adopt=self._may_adopt) is None:
+        if Assignment.of_job(metadata, room, job_id="", may_adopt=self._may_adopt) is None:
             return Answer.REFUSE
         if self.is_draining or self.is_paused or self.taken >= self.capacity:
+            return Answer.DECLINE
+        if not self._can_start(self._starting):
             return Answer.DECLINE
         return Answer.ACCEPT
 
@@ -57,6 +68,7 @@ class Gate:
             await request.reject(terminate=answer is Answer.REFUSE)
             return
         self._starting += 1
+        self._on_start()
         try:
             await request.accept()
         finally:

@@ -34,6 +34,7 @@ async def run_worker(worker: Worker) -> int:
             greeting = asyncio.create_task(keep_clips(worker.cast))
             running = asyncio.create_task(worker.server.run())
             registered = asyncio.create_task(worker.registry.run(stopped))
+            filling = asyncio.create_task(worker.pool.run())
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
             greeting.cancel()
@@ -43,7 +44,11 @@ async def run_worker(worker: Worker) -> int:
                 logger.error("worker failed", extra={"error": str(failure)})
             await _drain(worker)
             stopped.set()
-            await asyncio.gather(running, registered, greeting, stopping, return_exceptions=True)
+            filling.cancel()
+            await worker.crashes.settle()
+            await asyncio.gather(
+                *(running, registered, filling, greeting, stopping), return_exceptions=True
+            )
             await worker.redis.aclose()
     return 0 if failure is None else 1
 

@@ -30,6 +30,7 @@ class Health:
         checks = {
             "draining": self._gate.is_draining or self._gate.is_paused,
             "not registered with LiveKit": not self._pool.is_registered,
+            "processes do not start": self._pool.failures > 0,
             "no warm process": self._pool.idle == 0 and not is_full,
         }
         return [reason for reason, applies in checks.items() if applies]
@@ -42,6 +43,7 @@ class Health:
             "agentName": self._settings.agent_name,
             "active": self._pool.active,
             "idle": self._pool.idle,
+            "poolTarget": self._pool.target,
             "capacity": self._gate.capacity,
             "draining": self._gate.is_draining or self._gate.is_paused,
             "version": VERSION,

@@ -8,25 +8,51 @@ tests/unit/worker/test_private_parts.py compares them with the installed version
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import cast
 
 from livekit.agents import AgentServer
+from livekit.agents.ipc.job_executor import JobExecutor
 from livekit.agents.ipc.proc_pool import ProcPool
+from livekit.protocol.agent import Job
+
+from worker.host.refill import Refill
+
+logger = logging.getLogger(__name__)
 
 _NEVER_REGISTERED = "unregistered"
+#: The framework looks as often at how many processes it should have.
+_TICK_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """A job whose process did not end as it should."""
+
+    job: Job
+    #: Minus the number of the signal, where one ended it; None where nobody knows.
+    exit_code: int | None
 
 
 class Pool:
-    """A view of one server's processes and connection; usable before it runs."""
+    """One server's processes and its connection; may be asked before the server runs."""
 
     def __init__(self, server: AgentServer) -> None:
         self._server = server
+        self._refill = Refill()
         self._closing: set[asyncio.Task[None]] = set()
         self._spawned = 0
         self._watched: ProcPool | None = None
+        #: Processes that were warm once, and those of them that were too many, by `id`.
+        self._warmed: set[int] = set()
+        self._surplus: set[int] = set()
+        #: Is told of each crash of a process that has a job.
+        self.on_crash: Callable[[Crash], None] = lambda _: None
 
     @property
     def idle(self) -> int:
@@ -35,31 +61,15 @@ class Pool:
         return 0 if pool is None else pool._warmed_proc_queue.qsize()  # noqa: SLF001 - see above
 
     @property
+    def target(self) -> int:
+        """How many of them there shall be."""
+        return cast("int", self._server._num_idle_processes)  # noqa: SLF001
+
+    @property
     def spawned(self) -> int:
-        """Processes that were ever started, as far as anybody asked since the server runs."""
-        pool = self._pool
-        if pool is not None and pool is not self._watched:
-            self._watched = pool
-            self._spawned += len(pool.processes)
-            pool.on("process_created", self._count)
+        """Processes that were ever started, as far as is known since the server runs."""
+        self._watch()
         return self._spawned
-
-    def resize(self, size: int) -> None:
-        """Keep so many warm processes from now on; those that are too many are closed.
-
-        The pool by itself only stops to refill. It never has more than it began with, unless that
-        is raised, too.
-        """
-        self._server._num_idle_processes = size  # noqa: SLF001 - see above
-        pool = self._pool
-        if pool is None:
-            return
-        pool._default_num_idle_processes = size  # noqa: SLF001
-        pool.set_target_idle_processes(size)
-        while pool._warmed_proc_queue.qsize() > size:  # noqa: SLF001
-            closing = asyncio.create_task(pool._warmed_proc_queue.get_nowait().aclose())  # noqa: SLF001
-            self._closing.add(closing)
-            closing.add_done_callback(self._closing.discard)
 
     @property
     def active(self) -> int:
@@ -76,6 +86,11 @@ class Pool:
         return [pid for pid in pids if pid]
 
     @property
+    def failures(self) -> int:
+        """How many starts of a process failed since the last one that did not."""
+        return self._refill.failures
+
+    @property
     def is_registered(self) -> bool:
         """Whether LiveKit knows this worker right now."""
         server = self._server
@@ -87,6 +102,37 @@ class Pool:
         """The id LiveKit gave this worker; a new one after every reconnect."""
         return None if self._server.id == _NEVER_REGISTERED else self._server.id
 
+    async def run(self) -> None:
+        """Let the number of warm processes be the right one at each moment, until cancelled."""
+        while True:
+            self._watch()
+            self._fill()
+            await asyncio.sleep(_TICK_S)
+
+    def call_starts(self) -> None:
+        """Hear that a call is being started: it may need what a new process would cost."""
+        self._refill.call_starts(is_full=self.idle >= self.target)
+        self._fill()
+
+    def resize(self, size: int) -> None:
+        """Keep so many warm processes from now on; those that are too many are closed.
+
+        The pool by itself only stops to refill. One that a call is waiting for is not too many; one
+        that has got a call is not among the warm ones any more.
+        """
+        self._server._num_idle_processes = size  # noqa: SLF001
+        self._fill()
+        pool = self._pool
+        if pool is None:
+            return
+        kept = max(size, pool._jobs_waiting_for_process)  # noqa: SLF001
+        while pool._warmed_proc_queue.qsize() > kept:  # noqa: SLF001
+            surplus = pool._warmed_proc_queue.get_nowait()  # noqa: SLF001
+            self._surplus.add(id(surplus))
+            closing = asyncio.create_task(surplus.aclose())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
     def kill(self) -> None:
         """Kill every process at once."""
         pool = self._pool
@@ -95,8 +141,60 @@ class Pool:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    def _count(self, _: object) -> None:
+    def _fill(self) -> None:
+        """Tell the pool how many to have now. It never has more than the second of the two."""
+        if (pool := self._pool) is not None:
+            target = self._refill.target(self.target, self.idle)
+            pool._default_num_idle_processes = max(self.target, target)  # noqa: SLF001
+            pool.set_target_idle_processes(target)
+
+    def _watch(self) -> None:
+        """Listen to the pool, which is there once the server runs."""
+        pool = self._pool
+        if pool is None or pool is self._watched:
+            return
+        self._watched = pool
+        self._spawned += len(pool.processes)
+        self._warmed = {id(proc) for proc in pool._warmed_proc_queue._queue}  # type: ignore[attr-defined]  # noqa: SLF001
+        pool.on("process_created", self._on_created)
+        pool.on("process_ready", self._on_ready)
+        pool.on("process_job_launched", self._on_launched)
+        pool.on("process_closed", self._on_closed)
+
+    def _on_created(self, _: object) -> None:
         self._spawned += 1
+
+    def _on_ready(self, proc: JobExecutor) -> None:
+        self._warmed.add(id(proc))
+        if self._refill.failures:
+            logger.info("processes start again", extra={"failures": self._refill.failures})
+        self._refill.process_ready()
+        self._fill()
+
+    def _on_launched(self, _: object) -> None:
+        self.call_starts()
+
+    def _on_closed(self, proc: JobExecutor) -> None:
+        job = proc.running_job
+        exit_code = cast("int | None", getattr(proc, "exitcode", None))
+        is_wanted = id(proc) not in self._surplus
+        if id(proc) not in self._warmed or (job is None and exit_code != 0 and is_wanted):
+            self._on_failed()
+        elif job is not None and exit_code != 0:
+            self.on_crash(Crash(job=job.job, exit_code=exit_code))
+        self._warmed.discard(id(proc))
+        self._surplus.discard(id(proc))
+
+    def _on_failed(self) -> None:
+        pool = self._pool
+        if pool is None or pool._closed:  # noqa: SLF001 - stopping, it gives up what it began
+            return
+        delay_s = self._refill.process_failed()
+        self._fill()
+        logger.error(
+            "a process did not start, or did not last until it had a call",
+            extra={"failures": self._refill.failures, "retry_after_s": round(delay_s, 1)},
+        )
 
     @property
     def _pool(self) -> ProcPool | None:

@@ -13,6 +13,7 @@ from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.host.admission import Gate
 from worker.host.connection import PatientServer
+from worker.host.crashes import Crashes
 from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.pool import Pool
@@ -57,6 +58,7 @@ class Worker:
     registry: Registry
     cast: Cast
     handover: Handover
+    crashes: Crashes
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
@@ -65,7 +67,14 @@ def build_worker(settings: WorkerSettings) -> Worker:
     cast = Cast.of(settings, toolbox.names)
     server = build_server(settings, cast)
     pool = Pool(server)
-    gate = Gate(settings.worker_capacity, lambda: pool.active, may_adopt=settings.adopt_dispatches)
+    gate = Gate(
+        settings.worker_capacity,
+        lambda: pool.active,
+        may_adopt=settings.adopt_dispatches,
+        # Where processes do not start any more, those that are warm are all there is.
+        can_start=lambda starting: not pool.failures or pool.idle > starting,
+        on_start=pool.call_starts,
+    )
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
         entrypoint.run,
@@ -74,7 +83,9 @@ def build_worker(settings: WorkerSettings) -> Worker:
         on_session_end=entrypoint.on_session_end,
     )
     redis = connect(settings, Temper.HASTY)
-    fleet = SessionStore(redis, settings).fleet
+    store = SessionStore(redis, settings)
+    crashes = Crashes(store, may_adopt=settings.adopt_dispatches)
+    pool.on_crash = crashes.report
     return Worker(
         settings=settings,
         server=server,
@@ -82,9 +93,10 @@ def build_worker(settings: WorkerSettings) -> Worker:
         gate=gate,
         health=Health(settings, pool, gate),
         redis=redis,
-        registry=Registry(settings, fleet, pool, gate),
+        registry=Registry(settings, store.fleet, pool, gate),
         cast=cast,
-        handover=Handover(settings, fleet, pool),
+        crashes=crashes,
+        handover=Handover(settings, store.fleet, pool),
     )
 
 

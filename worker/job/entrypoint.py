@@ -24,7 +24,10 @@ async def run(ctx: JobContext) -> None:
     """Start a call and return; it goes on in tasks of its own until the job shuts down."""
     warm = Warm.of(ctx.proc)
     assignment = Assignment.of_job(
-        ctx.job.metadata, ctx.job.room.name, may_adopt=warm.settings.adopt_dispatches
+        ctx.job.metadata,
+        ctx.job.room.name,
+        job_id=ctx.job.id,
+        may_adopt=warm.settings.adopt_dispatches,
     )
     if assignment is None:
         logger.warning("job is for no session of ours")

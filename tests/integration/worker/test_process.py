@@ -25,6 +25,7 @@ async def test_it_tells_what_it_is(fleet: Fleet, own_worker: WorkerProcess) -> N
         "agentName": fleet.agent_name,
         "active": 0,
         "idle": 1,
+        "poolTarget": 1,
         "capacity": 50,
         "draining": False,
     }

@@ -5,9 +5,7 @@ A caller with LiveKit's standard token waits in the room; one of the API's waits
 
 from __future__ import annotations
 
-import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +14,12 @@ from typing import Any
 import httpx2
 import pytest
 
-from devstack.services.ports import LOOPBACK
-from devstack.settings import REPO
 from devstack.talk.caller import Caller
 from sessions.ids import SessionId
 from sessions.states import State
 from sessions.store import SessionStore
-from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
-from tests.support.plain import NO_TLS
+from tests.integration.worker.api import serving_api
+from tests.integration.worker.fleet import CALL_S, Fleet
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(240)
@@ -74,51 +70,11 @@ class Api:
 
 
 @pytest.fixture
-async def busy_worker(fleet: Fleet) -> WorkerProcess:
-    """A worker with two warm processes: who has to wait takes one for a moment."""
-    return await fleet.start_worker(until_ready=True, **LIMITS, POOL_SIZE="2")
-
-
-@pytest.fixture
-async def api(
-    fleet: Fleet, store: SessionStore, busy_worker: WorkerProcess, tmp_path: Path
-) -> AsyncIterator[Api]:
-    port = fleet.server.webhook_port
-    variables = {
-        "TOKENSERVER_PORT": str(port),
-        "AGENT_NAME": busy_worker.agent_name,
-        "SHUTDOWN_DELAY_S": "0",
-    }
-    with (tmp_path / "tokenserver.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tokenserver"),
-            cwd=REPO,
-            env=fleet.environment | LIMITS | variables,
-            stdout=log,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-    try:
-        async with httpx2.AsyncClient(
-            base_url=f"http://{LOOPBACK}:{port}", timeout=20, verify=NO_TLS
-        ) as http:
-
-            async def is_ready() -> bool:
-                assert process.returncode is None, (tmp_path / "tokenserver.log").read_text()
-                try:
-                    return (await http.get("/readyz")).status_code == 200
-                except httpx2.TransportError:
-                    return False
-
-            await eventually(is_ready, READY_S)
-            yield Api(http, store)
-    finally:
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), 20)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise
+async def api(fleet: Fleet, store: SessionStore, tmp_path: Path) -> AsyncIterator[Api]:
+    # Two warm processes: who has to wait takes one for a moment.
+    await fleet.start_worker(until_ready=True, **LIMITS, POOL_SIZE="2")
+    async with serving_api(fleet, tmp_path / "tokenserver.log", LIMITS) as http:
+        yield Api(http, store)
 
 
 def told(caller: Caller) -> dict[str, Any] | None:

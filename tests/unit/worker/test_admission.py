@@ -57,3 +57,9 @@ def test_refuses_it_where_it_is_not_to_be_adopted() -> None:
 @pytest.mark.parametrize("foreign", ["{}", "null", "hello", " "])
 def test_refuses_metadata_of_somebody_else_in_any_room(foreign: str) -> None:
     assert Gate(1, lambda: 0).decide(foreign, "demo") is Answer.REFUSE
+
+
+@pytest.mark.parametrize(("idle", "answer"), [(0, Answer.DECLINE), (1, Answer.ACCEPT)])
+def test_declines_what_would_find_no_process(idle: int, answer: Answer) -> None:
+    gate = Gate(2, lambda: 0, can_start=lambda starting: idle > starting)
+    assert gate.decide(metadata(), ROOM) is answer

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import multiprocessing
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,6 +16,7 @@ import livekit.agents
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession
 from livekit.agents.ipc.job_executor import JobExecutor
+from livekit.agents.ipc.job_proc_executor import ProcJobExecutor
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.agents.job import JobAcceptArguments, JobContext, RunningJobInfo
 from livekit.agents.voice.room_io import RoomIO
@@ -24,10 +25,11 @@ from livekit.agents.voice.room_io._output import (
     _ParticipantTranscriptionOutput,
 )
 from livekit.protocol import agent
+from livekit.protocol.agent import Job
 
 from worker.call.record import Moment
 from worker.call.track import EarlyTrack, listen_only_to
-from worker.host.pool import Pool
+from worker.host.pool import Crash, Pool
 from worker.job.entrypoint import run
 from worker.job.info import job_moments
 from worker.tools.call import Wishes
@@ -89,8 +91,8 @@ def test_connecting_can_be_asked_for_once() -> None:
     assert 'self.emit("worker_registered"' in registering
 
 
-async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
-    pool = ProcPool(
+def build_pool() -> ProcPool:
+    return ProcPool(
         initialize_process_fnc=lambda _: None,
         job_entrypoint_fnc=run,
         session_end_fnc=None,
@@ -107,7 +109,13 @@ async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
         http_proxy=None,
         loop=asyncio.get_running_loop(),
     )
+
+
+async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
+    pool = build_pool()
     assert isinstance(pool._warmed_proc_queue, asyncio.Queue)
+    assert len(pool._warmed_proc_queue._queue) == 0  # type: ignore[attr-defined]
+    assert (pool._jobs_waiting_for_process, pool._closed) == (0, False)
     assert pool.processes == []
     assert pool._default_num_idle_processes == 0
     spawning = inspect.getsource(ProcPool._proc_spawn_task)
@@ -115,7 +123,77 @@ async def test_a_pool_keeps_its_warm_processes_in_a_queue() -> None:
     assert "_executors.append(proc)" in spawning
     filling = inspect.getsource(ProcPool._main_task)
     assert "min(self._target_idle_processes, self._default_num_idle_processes)" in filling
+    assert "self._jobs_waiting_for_process" in filling
     assert hasattr(JobExecutor, "running_job")
+
+
+def test_a_pool_tells_what_becomes_of_its_processes() -> None:
+    """One that did not get warm is closed without having been ready."""
+    spawning = inspect.getsource(ProcPool._proc_spawn_task)
+    order = [
+        'self.emit("process_ready", proc)',
+        "if not initialized:",
+        'self.emit("process_closed", proc)',
+        "return",
+        "self._monitor_process_task(proc)",
+    ]
+    assert [spawning.index(step) for step in order] == sorted(spawning.index(s) for s in order)
+    assert 'self.emit("process_job_launched", proc)' in inspect.getsource(ProcPool.launch_job)
+    watching = inspect.getsource(ProcPool._monitor_process_task)
+    # Still in the list of processes, with its job.
+    assert watching.index('self.emit("process_closed", proc)') < watching.index(".remove(proc)")
+
+
+def test_a_process_that_has_ended_still_knows_its_job_and_how_it_ended() -> None:
+    for name in ("exitcode", "running_job", "pid"):
+        assert isinstance(getattr(ProcJobExecutor, name), property)
+    assert "_running_job = None" not in inspect.getsource(ProcJobExecutor._supervise_task)
+
+
+def test_with_an_endless_threshold_nobody_else_sets_the_size_of_the_pool() -> None:
+    running = inspect.getsource(AgentServer.run)
+    assert "if not math.isinf(load_threshold):" in running
+    setting = running[running.index("if not math.isinf(load_threshold):") :]
+    assert running.count("set_target_idle_processes") == setting.count("set_target_idle_processes")
+
+
+async def test_watching_a_pool_counts_fills_and_tells_of_crashes() -> None:
+    """Our view of the framework's own pool, without processes: its events are what it tells."""
+    server = AgentServer(host="127.0.0.1", port=0, num_idle_processes=2)
+    pool, view, crashes = build_pool(), Pool(server), list[Crash]()
+    view.on_crash = crashes.append
+    server._proc_pool = pool
+    assert view.spawned == 0
+    proc = Ended(None, 0)
+    pool.emit("process_created", proc)
+    pool.emit("process_closed", proc)
+    assert (view.spawned, view.failures, pool.target_idle_processes) == (1, 1, 0)
+    pool.emit("process_ready", proc)
+    assert (view.failures, pool.target_idle_processes) == (0, 2)
+    view.resize(5)
+    assert (pool.target_idle_processes, pool._default_num_idle_processes, view.target) == (5, 5, 5)
+    for exit_code in (0, -9):
+        proc = Ended(Running(Job(id=f"AJ_{exit_code}")), exit_code)
+        pool.emit("process_ready", proc)
+        pool.emit("process_closed", proc)
+    assert [(one.job.id, one.exit_code) for one in crashes] == [("AJ_-9", -9)]
+    assert view.failures == 0
+    pool._closed = True
+    pool.emit("process_closed", Ended(None, 1))
+    assert view.failures == 0
+
+
+@dataclass(eq=False)
+class Running:
+    job: Job
+
+
+@dataclass(eq=False)
+class Ended:
+    """What the events are about."""
+
+    running_job: Running | None
+    exitcode: int
 
 
 def test_a_job_knows_when_it_was_asked_for() -> None:

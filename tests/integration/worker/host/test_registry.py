@@ -7,27 +7,18 @@ import signal
 
 import pytest
 
-from sessions.connection import Temper, connect
 from sessions.fleet import Worker as Listed
 from sessions.ids import WorkerId
-from sessions.settings import StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
+from tests.support.gate import gate_before
+from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("empty_store")]
 
 ID = WorkerId("registry-test")
-
-
-@pytest.fixture(autouse=True)
-async def nothing_before(settings: StoreSettings) -> None:
-    """No worker, no order and no target of another test."""
-    redis = connect(settings, Temper.PATIENT)
-    async for name in redis.scan_iter(match=f"{{{settings.redis_prefix}}}:*"):
-        await redis.delete(name)
-    await redis.aclose()
 
 
 async def listed(store: SessionStore) -> Listed | None:
@@ -179,3 +170,68 @@ async def test_without_redis_it_is_ready_nevertheless(fleet: Fleet) -> None:
     log = worker.log.read_text()
     assert log.count("not in the fleet's list") == 1
     assert "Traceback" not in log
+
+
+@pytest.mark.usefixtures("named")
+async def test_the_agent_tells_how_it_is(fleet: Fleet) -> None:
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+
+        async def tells() -> bool:
+            session = await call.look()
+            # A process of ours shares most of its memory; less than this it cannot have by itself.
+            return session.agent_state == "listening" and (session.pss_bytes or 0) > 5_000_000
+
+        await eventually(tells, CALL_S)
+
+
+async def test_a_new_id_from_livekit_confuses_nothing(
+    fleet: Fleet, store: SessionStore, livekit_server: LiveKitServer
+) -> None:
+    """1. A call goes on. 2. The worker is cut off from LiveKit, and so are the call's agent and its
+    user, for a moment. 3. LiveKit gives the worker another id.
+
+    Result: the same worker is in the list, once, under its own name and with the new id; the call
+    goes on with the same agent; another call is taken.
+    """
+    async with gate_before(livekit_server.port) as gate:
+        url = f"ws://127.0.0.1:{gate.port}"
+        worker = await fleet.start_worker(
+            WORKER_ID=ID, WORKER_HEARTBEAT_S="0.2", WORKER_CAPACITY="7", LIVEKIT_URL=url
+        )
+
+        async def livekit_id() -> str | None:
+            found = [one.livekit_id for one in await store.fleet.workers()]
+            assert len(found) == 1
+            described = (await worker.ask("/worker")).json()["livekitWorkerId"]
+            return (
+                described if found == [described] and await worker.answers("/readyz", 200) else None
+            )
+
+        before = await eventually(livekit_id, READY_S)
+        call = await fleet.start_call()
+        async with call.join():
+            session = await call.until(State.ACTIVE)
+            await gate.shut()
+
+            async def is_unready() -> bool:
+                return "not registered with LiveKit" in await reasons(worker)
+
+            await eventually(is_unready, CALL_S)
+            await gate.open()
+
+            async def has_another() -> bool:
+                return await livekit_id() not in {None, before}
+
+            await eventually(has_another, READY_S)
+            described = (await worker.ask("/worker")).json()
+            assert (described["id"], described["active"]) == (ID, 1)
+            other = await fleet.start_call()
+            async with other.join():
+                found = await other.until(State.ACTIVE)
+                assert found.worker_id == session.worker_id == ID
+            after = await call.look()
+            assert (after.status, after.epoch) == (State.ACTIVE, 1)
+            assert (after.agent_pid, after.job_id) == (session.agent_pid, session.job_id)
+        await call.until(State.ENDED)

@@ -1,0 +1,137 @@
+"""Processes that do not get warm, for want of a file or because they die: the worker holds on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import certifi
+import pytest
+
+from sessions.states import State
+from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(240)
+
+#: What the framework logs before it makes a process warm.
+STARTS = '"message": "initializing process"'
+FAILS = '"message": "a process did not start'
+NOT_READY = "processes do not start"
+
+#: Python runs this at its start; what the process of the framework forks dies at once.
+DIES_AT_START = """
+import os
+
+def die():
+    if os.path.exists(os.environ["TEST_DIES_IF"]):
+        os._exit(7)
+
+os.register_at_fork(after_in_child=die)
+"""
+
+
+class Breakage:
+    """Something that a process needs, and that a test takes away and brings back."""
+
+    def __init__(self, variables: dict[str, str], hurt: Callable[[], None]) -> None:
+        self.variables = variables
+        self.hurt = hurt
+        self.heal: Callable[[], None] = lambda: None
+
+
+@pytest.fixture(params=["raises", "dies"])
+def breakage(request: pytest.FixtureRequest, tmp_path: Path) -> Breakage:
+    """Prewarming raises, since the provider's client finds no certificates; or the process dies."""
+    if request.param == "raises":
+        file, aside = tmp_path / "ca.pem", tmp_path / "aside.pem"
+        shutil.copy(certifi.where(), file)
+        broken = Breakage({"SSL_CERT_FILE": str(file)}, lambda: _move(file, aside))
+        broken.heal = lambda: _move(aside, file)
+        return broken
+    mark = tmp_path / "die"
+    (tmp_path / "sitecustomize.py").write_text(DIES_AT_START)
+    broken = Breakage({"PYTHONPATH": str(tmp_path), "TEST_DIES_IF": str(mark)}, mark.touch)
+    broken.heal = mark.unlink
+    return broken
+
+
+def _move(source: Path, target: Path) -> None:
+    source.rename(target)
+
+
+def pids(worker: WorkerProcess) -> list[int]:
+    """Return the processes it has begun to make warm, the first one first."""
+    return [int(pid) for pid in re.findall(STARTS + r'.*?"pid": (\d+)', worker.log.read_text())]
+
+
+def count(worker: WorkerProcess, text: str) -> int:
+    return worker.log.read_text().count(text)
+
+
+async def test_they_are_tried_less_and_less_often_and_it_recovers_by_itself(
+    fleet: Fleet, breakage: Breakage
+) -> None:
+    """1. A worker is ready. 2. Processes do not start any more, and the warm one dies. 3. After a
+    few tries they do again.
+
+    Result: tries after 1, 2 and 4 s, where the framework makes 5 a second; each is logged, with the
+    next one; meanwhile `/readyz` names the reason and calls are declined. Then it is ready.
+    """
+    worker = await fleet.start_worker(**breakage.variables)  # type: ignore[arg-type]
+    (first,) = pids(worker)
+    breakage.hurt()
+    os.kill(first, signal.SIGKILL)
+
+    async def has_failed(times: int) -> bool:
+        return count(worker, FAILS) >= times
+
+    await eventually(lambda: has_failed(2), READY_S)
+    assert NOT_READY in (await worker.ask("/readyz")).json()["reasons"]
+    call = await fleet.start_call()
+    await eventually(lambda: worker.has_logged('"answer": "decline"'), CALL_S)
+    await eventually(lambda: has_failed(4), READY_S)
+    # The first failure is the death of the warm one.
+    delays = re.findall(r'"failures": (\d+), "retry_after_s": ([\d.]+)', worker.log.read_text())
+    assert delays == [("1", "1.0"), ("2", "2.0"), ("3", "4.0"), ("4", "8.0")]
+    assert len(pids(worker)) == 4
+    assert (await call.look()).status is State.STARTING
+    breakage.heal()
+    await eventually(lambda: worker.answers("/readyz", 200), READY_S)
+    assert await worker.has_logged("processes start again")
+    other = await fleet.start_call()
+    await other.until(State.READY)
+
+
+async def test_a_worker_that_never_had_a_warm_one_recovers_too(
+    fleet: Fleet, breakage: Breakage
+) -> None:
+    """It is not known to LiveKit yet: the framework registers once its pool is warm."""
+    breakage.hurt()
+    worker = await fleet.start_worker(until_ready=False, **breakage.variables)
+
+    async def has_failed() -> bool:
+        return count(worker, FAILS) >= 2
+
+    await eventually(has_failed, READY_S)
+    assert NOT_READY in (await worker.ask("/readyz")).json()["reasons"]
+    breakage.heal()
+    await eventually(lambda: worker.answers("/readyz", 200), READY_S)
+
+
+async def test_a_warm_one_that_dies_is_replaced(fleet: Fleet) -> None:
+    worker = await fleet.start_worker()
+    (first,) = pids(worker)
+    os.kill(first, signal.SIGKILL)
+
+    async def is_replaced() -> bool:
+        return len(pids(worker)) == 2 and await worker.answers("/readyz", 200)
+
+    await eventually(is_replaced, READY_S)
+    await asyncio.sleep(0.5)
+    assert len(pids(worker)) == 2
