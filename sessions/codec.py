@@ -1,5 +1,4 @@
-"""Turns what Redis and the scripts answer into our values, and a newcomer into a hash;
-nothing else reads raw replies."""
+"""Turns answers of Redis and the scripts into our values; nothing else reads raw replies."""
 
 from __future__ import annotations
 
