@@ -18,26 +18,11 @@ from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.pool import Pool
 from worker.host.registry import Registry
-from worker.job import entrypoint
-from worker.job.prewarm import prewarm
+from worker.job import hooks
 from worker.personas.cast import Cast
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
 
-#: Imported once, in the process that all job processes are forked from.
-_PRELOADED = [
-    # What the framework and the provider's client would otherwise import during the first call.
-    "anyio._backends._asyncio",
-    "livekit.agents.llm.async_toolset",
-    "numpy.fft",
-    "openai.lib.streaming.chat",
-    "openai.resources.audio",
-    "openai.resources.chat",
-    "openai.resources.models",
-    "worker.job.entrypoint",
-    "worker.job.prewarm",
-    "livekit.agents.voice.room_io",
-]
 #: LiveKit leaves workers out from a load of 0.7 on, by default. Ours never says so much: it
 #: declines what is too much for it, and then the next worker is asked.
 _FULL_LOAD = 0.65
@@ -77,10 +62,10 @@ def build_worker(settings: WorkerSettings) -> Worker:
     )
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
-        entrypoint.run,
+        hooks.run,
         agent_name=settings.agent_name,
         on_request=gate.answer,
-        on_session_end=entrypoint.on_session_end,
+        on_session_end=hooks.on_session_end,
     )
     redis = connect(settings, Temper.HASTY)
     store = SessionStore(redis, settings)
@@ -110,9 +95,9 @@ def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
         num_idle_processes=settings.pool_size,
         # These travel to the job processes, so that all of them agree on one worker id, and on who
         # the personas are.
-        setup_fnc=partial(prewarm, settings, cast),
+        setup_fnc=partial(hooks.prewarm, settings, cast),
         initialize_process_timeout=settings.process_start_timeout_s,
-        preload_modules=_PRELOADED,
+        preload_modules=hooks.PRELOADED,
         # With a threshold an idle worker declines a burst of more than `pool_size` calls, and a
         # busy one stops refilling its pool. Capacity is the gate's business.
         load_threshold=math.inf,

@@ -21,8 +21,6 @@ from livekit.agents import APIConnectOptions, APIStatusError
 
 from telemetry.redaction import HIDDEN, redact_text
 from worker.personas.cast import Cast
-from worker.voice.clients import Connections, ModelClient
-from worker.voice.parts import build_tts
 from worker.voice.settings import ProviderSettings, Stage
 
 logger = logging.getLogger(__name__)
@@ -164,6 +162,11 @@ def _describe(error: Exception, settings: ProviderSettings) -> dict[str, object]
 
 
 async def _speak(settings: ProviderSettings, text: str) -> Clip:
+    # Not at the top: the worker process needs the provider's client only where a clip is missing,
+    # and importing it takes as long as all the rest.
+    from worker.voice.clients import Connections, ModelClient  # noqa: PLC0415
+    from worker.voice.parts import build_tts  # noqa: PLC0415
+
     once = APIConnectOptions(max_retry=0, timeout=settings.provider_timeout_s)
     mouth = settings.endpoints(Stage.SPEAKING)[0]
     connections = Connections()
