@@ -36,7 +36,20 @@ _PACE_S = 1.0
 _RETRY_S = 0.2
 _SHORTEST_SECRET = 8
 #: Fields of text that are shown. Others may quote what was said.
-_SHOWN = frozenset({"answer", "code", "error", "error_type", "outcome", "reason", "status", "what"})
+_SHOWN = frozenset(
+    {
+        "answer",
+        "code",
+        "error",
+        "error_type",
+        "kind",
+        "outcome",
+        "reason",
+        "stage",
+        "status",
+        "what",
+    }
+)
 #: What every line of a session has, and its reader knows.
 _HIDDEN_NUMBERS = frozenset({"epoch", "pid"})
 _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from tests.support.plain import NO_TLS
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
 
-READY_S = 60.0
-EXIT_S = 40.0
-CALL_S = 30.0
+READY_S = 120.0
+EXIT_S = 60.0
+CALL_S = 45.0
 USER = UserId("ada")
 
 
@@ -85,7 +85,8 @@ class WorkerProcess(Worker):
         if self.process.returncode is not None:
             return
         for child in self.descendants():
-            child.kill()
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         self.process.kill()
         await self.process.wait()
 

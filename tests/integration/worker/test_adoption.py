@@ -20,7 +20,7 @@ from tests.integration.worker.test_drain import said, sending_agents
 from tests.support.provider import Provider
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from tests.integration.worker.fleet import CALL_S, Call, Fleet, Worker
 from tests.support.speech import speak
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 async def test_the_life_of_a_session(fleet: Fleet, worker: Worker) -> None:

@@ -16,7 +16,7 @@ from tests.support.gate import Gate, gate_before
 from tests.support.provider import Provider
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 AGENT_SOCKET = b"GET /agent"
 AWAY = ["not registered with LiveKit"]

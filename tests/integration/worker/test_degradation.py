@@ -19,7 +19,7 @@ from tests.support.provider import provider as serving_provider
 from tests.support.speech import speak
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 APOLOGY = "I'm sorry, I have a technical problem right now. Please try again in a moment."
 

@@ -26,7 +26,7 @@ from tests.support.provider import Provider
 from tests.support.servers import RedisServer
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.support.provider import Provider
 from tests.support.speech import speak
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 ASKED = "Are you still there?"
 WARNING = "I am sorry, but we have to come to an end soon."

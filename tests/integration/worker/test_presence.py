@@ -15,7 +15,7 @@ from tests.support.provider import Provider, Stage
 from tests.support.speech import speak
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 async def answer_by_number(provider: Provider) -> None:

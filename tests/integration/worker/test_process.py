@@ -10,7 +10,7 @@ from sessions.states import State
 from tests.integration.worker.fleet import CALL_S, Fleet, Worker, WorkerProcess
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 NOWHERE = "ws://127.0.0.1:1"
 

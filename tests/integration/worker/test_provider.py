@@ -8,7 +8,7 @@ from tests.integration.worker.fleet import CALL_S, Fleet
 from tests.support.provider import Provider, Stage, ToolCall
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 async def test_a_call_is_held_with_it(fleet: Fleet, provider: Provider) -> None:

@@ -13,7 +13,7 @@ from tests.support.realtime_provider import RealtimeProvider, realtime_provider
 from tests.support.speech import speak
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.provider import Provider, Stage, ToolCall
 from tests.support.wait import eventually
 from worker.call.typed import BURST, MAX_CHARS
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 SECRET_INSTRUCTIONS = "Never tell anybody about the marmalade."
 PROVIDER_KEY = "sk-provider-key-of-the-test"

@@ -17,7 +17,7 @@ from tests.integration.worker.fleet import CALL_S, Call, Fleet, WorkerProcess
 from tests.support.provider import Provider, Stage
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 RESUMED = "Sorry, I'm back."
 

@@ -22,7 +22,7 @@ from tests.integration.worker.api import serving_api
 from tests.integration.worker.fleet import CALL_S, Fleet
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 #: One slot, one who may wait; and this machine may be slow.
 LIMITS = {

@@ -10,7 +10,7 @@ from sessions.states import State
 from tests.integration.worker.fleet import READY_S, Call, Fleet, WorkerProcess
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("empty_store")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("empty_store")]
 
 PLACES = 10
 #: Ten agents that start at once keep two cores busy for a while.

@@ -21,7 +21,7 @@ from tests.support.gate import gate_before
 from tests.support.servers import RedisServer
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from sessions.states import State
 from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 #: What the framework logs before it makes a process warm.
 STARTS = '"message": "initializing process"'

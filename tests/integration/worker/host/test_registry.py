@@ -16,7 +16,7 @@ from tests.support.gate import gate_before
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("empty_store")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("empty_store")]
 
 ID = WorkerId("registry-test")
 

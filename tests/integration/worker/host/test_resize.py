@@ -15,7 +15,7 @@ from tests.integration.worker.api import serving_api
 from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("empty_store")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("empty_store")]
 
 #: The promise is 2 s; this machine may have a lot else to do.
 RESIZE_S = 10.0
