@@ -42,10 +42,12 @@ class Sample:
     """What a worker takes while it is idle. Memory in kB."""
 
     sessions: int
+    #: What would come free if the worker process ended.
     worker_uss: float
-    worker_pss: float
-    forkserver_uss: float
-    forkserver_pss: float
+    #: All that is mapped: pages that are shared with warm processes now and then do not matter.
+    forkserver_rss: float
+    #: Of the worker and all its processes: what shared pages take is counted once.
+    all_pss: float
     processes: int
     open_files: int
 
@@ -72,9 +74,9 @@ async def hold_calls(worker: WorkerUnderTest, sessions: int, progress: Progress)
         samples.append(await _look(worker, done + _EVERY))
         last = samples[-1]
         progress.tell(
-            f"{last.sessions} of {sessions} sessions; worker {last.worker_uss:,.0f} kB, forkserver "
-            f"{last.forkserver_uss:,.0f} kB USS, {last.processes} processes, "
-            f"{last.open_files} files"
+            f"{last.sessions} of {sessions} sessions; worker {last.worker_uss:,.0f} kB USS, "
+            f"forkserver {last.forkserver_rss:,.0f} kB RSS, all {last.all_pss:,.0f} kB PSS, "
+            f"{last.processes} processes, {last.open_files} files"
         )
     return samples
 
@@ -92,14 +94,13 @@ async def _look(worker: WorkerUnderTest, sessions: int) -> Sample:
         return time.monotonic() - steady_since > 3
 
     await until(is_steady)
-    forkserver = _forkserver(process)
-    own, others = process.memory_full_info(), forkserver.memory_full_info()
+    own = process.memory_full_info()
+    others = [child.memory_full_info().pss for child in process.children(recursive=True)]
     return Sample(
         sessions=sessions,
         worker_uss=own.uss / _KB,
-        worker_pss=own.pss / _KB,
-        forkserver_uss=others.uss / _KB,
-        forkserver_pss=others.pss / _KB,
+        forkserver_rss=_forkserver(process).memory_info().rss / _KB,
+        all_pss=sum((own.pss, *others)) / _KB,
         processes=1 + expected,
         open_files=process.num_fds(),
     )
@@ -135,9 +136,8 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
                 name=str(one.sessions),
                 figures={
                     "worker USS": round(one.worker_uss),
-                    "worker PSS": round(one.worker_pss),
-                    "forkserver USS": round(one.forkserver_uss),
-                    "forkserver PSS": round(one.forkserver_pss),
+                    "forkserver RSS": round(one.forkserver_rss),
+                    "all PSS": round(one.all_pss),
                     "processes": one.processes,
                     "open files": one.open_files,
                 },
@@ -145,10 +145,12 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
             for one in samples
         ],
         notes=(
-            "USS is what would come free if the process ended; PSS shares with the warm processes",
+            "USS: what would come free if the worker process ended; RSS: all that the process has "
+            "mapped; PSS: of all processes, with what they share counted once",
         ),
     )
-    growth = {name: trend(samples, name) for name in ("worker_uss", "forkserver_uss", "open_files")}
+    names = ("worker_uss", "forkserver_rss", "all_pss", "open_files")
+    growth = {name: trend(samples, name) for name in names}
     rows = [
         Row(
             name=name.replace("_", " "),
