@@ -79,6 +79,15 @@ class Rooms:
         )
         await self._call(self._server.inside.agent_dispatch.create_dispatch, request)
 
+    async def has_job(self, room: str) -> bool:
+        """Say whether a worker has taken a job for the room, be its agent there yet or not.
+
+        LiveKit notes a job when a worker takes it, and never how it went. For a room that is not
+        there the question takes 3 s, and raises LiveKitUnavailable.
+        """
+        dispatches = await self._call(self._server.inside.agent_dispatch.list_dispatch, room)
+        return any(one.state.jobs for one in dispatches)
+
     async def set_metadata(self, room: str, metadata: str) -> bool:
         """Replace the metadata that everybody in a room sees; False when it is not there."""
         request = api.UpdateRoomMetadataRequest(room=room, metadata=metadata)

@@ -10,8 +10,10 @@ from sessions.ids import (
     MAX_ROOM_CHARS,
     PERSONA_PATTERN,
     SESSION_ID_PATTERN,
+    WORKER_ID_PATTERN,
     SessionId,
     UserId,
+    WorkerId,
     adopted_session_id,
     room_name,
     session_of_room,
@@ -42,6 +44,8 @@ class Assignment(BaseModel):
     remember: bool = False
     #: Whom the user wants to talk with; None is whoever is the worker's default.
     persona: Annotated[str, Field(pattern=PERSONA_PATTERN)] | None = None
+    #: The worker that had the user before: others leave the job to it if they think that it can.
+    prefer: Annotated[WorkerId, Field(pattern=WORKER_ID_PATTERN)] | None = None
     #: Hash of the secret that proves ownership; with `admit_on_start` only.
     secret_hash: Annotated[str, Field(max_length=64)] = ""
     #: True where only a token was handed out: the session takes its slot when the room starts.

@@ -8,7 +8,7 @@ from typing import Self
 
 from sessions.engine import Engine
 from sessions.errors import InvalidInput
-from sessions.ids import SessionId, UserId, WorkerId, checked_worker_id
+from sessions.ids import UserId, WorkerId, checked_worker_id, user_digest
 from sessions.scripts import translated_errors
 from sessions.text import clean
 
@@ -17,6 +17,8 @@ _WORKERS_PER_PASS = 100
 _MAX_POOL_TARGET = 10_000
 #: A user's last sessions may have found no agent at all.
 _SESSIONS_LOOKED_AT = 5
+#: One of so many places of a worker is no longer promised to anybody.
+_RESERVED_SHARE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,25 @@ class Worker:
             registered_at_ms=int(fields["registeredAt"]),
             seen_at_ms=int(fields["seenAt"]),
         )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be counted on for one more session.
+
+        What it said may be a heartbeat old, and others may be on their way to it: a tenth of its
+        places has to be free.
+        """
+        free = self.capacity - self.active
+        return not self.is_draining and free >= max(1, self.capacity // _RESERVED_SHARE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreferredWorker:
+    """The worker that had a user's last session."""
+
+    id: WorkerId
+    #: None when it is not in the list any more.
+    listed: Worker | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,21 +183,19 @@ class Fleet:
             rows = await pipeline.execute() if names else []
         return [Worker.from_hash(name, row) for name, row in zip(names, rows, strict=True) if row]
 
-    async def preferred_worker(self, user_id: UserId) -> WorkerId | None:
+    async def preferred_worker(self, user_id: UserId) -> PreferredWorker | None:
         """Return the worker that had the user's last session, as long as that is on record.
 
-        It may be gone, full or draining: who asks falls back on any other.
+        It may be gone, full or draining: who asks falls back on any other. One round trip.
         """
-        engine = self._engine
-        with translated_errors():
-            ids = await engine.redis.zrange(
-                engine.keys.user(user_id), 0, _SESSIONS_LOOKED_AT - 1, desc=True
-            )
-            pipeline = engine.redis.pipeline(transaction=False)
-            for session_id in ids:
-                pipeline.hget(engine.keys.session(SessionId(str(session_id))), "workerId")
-            workers = await pipeline.execute() if ids else []
-        return next((WorkerId(str(worker)) for worker in workers if worker is not None), None)
+        answer = await self._engine.run(
+            "prefer", user=user_digest(user_id), limit=_SESSIONS_LOOKED_AT
+        )
+        if "id" not in answer:
+            return None
+        worker_id, fields = WorkerId(answer["id"]), answer.get("worker")
+        listed = None if fields is None else Worker.from_hash(worker_id, fields)
+        return PreferredWorker(id=worker_id, listed=listed)
 
     async def set_pool_target(self, target: int) -> None:
         """Set how many warm processes the fleet shall have. Raises InvalidInput."""

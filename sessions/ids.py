@@ -15,6 +15,7 @@ WorkerId = NewType("WorkerId", str)
 
 #: A session id, as JSON Schema and Pydantic write patterns.
 SESSION_ID_PATTERN = r"^[0-9a-f]{32}$"
+WORKER_ID_PATTERN = r"^[A-Za-z0-9_.-]{1,64}$"
 #: The name of a persona, which is that of its file without the ending.
 PERSONA_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 #: As LiveKit has it (`limit.max_room_name_length`), unless its config says otherwise.
@@ -22,7 +23,7 @@ MAX_ROOM_CHARS = 256
 _ROOM_PREFIX = "vf-"
 _SESSION_ID = re.compile(SESSION_ID_PATTERN)
 _USER_ID = re.compile(r"[A-Za-z0-9_.@:+-]{1,128}")
-_WORKER_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_WORKER_ID = re.compile(WORKER_ID_PATTERN)
 _CALLER = re.compile(r"[0-9a-f]{32}")
 
 

@@ -170,6 +170,11 @@ class StoreSettings(BaseSettings):
     worker_lease_s: float = Field(
         8.0, ge=0.1, le=600, description="How long a worker outlives its last heartbeat."
     )
+    affinity: bool = Field(
+        True,
+        description="Whether a known user who comes back is given the worker they had, if it has a "
+        "place.",
+    )
     history_ttl_s: int = Field(
         3600,
         ge=1,

@@ -21,6 +21,7 @@ from telemetry.metrics import ApiMetrics
 from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
+from tokenserver.affinity import Affinity
 from tokenserver.circuit import RedisCircuit
 from tokenserver.neighbours import Neighbours
 from tokenserver.settings import TokenserverSettings
@@ -41,6 +42,8 @@ def lifespan_of(
             rooms = await stack.enter_async_context(open_rooms(settings))
             keys = await stack.enter_async_context(open_keys(settings))
             store = SessionStore(redis, settings)
+            affinity = Affinity(store, rooms)
+            stack.push_async_callback(affinity.aclose)
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
             for loop in (feed.run(), circuit.run(), *_supervision(settings, store, rooms, feed)):
                 await stack.enter_async_context(_running(loop))
@@ -56,6 +59,7 @@ def lifespan_of(
                 "redis": circuit,
                 "watchers": watchers,
                 "neighbours": Neighbours(store, rooms),
+                "affinity": affinity,
                 "metrics": metrics,
                 "document": document,
             }

@@ -10,6 +10,7 @@ from supervisor.changes import ChangeFeed
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
+from tokenserver.affinity import Affinity
 from tokenserver.circuit import RedisCircuit
 from tokenserver.neighbours import Neighbours
 from tokenserver.settings import TokenserverSettings
@@ -28,5 +29,6 @@ class AppState(TypedDict):
     redis: RedisCircuit
     watchers: Watchers
     neighbours: Neighbours
+    affinity: Affinity
     metrics: ApiMetrics
     document: dict[str, Any]

@@ -35,6 +35,11 @@ class Applicant:
     earlier_secret: str | None = field(default=None, repr=False)
     idempotency: IdempotencyKey | None
 
+    @property
+    def known_user(self) -> UserId | None:
+        """The user, where that is proved."""
+        return self.newcomer.user_id if self.newcomer.is_verified else None
+
     def secret_for(self, session: Session) -> str | None:
         """Return the one of them that is the session's, or None if it has another by now."""
         for secret in (self.secret, self.earlier_secret):

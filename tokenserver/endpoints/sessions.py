@@ -22,6 +22,7 @@ from sessions.errors import (
     StoreUnavailable,
     UserBusy,
 )
+from sessions.ids import UserId
 from sessions.model import Admission, Outcome, Place
 from sessions.states import State
 from telemetry.metrics import ApiMetrics
@@ -68,7 +69,9 @@ async def start_session(call: Call) -> Response:
         )
         seat = await _seat(call.state, applicant_, admission)
         if seat.status is State.STARTING and seat.is_new:
-            await _open_room(call.state, seat, is_ours=admission.outcome is Outcome.NEW)
+            is_ours = admission.outcome is Outcome.NEW
+            returning = applicant_.known_user if is_ours else None
+            await _open_room(call.state, seat, is_ours=is_ours, returning=returning)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["metrics"].starts.labels(_outcome(admission)).inc()
     call.note(session_id=seat.id, outcome=admission.outcome, session_status=seat.status)
@@ -120,11 +123,15 @@ async def _seat(state: AppState, who: Applicant, admission: Admission) -> Seat:
     return Seat.of_session(session, secret)
 
 
-async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
+async def _open_room(
+    state: AppState, seat: Seat, *, is_ours: bool, returning: UserId | None
+) -> None:
     """Open the room with its agent. Twice is once: in a room that is there, nothing happens.
 
-    Only who began the session may fail it: by now an agent may be in it that was sent before.
+    Only who began the session may fail it: by now an agent may be in it that was sent before. A
+    user who may be `returning` is given the worker they had.
     """
+    affinity = state["affinity"]
     assignment = Assignment(
         session_id=seat.id,
         user_id=seat.user_id,
@@ -132,6 +139,7 @@ async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
         epoch=seat.epoch,
         remember=seat.is_remembered,
         persona=seat.persona,
+        prefer=None if returning is None else await affinity.worker_for(returning),
     )
     try:
         await state["rooms"].open(seat.room, assignment.to_metadata())
@@ -139,6 +147,8 @@ async def _open_room(state: AppState, seat: Seat, *, is_ours: bool) -> None:
         if is_ours:
             await state["store"].fail(seat.id, _NOT_STARTED)
         raise
+    if assignment.prefer is not None:
+        affinity.watch(assignment)
 
 
 async def _close_room(state: AppState, room: str) -> bool:

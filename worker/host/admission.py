@@ -9,6 +9,7 @@ from enum import Enum
 from livekit.agents import JobRequest
 
 from sessions.assignment import Assignment
+from sessions.ids import WorkerId
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,8 @@ class Answer(Enum):
     ACCEPT = "accept"
     #: Not here, but another worker may.
     DECLINE = "decline"
+    #: Another worker had the user before, and is asked next.
+    MAKE_WAY = "make way"
     #: Nobody can do this job.
     REFUSE = "refuse"
 
@@ -32,8 +35,11 @@ class Gate:
         may_adopt: bool = True,
         can_start: Callable[[int], bool] = lambda _: True,
         on_start: Callable[[], None] = lambda: None,
+        would_take: Callable[[WorkerId], bool] = lambda _: False,
     ) -> None:
-        """`can_start` says whether one more call would find a process, with so many starting."""
+        """`can_start` says whether one more call would find a process, with so many starting;
+        `would_take` whether another worker is known to be there, and to have a place.
+        """
         self.capacity = capacity
         self._may_adopt = may_adopt
         #: Set when this worker is about to stop.
@@ -43,6 +49,7 @@ class Gate:
         self._count_active = count_active
         self._can_start = can_start
         self._on_start = on_start
+        self._would_take = would_take
         self._starting = 0
 
     @property
@@ -52,12 +59,15 @@ class Gate:
 
     def decide(self, metadata: str, room: str) -> Answer:
         """Judge a job by its metadata, and by the room that it is for."""
-        if Assignment.of_job(metadata, room, job_id="", may_adopt=self._may_adopt) is None:
+        job = Assignment.of_job(metadata, room, job_id="", may_adopt=self._may_adopt)
+        if job is None:
             return Answer.REFUSE
         if self.is_draining or self.is_paused or self.taken >= self.capacity:
             return Answer.DECLINE
         if not self._can_start(self._starting):
             return Answer.DECLINE
+        if job.prefer is not None and self._would_take(job.prefer):
+            return Answer.MAKE_WAY
         return Answer.ACCEPT
 
     async def answer(self, request: JobRequest) -> None:

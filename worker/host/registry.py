@@ -15,6 +15,7 @@ from sessions.fleet import Beat, Fleet, Orders, Registration
 from sessions.ids import WorkerId
 from telemetry.version import VERSION
 from worker.host.admission import Gate
+from worker.host.colleagues import Colleagues
 from worker.host.pool import Pool
 from worker.settings import WorkerSettings
 
@@ -27,12 +28,20 @@ _LEAVE_S = 2.0
 class Registry:
     """Says that this worker is there, and obeys: drain, take calls again, keep so many warm."""
 
-    def __init__(self, settings: WorkerSettings, fleet: Fleet, pool: Pool, gate: Gate) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        fleet: Fleet,
+        pool: Pool,
+        gate: Gate,
+        colleagues: Colleagues,
+    ) -> None:
         self._settings = settings
         self._id = WorkerId(settings.worker_id)
         self._fleet = fleet
         self._pool = pool
         self._gate = gate
+        self._colleagues = colleagues
         self._is_away = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,6 +71,9 @@ class Registry:
     async def _beat_if_possible(self) -> None:
         try:
             await self.beat_once()
+            if self._settings.affinity:
+                # After its own beat, by which it can tell who was seen lately.
+                self._colleagues.note(await self._fleet.workers())
         except (StoreUnavailable, WrongSchema) as error:
             if not self._is_away:
                 logger.warning("not in the fleet's list", extra={"code": error.code})

@@ -10,8 +10,10 @@ from livekit.agents import AgentServer
 
 from sessions.batch import Client
 from sessions.connection import Temper, connect
+from sessions.ids import WorkerId
 from sessions.store import SessionStore
 from worker.host.admission import Gate
+from worker.host.colleagues import Colleagues
 from worker.host.connection import PatientServer
 from worker.host.crashes import Crashes
 from worker.host.handover import Handover
@@ -52,6 +54,7 @@ def build_worker(settings: WorkerSettings) -> Worker:
     cast = Cast.of(settings, toolbox.names)
     server = build_server(settings, cast)
     pool = Pool(server)
+    colleagues = Colleagues(WorkerId(settings.worker_id), settings.worker_heartbeat_s)
     gate = Gate(
         settings.worker_capacity,
         lambda: pool.active,
@@ -59,6 +62,7 @@ def build_worker(settings: WorkerSettings) -> Worker:
         # Where processes do not start any more, those that are warm are all there is.
         can_start=lambda starting: not pool.failures or pool.idle > starting,
         on_start=pool.call_starts,
+        would_take=colleagues.would_take,
     )
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
@@ -78,7 +82,7 @@ def build_worker(settings: WorkerSettings) -> Worker:
         gate=gate,
         health=Health(settings, pool, gate),
         redis=redis,
-        registry=Registry(settings, store.fleet, pool, gate),
+        registry=Registry(settings, store.fleet, pool, gate, colleagues),
         cast=cast,
         crashes=crashes,
         handover=Handover(settings, store.fleet, pool),

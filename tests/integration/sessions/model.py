@@ -17,7 +17,8 @@ from sessions.errors import (
     StaleEpoch,
     UserBusy,
 )
-from sessions.ids import SessionId, UserId, WorkerId
+from sessions.fleet import PreferredWorker
+from sessions.ids import SessionId, UserId
 from sessions.model import (
     Admission,
     AgentProcess,
@@ -258,9 +259,10 @@ class Model(Books):
         """The store has what it knows of workers in a part of its own."""
         return self
 
-    def preferred_worker(self, user_id: UserId) -> WorkerId | None:
+    def preferred_worker(self, user_id: UserId) -> PreferredWorker | None:
         last = [self.sessions[id_].worker_id for id_ in self._of_user.get(user_id, [])[-5:]]
-        return next((worker for worker in reversed(last) if worker is not None), None)
+        found = next((worker for worker in reversed(last) if worker is not None), None)
+        return None if found is None else PreferredWorker(id=found, listed=None)
 
     def due(self) -> list[SessionId]:
         return up_to(self._dispatches, self.now_ms)

@@ -158,7 +158,9 @@ async def _look(store: SessionStore, active: SessionId, waiting: SessionId) -> N
     pool = await store.fleet.pool()
     assert pool.target == 3
     assert pool.total_assigned >= 1
-    assert await store.fleet.preferred_worker(ADA) == worker
+    preferred = await store.fleet.preferred_worker(ADA)
+    assert preferred is not None
+    assert (preferred.id, preferred.listed) == (worker, (await store.fleet.workers())[0])
     assert [found.id for found in (await store.views.by_state(State.ACTIVE)).sessions] == [active]
     assert [found.id for found in await store.views.by_user(ADA)] == [waiting, active]
     occupancy = await store.occupancy()

@@ -17,7 +17,8 @@ from sessions.errors import (
     SessionOver,
     UserBusy,
 )
-from sessions.ids import UserId
+from sessions.fleet import Beat, PreferredWorker, Registration, Worker
+from sessions.ids import UserId, WorkerId
 from sessions.journal import LogLine
 from sessions.keys import Keys
 from sessions.model import IdempotencyKey, Newcomer, Outcome, UserPolicy
@@ -232,7 +233,37 @@ async def test_a_user_is_preferred_by_the_worker_of_the_last_session(store: Sess
         await store.end(session.id)
         await store.mark_closed(session.id)
     await store.admit(newcomer())
-    assert await store.fleet.preferred_worker(ADA) == "worker-2"
+    found = await store.fleet.preferred_worker(ADA)
+    assert found == PreferredWorker(id=WorkerId("worker-2"), listed=None)
+
+
+async def test_whether_that_worker_may_be_counted_on_is_told_with_it(make_store: MakeStore) -> None:
+    """As long as it is in the list, and for what it said last; drained at once."""
+    store = make_store(now_ms=1_000_000)
+    session, worker = newcomer(), WorkerId("worker-1")
+    await store.admit(session)
+    await store.claim(session.id, 1, agent(worker=worker))
+
+    async def listed() -> Worker | None:
+        found = await store.fleet.preferred_worker(ADA)
+        assert found is not None
+        assert found.id == worker
+        return found.listed
+
+    async def is_open(active: int) -> bool:
+        await store.fleet.renew(worker, Beat(active=active, idle=1, load=0.0, spawned=1))
+        there = await listed()
+        assert there is not None
+        assert [there] == await store.fleet.workers()
+        return there.is_open
+
+    assert await listed() is None
+    await store.fleet.register(Registration(id=worker, capacity=20, host="here", version="1"))
+    assert [await is_open(active) for active in (0, 18, 19, 20)] == [True, True, False, False]
+    await store.fleet.drain(worker)
+    assert not await is_open(0)
+    store.now_ms = 1_000_000 + round(store.settings.worker_lease_s * 1000)
+    assert await listed() is None
 
 
 async def test_a_replacement_agent_finds_the_conversation(store: SessionStore) -> None:

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sessions.assignment import Assignment
-from sessions.ids import UserId, new_session_id
+from sessions.ids import UserId, WorkerId, new_session_id
 
 
 def test_it_travels_as_metadata() -> None:
@@ -15,6 +15,7 @@ def test_it_travels_as_metadata() -> None:
         identity="user-1",
         epoch=3,
         persona="interviewer",
+        prefer=WorkerId("host-1"),
     )
     assert Assignment.from_metadata(assignment.to_metadata()) == assignment
 

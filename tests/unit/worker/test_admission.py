@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sessions.assignment import Assignment
-from sessions.ids import UserId, new_identity, new_session_id, room_name
+from sessions.ids import UserId, WorkerId, new_identity, new_session_id, room_name
 from worker.host.admission import Answer, Gate
 
 SESSION = new_session_id()
 ROOM = room_name(SESSION)
 
 
-def metadata() -> str:
+def metadata(prefer: str | None = None) -> str:
     return Assignment(
-        session_id=SESSION, user_id=UserId("ada"), identity=new_identity()
+        session_id=SESSION,
+        user_id=UserId("ada"),
+        identity=new_identity(),
+        prefer=None if prefer is None else WorkerId(prefer),
     ).to_metadata()
 
 
@@ -63,3 +68,23 @@ def test_refuses_metadata_of_somebody_else_in_any_room(foreign: str) -> None:
 def test_declines_what_would_find_no_process(idle: int, answer: Answer) -> None:
     gate = Gate(2, lambda: 0, can_start=lambda starting: idle > starting)
     assert gate.decide(metadata(), ROOM) is answer
+
+
+@pytest.mark.parametrize(
+    ("prefer", "answer"),
+    [(None, Answer.ACCEPT), ("there", Answer.MAKE_WAY), ("gone", Answer.ACCEPT)],
+)
+def test_makes_way_for_the_worker_that_had_the_user(prefer: str | None, answer: Answer) -> None:
+    gate = Gate(2, lambda: 0, would_take=lambda worker_id: worker_id == "there")
+    assert gate.decide(metadata(prefer), ROOM) is answer
+
+
+def test_is_full_before_it_makes_way() -> None:
+    gate = Gate(2, lambda: 2, would_take=lambda _: True)
+    assert gate.decide(metadata("there"), ROOM) is Answer.DECLINE
+
+
+@pytest.mark.parametrize("prefer", ["", "a b", "x" * 65, "w\n"])
+def test_an_assignment_names_no_worker_that_cannot_be(prefer: str) -> None:
+    text = metadata("there").replace('"there"', json.dumps(prefer))
+    assert Gate(2, lambda: 0).decide(text, ROOM) is Answer.REFUSE

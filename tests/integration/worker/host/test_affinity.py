@@ -1,0 +1,147 @@
+"""Who comes back is given the worker that they had; when it cannot, another one, and soon."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from sessions.fleet import Worker as Listed
+from sessions.ids import SessionId, WorkerId
+from sessions.model import Session
+from sessions.states import State
+from sessions.store import SessionStore
+from tests.integration.worker.api import serving_api
+from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
+from tests.support.wait import eventually
+
+pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("empty_store")]
+
+#: Enough for chance: two workers would agree ten times in a row once in a thousand runs.
+TRIALS = 10
+USER = "ada"
+NOT_LOST = "anybody may"
+MAKES_WAY = '"answer": "make way"'
+
+
+def worker_of(session: Session) -> WorkerId:
+    assert session.worker_id is not None
+    return session.worker_id
+
+
+@dataclass
+class Desk:
+    """A token server whose users are known, and the workers it sends for, by their names."""
+
+    http: httpx2.AsyncClient
+    store: SessionStore
+    log: Path
+    workers: dict[WorkerId, WorkerProcess]
+
+    async def served(self, user: str) -> Session:
+        """Start a session; return it when its agent is there."""
+        answer = await self.http.post("/api/session/start", json={"userId": user})
+        assert answer.status_code == 201, answer.text
+        session_id = SessionId(answer.json()["sessionId"])
+
+        async def has_agent() -> Session | None:
+            session = await self.store.get(session_id)
+            return session if session.status is State.READY else None
+
+        session = await eventually(has_agent, CALL_S)
+        assert session is not None
+        assert session.worker_id in self.workers
+        return session
+
+    async def visit(self) -> WorkerId:
+        """Have a session; return the worker that had it."""
+        session = await self.served(USER)
+        await self.stop(session)
+        return worker_of(session)
+
+    async def stop(self, session: Session) -> None:
+        answer = await self.http.post(f"/api/session/{session.id}/stop")
+        assert answer.status_code == 200, answer.text
+        await self.workers[worker_of(session)].until_idle()
+
+    def other(self, session: Session) -> WorkerId:
+        (one,) = set(self.workers) - {worker_of(session)}
+        return one
+
+    async def order(self, session: Session, *, is_draining: bool) -> None:
+        """Let the worker of a session drain, or take calls again, and wait until it does."""
+        worker_id = worker_of(session)
+        await self.store.fleet.drain(worker_id, is_draining=is_draining)
+        status = 503 if is_draining else 200
+        await eventually(partial(self.workers[worker_id].answers, "/readyz", status), READY_S)
+
+    async def is_full(self, worker_id: WorkerId) -> bool:
+        return any(one.active == 3 for one in await self.listed() if one.id == worker_id)
+
+    async def are_known_to_be_free(self) -> bool:
+        return [one.active for one in await self.listed()] == [0, 0]
+
+    async def listed(self) -> list[Listed]:
+        return await self.store.fleet.workers()
+
+
+@pytest.fixture
+async def desk(fleet: Fleet, store: SessionStore, tmp_path: Path) -> AsyncIterator[Desk]:
+    """Two workers that hear of each other late, and a token server that nobody helps out."""
+    name, workers = f"agent-{secrets.token_hex(4)}", {}
+    for worker_id in (WorkerId("one"), WorkerId("two")):
+        workers[worker_id] = await fleet.start_worker(
+            until_ready=False,
+            AGENT_NAME=name,
+            WORKER_ID=worker_id,
+            WORKER_CAPACITY="3",
+            WORKER_HEARTBEAT_S="2.5",
+        )
+    fleet.agent_name = name
+    for worker in workers.values():
+        await eventually(partial(worker.answers, "/readyz", 200), READY_S)
+    key, log = secrets.token_hex(16), tmp_path / "tokenserver.log"
+    # The supervisor would send another agent, too, but not within the time that tests wait.
+    variables = {"ADMIN_API_KEY": key, "CLAIM_DEADLINE_S": "60", "START_LEASE_S": "200"}
+    async with serving_api(fleet, log, variables | {"USER_STARTS_PER_MINUTE": "0"}) as http:
+        http.headers["Authorization"] = f"Bearer {key}"
+        yield Desk(http, store, log, workers)
+
+
+async def test_a_user_comes_back_to_the_worker_they_had(desk: Desk) -> None:
+    """1. Ten sessions, one after the other. 2. An operator drains the worker. 3. The other one has
+    the user now, three times, which are all its places; the first one takes calls again.
+    4. It is killed, and the user comes back before anybody has noticed: the other worker makes way
+    for one that LiveKit cannot ask any more, so the job is lost.
+
+    Result: 1. It is the same worker each time. 2., 3. It is the one that can. 4. Another agent is
+    sent, under the same epoch, and the other worker takes it.
+    """
+    first = await desk.served(USER)
+    other = desk.other(first)
+    await desk.stop(first)
+    came_to = [await desk.visit() for _ in range(TRIALS)]
+    assert came_to == [first.worker_id] * TRIALS
+    assert MAKES_WAY in desk.workers[other].log.read_text()
+
+    await desk.order(first, is_draining=True)
+    taken = [await desk.served(USER) for _ in range(3)]
+    assert {one.worker_id for one in taken} == {other}
+
+    await desk.order(first, is_draining=False)
+    await eventually(partial(desk.is_full, other), CALL_S)
+    assert await desk.visit() == first.worker_id
+
+    for one in taken:
+        await desk.stop(one)
+    await eventually(desk.are_known_to_be_free, CALL_S)
+    assert NOT_LOST not in desk.log.read_text()
+    desk.workers[worker_of(first)].process.kill()
+    last = await desk.served(USER)
+    assert (last.worker_id, last.epoch) == (other, 1)
+    assert NOT_LOST in desk.log.read_text()
