@@ -108,7 +108,8 @@ async def desk(fleet: Fleet, store: SessionStore, tmp_path: Path) -> AsyncIterat
     key, log = secrets.token_hex(16), tmp_path / "tokenserver.log"
     # The supervisor would send another agent, too, but not within the time that tests wait.
     variables = {"ADMIN_API_KEY": key, "CLAIM_DEADLINE_S": "60", "START_LEASE_S": "200"}
-    async with serving_api(fleet, log, variables | {"USER_STARTS_PER_MINUTE": "0"}) as http:
+    variables |= {"USER_POLICY": "allow", "USER_STARTS_PER_MINUTE": "0"}
+    async with serving_api(fleet, log, variables) as http:
         http.headers["Authorization"] = f"Bearer {key}"
         yield Desk(http, store, log, workers)
 
