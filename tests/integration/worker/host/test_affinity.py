@@ -67,7 +67,11 @@ class Desk:
     async def stop(self, session: Session) -> None:
         answer = await self.http.post(f"/api/session/{session.id}/stop")
         assert answer.status_code == 200, answer.text
-        await self.workers[worker_of(session)].until_idle()
+        await eventually(partial(self.is_refilled, worker_of(session)), READY_S)
+
+    async def is_refilled(self, worker_id: WorkerId) -> bool:
+        seen = (await self.workers[worker_id].ask("/worker")).json()
+        return bool(seen["idle"] == seen["poolTarget"])
 
     def other(self, session: Session) -> WorkerId:
         (one,) = set(self.workers) - {worker_of(session)}
@@ -86,6 +90,10 @@ class Desk:
     async def are_known_to_be_free(self) -> bool:
         return [one.active for one in await self.listed()] == [0, 0]
 
+    async def has_none_warm(self, worker_id: WorkerId) -> bool:
+        seen = (await self.workers[worker_id].ask("/worker")).json()
+        return bool(seen["poolTarget"] == seen["idle"] == 0)
+
     async def listed(self) -> list[Listed]:
         return await self.store.fleet.workers()
 
@@ -100,7 +108,8 @@ async def desk(fleet: Fleet, store: SessionStore, tmp_path: Path) -> AsyncIterat
             AGENT_NAME=name,
             WORKER_ID=worker_id,
             WORKER_CAPACITY="3",
-            WORKER_HEARTBEAT_S="2.5",
+            WORKER_HEARTBEAT_S="4",
+            WORKER_LEASE_S="30",
         )
     fleet.agent_name = name
     for worker in workers.values():
@@ -117,18 +126,19 @@ async def desk(fleet: Fleet, store: SessionStore, tmp_path: Path) -> AsyncIterat
 async def test_a_user_comes_back_to_the_worker_they_had(desk: Desk) -> None:
     """1. Ten sessions, one after the other. 2. An operator drains the worker. 3. The other one has
     the user now, three times, which are all its places; the first one takes calls again.
-    4. It is killed, and the user comes back before anybody has noticed: the other worker makes way
-    for one that LiveKit cannot ask any more, so the job is lost.
+    4. No process is warm any more; a call has to wait for one. 5. The worker is killed, and the
+    user comes back before anybody has noticed: the other worker makes way for one that LiveKit
+    cannot ask any more, so the job is lost.
 
-    Result: 1. It is the same worker each time. 2., 3. It is the one that can. 4. Another agent is
-    sent, under the same epoch, and the other worker takes it.
+    Result: 1. It is the same worker each time. 2., 3. It is the one that can. 4. Nobody is sent in
+    place of an agent that is slow. 5. Another one is sent, under the same epoch, and the other
+    worker takes it.
     """
     first = await desk.served(USER)
     other = desk.other(first)
     await desk.stop(first)
     came_to = [await desk.visit() for _ in range(TRIALS)]
     assert came_to == [first.worker_id] * TRIALS
-    assert MAKES_WAY in desk.workers[other].log.read_text()
 
     await desk.order(first, is_draining=True)
     taken = [await desk.served(USER) for _ in range(3)]
@@ -140,9 +150,14 @@ async def test_a_user_comes_back_to_the_worker_they_had(desk: Desk) -> None:
 
     for one in taken:
         await desk.stop(one)
+    await desk.store.fleet.set_pool_target(0)
     await eventually(desk.are_known_to_be_free, CALL_S)
+    for worker_id in desk.workers:
+        await eventually(partial(desk.has_none_warm, worker_id), CALL_S)
+    assert await desk.visit() == first.worker_id
     assert NOT_LOST not in desk.log.read_text()
     desk.workers[worker_of(first)].process.kill()
     last = await desk.served(USER)
     assert (last.worker_id, last.epoch) == (other, 1)
+    assert MAKES_WAY in desk.workers[other].log.read_text()
     assert NOT_LOST in desk.log.read_text()
