@@ -70,7 +70,8 @@ async def test_it_is_listed_with_what_it_can_take_until_it_stops(
             return ours is not None and ours.active == 1 and ours.load > 0
 
         await eventually(counts_the_call, CALL_S)
-        assert (await call.look()).worker_id == ID
+        # A worker counts a call from the moment that it has given it a process.
+        assert (await call.until(State.READY, State.ACTIVE)).worker_id == ID
     await call.until(State.ENDED)
     named.process.send_signal(signal.SIGTERM)
     assert await named.exit_status() == 0
