@@ -25,7 +25,7 @@ from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
 from tests.support.wait import eventually
 from tokenserver.affinity import Affinity
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.usefixtures("empty_store")]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("empty_store")]
 
 #: Enough for chance: two workers would agree ten times in a row once in a thousand runs.
 TRIALS = 10
