@@ -149,6 +149,10 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
             "mapped; PSS: of all processes, with what they share counted once",
         ),
     )
+    return [over_time, _growth(samples)]
+
+
+def _growth(samples: Sequence[Sample]) -> Table:
     names = ("worker_uss", "forkserver_rss", "all_pss", "open_files")
     growth = {name: trend(samples, name) for name in names}
     rows = [
@@ -159,13 +163,12 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
         )
         for name, one in growth.items()
     ]
-    summary = Table(
+    return Table(
         part="growth",
         question=f"by session, after the first {_WARM_UP} (kB, and files)",
         subject="of",
         rows=rows,
     )
-    return [over_time, summary]
 
 
 async def _run(sessions: int, env: Mapping[str, str]) -> list[Table]:
