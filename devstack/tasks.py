@@ -18,7 +18,8 @@ from devstack.terminal import Terminal
 BIN = VENV / "bin"
 TIERS = ("unit", "integration", "e2e")
 IN_PARALLEL: Mapping[str, tuple[str, ...]] = {
-    "integration": ("-n", "auto", "--dist", "loadgroup"),
+    # Many modules have servers of their own, which are slow to start: each is one process's.
+    "integration": ("-n", "auto", "--dist", "loadfile"),
     # Each process has a stack of its own, which speaks and listens: more of them would be too slow.
     "e2e": ("-n", "auto", "--maxprocesses", "2", "--dist", "worksteal"),
 }

@@ -8,12 +8,10 @@ import re
 import pytest
 
 from devstack.services import ports
-from devstack.settings import REPO, process_environment
+from devstack.settings import process_environment
 
 #: Each has a token server, speech models and two LiveKit servers at times.
 AT_MOST = 6
-#: A worker and speech models take seconds of CPU before the first test.
-SLOW_TO_START = {("tests", "integration", "worker"), ("tests", "integration", "localvoice")}
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 
 
@@ -28,16 +26,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of modules together whose servers are slow to start.
-
-    Refuses names that differ from process to process, as tests are handed out by name.
-    """
+    """Refuse names that differ from process to process, as tests are handed out by name."""
     if unlike := [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]:
         raise pytest.UsageError(f"the name of a test shows an address in memory: {unlike[0]}")
-    for item in items:
-        module = item.path.relative_to(REPO)
-        if module.parts[:3] in SLOW_TO_START:
-            item.add_marker(pytest.mark.xdist_group(str(module)))
 
 
 def share_of(worker: str, count: int, all_of_them: range) -> range:

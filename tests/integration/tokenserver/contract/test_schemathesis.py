@@ -165,4 +165,7 @@ def excluded(operation: Operation, case: Case[Any]) -> list[Any]:
     if isinstance(case.body, dict) and "agent_name" in str(case.body.get("room_config")):
         # Which agents there are is a setting.
         names.append("positive_data_acceptance")
+    if isinstance(case.body, dict) and case.body.get("persona") is not None:
+        # And so is who may be asked for.
+        names.append("positive_data_acceptance")
     return [schemathesis.checks.CHECKS.get_one(name) for name in names]

@@ -51,13 +51,17 @@ def declined(worker: WorkerProcess) -> int:
 async def test_a_burst_of_its_capacity_is_taken_by_a_worker_with_few_warm_processes(
     fleet: Fleet,
 ) -> None:
-    worker = await fleet.start_worker(WORKER_CAPACITY=str(PLACES), POOL_SIZE="3")
+    worker = await fleet.start_worker(
+        WORKER_CAPACITY=str(PLACES), POOL_SIZE="3", NO_USER_TIMEOUT_S="300"
+    )
     assert len(await until_taken(await burst(fleet, PLACES), PLACES)) == PLACES
     assert declined(worker) == 0
 
 
 async def test_so_it_is_in_the_moment_in_which_livekit_knows_it(fleet: Fleet) -> None:
-    worker = await fleet.start_worker(until_ready=False, WORKER_CAPACITY=str(PLACES), POOL_SIZE="3")
+    worker = await fleet.start_worker(
+        until_ready=False, WORKER_CAPACITY=str(PLACES), POOL_SIZE="3", NO_USER_TIMEOUT_S="300"
+    )
     await eventually(lambda: worker.has_logged(REGISTERED), READY_S, interval_s=0.005)
     assert len(await until_taken(await burst(fleet, PLACES), PLACES)) == PLACES
 
@@ -66,7 +70,9 @@ async def test_what_is_too_much_for_one_goes_to_another(fleet: Fleet) -> None:
     """1. Twelve callers at once, ten places: two are declined, so that another may be asked. 2. A
     second worker comes, and two more callers: LiveKit asks both workers until one takes them.
     """
-    first = await fleet.start_worker(WORKER_CAPACITY=str(PLACES), POOL_SIZE="3")
+    first = await fleet.start_worker(
+        WORKER_CAPACITY=str(PLACES), POOL_SIZE="3", NO_USER_TIMEOUT_S="300"
+    )
     calls = await burst(fleet, PLACES + 2)
     await until_taken(calls, PLACES)
 
@@ -77,7 +83,10 @@ async def test_what_is_too_much_for_one_goes_to_another(fleet: Fleet) -> None:
     assert (await first.ask("/worker")).json()["active"] == PLACES
     assert '"answer": "refuse"' not in first.log.read_text()
     second = await fleet.start_worker(
-        AGENT_NAME=first.agent_name, WORKER_CAPACITY=str(PLACES), POOL_SIZE="3"
+        AGENT_NAME=first.agent_name,
+        WORKER_CAPACITY=str(PLACES),
+        POOL_SIZE="3",
+        NO_USER_TIMEOUT_S="300",
     )
     fleet.agent_name = first.agent_name
     more = await until_taken(await burst(fleet, 2), 2)
