@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
 
 from livekit import rtc
 from livekit.agents import JobContext
 
 from sessions.assignment import Assignment
 from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
+from worker.background import Background
 from worker.call.chronicle import Chronicle
 from worker.call.conversation import Conversation
 from worker.call.ending import Ending
@@ -79,7 +79,7 @@ class Call:
         self._is_over = asyncio.Event()
         self._must_close_room = False
         self._joining: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(logger, "call task failed")
         self._started_at = time.monotonic()
 
     async def start(self) -> None:
@@ -92,19 +92,19 @@ class Call:
         # Joining comes first: it takes longest, and nearly all of it is waiting. What follows has
         # registered all it wants to hear of the room long before the room is joined.
         self._joining = asyncio.create_task(self._join())
-        self._holding = self._go(self._hold())
+        self._holding = self._background.go(self._hold())
         self._notice.listen(self._on_notice)
-        self._go(self._expect_user())
+        self._background.go(self._expect_user())
         session, published = self._conversation.session, self._conversation.track.published
         for work in self._chronicle.watch(session, published, self._user.joined):
-            self._go(work)
+            self._background.go(work)
         self._limits.watch()
         await self._conversation.start(self._user.identity)
-        self._go(self._chronicle.recall.tell(session))
+        self._background.go(self._chronicle.recall.tell(session))
         await self._until(self._joining)
         if self._outcome is None:
-            self._go(self._greet())
-            self._go(self._keep_time())
+            self._background.go(self._greet())
+            self._background.go(self._keep_time())
 
     def conclude(self, outcome: Outcome) -> None:
         """Let the call end; the first outcome counts."""
@@ -120,7 +120,7 @@ class Call:
         self._user.close()
         self._limits.forget_silence()
         await self._stop_joining()
-        await self._stop_tasks()
+        await self._background.aclose()
         if outcome.verdict is Verdict.LEFT or not self._owns_room:
             await self._ctx.room.disconnect()
         await self._chronicle.finish(outcome)
@@ -153,7 +153,7 @@ class Call:
         self._chronicle.record.mark(Moment.JOINED)
         self._user.look()
         if self._outcome is None:
-            self._go(self._conversation.enter(self._user.identity))
+            self._background.go(self._conversation.enter(self._user.identity))
 
     async def _until(self, joining: asyncio.Task[None]) -> None:
         """Wait until the room is joined, or nobody wants it joined any more."""
@@ -188,7 +188,7 @@ class Call:
             self._leave(lost)
 
     def _on_notice(self) -> None:
-        self._go(self._hand_over())
+        self._background.go(self._hand_over())
 
     async def _hand_over(self) -> None:
         """Let another agent go on with the session: this worker is about to stop."""
@@ -238,20 +238,3 @@ class Call:
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
-
-    def _go(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-        return task
-
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("call task failed", exc_info=error)
-
-    async def _stop_tasks(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

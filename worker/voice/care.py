@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -20,6 +20,7 @@ from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
 
+from worker.background import Background
 from worker.tools.call import Wishes
 from worker.voice.clips import load_clip
 from worker.voice.outages import Outages
@@ -72,7 +73,7 @@ class Care:
         self._counted_at: dict[Stage, float] = {}
         self._apologised_at = float("-inf")
         self._saying: SpeechHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background(logger, "care failed")
 
     def observe(self, observer: Observer) -> None:
         """Have somebody told of each trouble from now on."""
@@ -88,10 +89,7 @@ class Care:
 
     async def aclose(self) -> None:
         """Stop apologising."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.aclose()
 
     def _on_failure(self, member: Member, error: LLMError | STTError | TTSError) -> None:
         """Note that one model failed; another may step in, or it is asked again."""
@@ -136,7 +134,7 @@ class Care:
             self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
         elif kind is Kind.BROKEN or self._session.agent_state in _BUSY:
             # The provider failed at a response, or the connection that it was coming over.
-            self._go(self._answer_for(Stage.REALTIME, error))
+            self._background.go(self._answer_for(Stage.REALTIME, error))
 
     def _on_failed_stage(self, stage: Stage, error: LLMError | STTError | TTSError) -> None:
         if any(one.stage is stage and one.has_substitute for one in self._members):
@@ -148,7 +146,7 @@ class Care:
             return
         self._counted_at[stage] = now
         self._failures[stage] = self._failures.get(stage, 0) + 1
-        self._go(self._answer_for(stage, error))
+        self._background.go(self._answer_for(stage, error))
 
     async def _answer_for(self, stage: Stage, error: Failure) -> None:
         """Apologise; end the call where the stage failed too often."""
@@ -200,17 +198,6 @@ class Care:
         )
         for observer in self._observers:
             observer(trouble)
-
-    def _go(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-
-    def _on_task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        logger.error("care failed", exc_info=error)
 
 
 def _has_answered(measured: metrics.AgentMetrics) -> bool:
