@@ -28,13 +28,12 @@ from sessions.errors import (
 from sessions.ids import SessionId
 from sessions.journal import LogLine
 from sessions.store import SessionStore
-from telemetry.redaction import HIDDEN, redact_fields, redact_text
+from telemetry.redaction import hide, redact_fields, redact_text
 
 #: As many as the store keeps.
 _MOST_WAITING = 200
 _PACE_S = 1.0
 _RETRY_S = 0.2
-_SHORTEST_SECRET = 8
 #: Fields of text that are shown. Others may quote what was said.
 _SHOWN = frozenset(
     {
@@ -77,7 +76,7 @@ class SessionLog(logging.Handler):
         self._store = store
         self._assignment = assignment
         #: Keys that a provider might repeat in its errors.
-        self._secrets = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
+        self._secrets = list(secrets)
         self._lines: deque[_Line] = deque(maxlen=_MOST_WAITING)
         self._is_refused = False
         self._is_over = asyncio.Event()
@@ -128,9 +127,7 @@ class SessionLog(logging.Handler):
             shown["exception"] = record.exc_info[0].__name__
         fields = "".join(f" {name}={value}" for name, value in redact_fields(shown).items())
         text = redact_text(" ".join(record.getMessage().split()) + fields)
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+        return hide(text, self._secrets)
 
     async def _write(self) -> None:
         _is_writing.set(True)

@@ -19,7 +19,7 @@ from typing import Self
 from livekit import rtc
 from livekit.agents import APIConnectOptions, APIStatusError
 
-from telemetry.redaction import HIDDEN, redact_text
+from telemetry.redaction import hide, redact_text
 from worker.personas.cast import Cast
 from worker.voice.settings import ProviderSettings, Stage
 
@@ -34,7 +34,6 @@ _KEPT_CLIPS = 200
 _REFUSED = frozenset({401, 403})
 _UNWRITABLE = frozenset({errno.EACCES, errno.EEXIST, errno.ENOTDIR, errno.EPERM, errno.EROFS})
 _MAX_LOGGED_CHARS = 300
-_SHORTEST_KEY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +150,10 @@ def is_hopeless(error: Exception) -> bool:
 def _describe(error: Exception, settings: ProviderSettings) -> dict[str, object]:
     """Return what a log may say of an error; some providers repeat the key that they refuse."""
     key = settings.endpoints(Stage.SPEAKING)[0].api_key.get_secret_value()
-    text = str(error)
-    if len(key) >= _SHORTEST_KEY:
-        text = text.replace(key, HIDDEN)
     return {
         "error_type": type(error).__name__,
         "status": getattr(error, "status_code", None),
-        "error": redact_text(text)[:_MAX_LOGGED_CHARS],
+        "error": redact_text(hide(str(error), [key]))[:_MAX_LOGGED_CHARS],
     }
 
 
