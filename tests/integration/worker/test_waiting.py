@@ -128,6 +128,7 @@ async def test_who_waits_by_asking_gets_an_agent_when_an_agent_ends_its_call(api
     Result: the second is admitted, an agent is sent; the token is in the next answer.
     """
     first = await api.start()
+    assert first["status"] == "starting", first
     async with join(first) as talking:
         await talking.wait_greeting(CALL_S)
         second = await api.start()
@@ -139,6 +140,7 @@ async def test_who_waits_by_asking_gets_an_agent_when_an_agent_ends_its_call(api
 
     ready = await eventually(is_ready, CALL_S)
     assert ready is not None
+    assert "serverUrl" in ready, ready
     async with join(ready) as caller:
         await caller.wait_greeting(CALL_S)
     await api.until(first, State.ENDED)
