@@ -158,3 +158,5 @@ async def test_who_leaves_while_waiting_gives_up_the_place(api: Api) -> None:
             assert (await until_told(waiting, "queued"))["position"] == 1
             await api.stop(first)
             await waiting.wait_greeting(CALL_S)
+    # The only slot is free for the next test.
+    await api.until(third, State.ENDED)
