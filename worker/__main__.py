@@ -31,8 +31,11 @@ def main() -> int:
     from telemetry.logs import configure_logging  # noqa: PLC0415
     from worker.errors import Unusable  # noqa: PLC0415
     from worker.host.drain import run_worker  # noqa: PLC0415
+    from worker.host.forkserver import fork_forkserver  # noqa: PLC0415
     from worker.host.server import build_worker  # noqa: PLC0415
+    from worker.job.hooks import PRELOADED  # noqa: PLC0415
 
+    fork_forkserver(PRELOADED)
     configure_logging("worker", settings.log_level)
     try:
         worker = build_worker(settings)

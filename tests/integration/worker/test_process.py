@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterable
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from sessions.states import State
-from tests.integration.worker.fleet import CALL_S, Fleet, Worker, WorkerProcess
+from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, Worker, WorkerProcess
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(400)
 
 NOWHERE = "ws://127.0.0.1:1"
+
+
+async def until_gone(processes: Iterable[psutil.Process]) -> None:
+    async def are_gone() -> bool:
+        return all(is_gone(process) for process in processes)
+
+    await eventually(are_gone, CALL_S)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def origin_of_jobs(worker: psutil.Process) -> psutil.Process:
+    """Return the process that job processes are forked from."""
+    return max(worker.children(), key=lambda child: len(child.children()))
 
 
 async def test_it_tells_what_it_is(fleet: Fleet, own_worker: WorkerProcess) -> None:
@@ -91,11 +112,44 @@ async def test_an_idle_worker_stops_at_once_and_leaves_no_process(
     assert len(children) >= 2
     own_worker.process.send_signal(number)
     assert await own_worker.exit_status() == 0
+    await until_gone(children)
 
-    async def are_gone() -> bool:
-        return not any(child.is_running() for child in children)
 
-    await eventually(are_gone, CALL_S)
+async def test_a_killed_worker_leaves_no_process(own_worker: WorkerProcess) -> None:
+    """Nothing of it is told: the process that forks the others, and they, see that it is gone."""
+    children = own_worker.descendants()
+    own_worker.process.kill()
+    await own_worker.exit_status()
+    await until_gone(children)
+
+
+async def test_job_processes_are_forked_from_what_the_worker_has_imported(
+    fleet: Fleet, own_worker: WorkerProcess
+) -> None:
+    """1. The process that forks them is itself a fork, with nothing of the worker's open.
+    2. It is killed.
+
+    Result: 2. Calls are answered: by the process that was warm, and by one from another origin,
+    which Python starts in its usual way.
+    """
+    worker = psutil.Process(own_worker.process.pid)
+    origin = origin_of_jobs(worker)
+    assert origin.cmdline() == worker.cmdline()
+    assert own_worker.url.rpartition(":")[2] not in str(origin.net_connections())
+    origin.kill()
+    await until_gone([origin])
+    first = await fleet.start_call()
+    await first.until(State.READY)
+
+    async def is_replaced() -> bool:
+        return bool(origin_of_jobs(worker).children())
+
+    await eventually(is_replaced, READY_S)
+    assert origin_of_jobs(worker).cmdline() != worker.cmdline()
+    await own_worker.until_idle()
+    second = await fleet.start_call()
+    await second.until(State.READY)
+    assert (await first.look()).agent_pid != (await second.look()).agent_pid
 
 
 async def test_a_second_signal_forces(fleet: Fleet, own_worker: WorkerProcess) -> None:
@@ -106,11 +160,7 @@ async def test_a_second_signal_forces(fleet: Fleet, own_worker: WorkerProcess) -
     await eventually(lambda: _is_draining(own_worker), CALL_S)
     own_worker.process.terminate()
     assert await own_worker.exit_status() == 128 + signal.SIGTERM
-
-    async def are_gone() -> bool:
-        return not any(child.is_running() for child in children)
-
-    await eventually(are_gone, CALL_S)
+    await until_gone(children)
 
 
 async def _is_draining(worker: WorkerProcess) -> bool:

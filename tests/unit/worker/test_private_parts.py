@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import multiprocessing
 from dataclasses import dataclass, fields
+from multiprocessing import forkserver
 from types import SimpleNamespace
 from typing import cast
 
@@ -29,6 +30,7 @@ from livekit.protocol.agent import Job
 
 from worker.call.record import Moment
 from worker.call.track import EarlyTrack, listen_only_to
+from worker.host.forkserver import OF_THE_FRAMEWORK
 from worker.host.pool import Crash, Pool
 from worker.job.entrypoint import run
 from worker.job.info import job_moments
@@ -89,6 +91,18 @@ def test_connecting_can_be_asked_for_once() -> None:
     assert "self._connection_task(), name=" in inspect.getsource(AgentServer.run)
     registering = inspect.getsource(AgentServer._handle_register)
     assert 'self.emit("worker_registered"' in registering
+
+
+def test_python_starts_the_process_that_jobs_are_forked_from_as_we_expect() -> None:
+    """See worker/host/forkserver.py: code for `-c`, at the end of a program's arguments."""
+    starting = inspect.getsource(forkserver.ForkServer.ensure_running)
+    assert "args += ['-c', cmd]" in starting
+    assert "util.spawnv_passfds(exe, args, fds_to_pass)" in starting
+    assert starting.index("resource_tracker.ensure_running()") < starting.index("spawnv_passfds")
+    running = inspect.getsource(AgentServer.run)
+    added = [running.index(f'"{module}"') for module in OF_THE_FRAMEWORK]
+    assert added == sorted(added)
+    assert running.count('"livekit.agents.ipc.') == len(OF_THE_FRAMEWORK)
 
 
 def build_pool() -> ProcPool:
