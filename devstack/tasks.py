@@ -19,7 +19,8 @@ BIN = VENV / "bin"
 TIERS = ("unit", "integration", "e2e")
 IN_PARALLEL: Mapping[str, tuple[str, ...]] = {
     # Many modules have servers of their own, which are slow to start: each is one process's.
-    "integration": ("-n", "auto", "--dist", "loadfile"),
+    # In the order of tests/support/crew.py, not by the number of tests.
+    "integration": ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"),
     # Each process has a stack of its own, which speaks and listens: more of them would be too slow.
     "e2e": ("-n", "auto", "--maxprocesses", "2", "--dist", "worksteal"),
 }

@@ -8,10 +8,12 @@ import re
 import pytest
 
 from devstack.services import ports
-from devstack.settings import process_environment
+from devstack.settings import REPO, process_environment
 
 #: Each has a token server, speech models and two LiveKit servers at times.
 AT_MOST = 6
+#: Its tests start workers, most of them one each.
+_SLOW = REPO / "tests" / "integration" / "worker"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{6,}")
 
 
@@ -25,8 +27,13 @@ def pytest_configure() -> None:
         ports.FREE_RANGE = share_of(worker, int(env["PYTEST_XDIST_WORKER_COUNT"]), ports.FREE_RANGE)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse names that differ from process to process, as tests are handed out by name."""
+    """Begin with what takes long, so that no process has that to itself at the end.
+
+    Refuses names that differ from process to process, as tests are handed out by name.
+    """
+    items.sort(key=lambda item: not item.path.is_relative_to(_SLOW))
     if unlike := [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]:
         raise pytest.UsageError(f"the name of a test shows an address in memory: {unlike[0]}")
 

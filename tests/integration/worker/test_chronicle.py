@@ -86,8 +86,14 @@ async def test_a_call_is_on_record_when_its_user_just_left(
     assert part.failures == ()
     keys = Keys(settings.redis_prefix)
     assert WORD not in str(await redis.hgetall(keys.record(call.session_id)))
-    logged = "\n".join(line.text for line in await call.store.journal.logs(call.session_id))
-    assert "call over outcome=ended" in logged
+
+    async def whole_log() -> str | None:
+        """Return it once its last line is there, which is written after the session has ended."""
+        logged = "\n".join(line.text for line in await call.store.journal.logs(call.session_id))
+        return logged if "call over outcome=ended" in logged else None
+
+    logged = await eventually(whole_log, CALL_S)
+    assert logged is not None
     assert WORD not in logged
     assert WORD in str(await call.store.conversations.of(call.session_id))
     for key in (keys.record, keys.logs, keys.conversation):
