@@ -85,7 +85,7 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
         2.0, gt=0, le=60, description="How often an agent renews its lease on its session."
     )
     worker_heartbeat_s: float = Field(
-        1.0,
+        0.5,
         gt=0,
         le=60,
         description="How often a worker tells the fleet that it is there, and learns what to do.",

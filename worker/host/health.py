@@ -27,11 +27,13 @@ class Health:
     def reasons_not_ready(self) -> list[str]:
         """Say why no call should be sent here; empty when one may."""
         is_full = self._gate.taken >= self._gate.capacity
+        # Its share of a small pool may be none at all: it starts processes as calls come.
+        lacks_warmth = self._pool.idle == 0 and self._pool.target > 0
         checks = {
             "draining": self._gate.is_draining or self._gate.is_paused,
             "not registered with LiveKit": not self._pool.is_registered,
             "processes do not start": self._pool.failures > 0,
-            "no warm process": self._pool.idle == 0 and not is_full,
+            "no warm process": lacks_warmth and not is_full,
         }
         return [reason for reason, applies in checks.items() if applies]
 

@@ -1,5 +1,7 @@
 """This worker in the fleet's list: heartbeats keep it there, and their answers bring its orders.
 
+What has changed is told at once: whoever sets the size of the pool sees it come true, and calls are
+sent to where there is a place.
 Redis being away changes nothing for this worker: it goes on as it was last told to.
 """
 
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 #: A worker that stops does not wait longer than this for Redis: its lease lapses by itself.
 _LEAVE_S = 2.0
+#: So soon after a heartbeat there is none because of a change.
+_SHORTEST_PAUSE_S = 0.2
 
 
 class Registry:
@@ -43,14 +47,14 @@ class Registry:
         self._gate = gate
         self._colleagues = colleagues
         self._is_away = False
+        #: Calls and warm processes, as they were told last.
+        self._told = (0, 0)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Beat until told to stop; then leave the list."""
         while not stop.is_set():
             await self._beat_if_possible()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.worker_heartbeat_s):
-                    await stop.wait()
+            await self._pause(stop)
         await self._leave()
 
     async def beat_once(self) -> Orders:
@@ -86,11 +90,27 @@ class Registry:
                 logger.info("in the fleet's list again")
             self._is_away = False
 
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Wait until the next heartbeat is due, something has changed, or the worker stops."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.worker_heartbeat_s):
+                is_changed = False
+                while not (stop.is_set() or is_changed):
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_SHORTEST_PAUSE_S):
+                            await stop.wait()
+                    is_changed = self._told != self._figures()
+
+    def _figures(self) -> tuple[int, int]:
+        return self._pool.active, self._pool.idle
+
     async def _renew(self) -> Orders:
         gate = self._gate
+        # Told, also where Redis does not hear it: it is not tried again at once.
+        self._told = active, idle = self._figures()
         beat = Beat(
-            active=self._pool.active,
-            idle=self._pool.idle,
+            active=active,
+            idle=idle,
             load=min(gate.taken / gate.capacity, 1.0),
             spawned=self._pool.spawned,
             # Its own stop only: what it was ordered is in the list already.

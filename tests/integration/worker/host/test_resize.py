@@ -82,6 +82,7 @@ async def test_it_reaches_all_workers_up_and_down_and_those_that_start_later(
         down_s = await until_pool(http, first, second, sizes=[0, 1])
         assert (await call.look()).status is State.ACTIVE
         await second.stop()
+        # Whether or not it is to have a warm process, it is ready.
         third = await another(fleet, first, "second")
         await resize(http, 4)
         await until_pool(http, first, third, sizes=[2, 2])
