@@ -11,6 +11,7 @@ public); the process itself is Python's. If it dies, Python starts another one i
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -34,6 +35,9 @@ def fork_forkserver(modules: Sequence[str]) -> None:
         return
     # Would be started in the same way, but is to be a process of its own.
     resource_tracker.ensure_running()
+    # The garbage collector writes into whatever it looks at: memory would soon be shared no more.
+    gc.collect()
+    gc.freeze()
     forkserver.set_forkserver_preload([*modules, *OF_THE_FRAMEWORK])
     usual = util.spawnv_passfds
     util.spawnv_passfds = _fork  # type: ignore[assignment]
