@@ -62,6 +62,12 @@ async def store(standing: Standing) -> AsyncIterator[SessionStore]:
         await store.fleet.leave(WORKER)
 
 
+@pytest.fixture
+def ada() -> str:
+    """Somebody whom no other test has given a worker."""
+    return f"ada-{new_session_id()[:8]}"
+
+
 async def start(http: httpx2.AsyncClient, user: str, **headers: str) -> Session:
     answer = await http.post("/api/session/start", json={"userId": user}, headers=headers)
     assert answer.status_code == 201, answer.text
@@ -90,46 +96,46 @@ async def preferred(
 
 
 async def test_a_known_user_is_to_have_the_worker_they_had(
-    http: httpx2.AsyncClient, store: SessionStore, livekit_server: LiveKitServer
+    http: httpx2.AsyncClient, store: SessionStore, livekit_server: LiveKitServer, ada: str
 ) -> None:
     """As long as it can be counted on."""
-    first = await start(http, "ada", **AS_ADMIN)
+    first = await start(http, ada, **AS_ADMIN)
     assert (await assignments(livekit_server, first))[0].prefer is None
     await claim(store, first)
-    assert await preferred(http, livekit_server, "ada", **AS_ADMIN) == WORKER
+    assert await preferred(http, livekit_server, ada, **AS_ADMIN) == WORKER
     assert await preferred(http, livekit_server, "eve", **AS_ADMIN) is None
     await store.fleet.renew(WORKER, Beat(active=10, idle=0, load=1.0, spawned=1))
-    assert await preferred(http, livekit_server, "ada", **AS_ADMIN) is None
+    assert await preferred(http, livekit_server, ada, **AS_ADMIN) is None
     await store.fleet.renew(WORKER, Beat(active=1, idle=1, load=0.1, spawned=1))
     await store.fleet.drain(WORKER)
-    assert await preferred(http, livekit_server, "ada", **AS_ADMIN) is None
+    assert await preferred(http, livekit_server, ada, **AS_ADMIN) is None
     await store.fleet.leave(WORKER)
-    assert await preferred(http, livekit_server, "ada", **AS_ADMIN) is None
+    assert await preferred(http, livekit_server, ada, **AS_ADMIN) is None
 
 
 async def test_a_name_that_anybody_may_give_prefers_nobody(
-    http: httpx2.AsyncClient, store: SessionStore, livekit_server: LiveKitServer
+    http: httpx2.AsyncClient, store: SessionStore, livekit_server: LiveKitServer, ada: str
 ) -> None:
-    await claim(store, await start(http, "ada"))
-    assert await preferred(http, livekit_server, "ada") is None
+    await claim(store, await start(http, ada))
+    assert await preferred(http, livekit_server, ada) is None
 
 
 async def test_who_is_preferred_and_does_not_come_is_replaced(
-    http: httpx2.AsyncClient, store: SessionStore, livekit_server: LiveKitServer
+    http: httpx2.AsyncClient, store: SessionStore, livekit_server: LiveKitServer, ada: str
 ) -> None:
     """1. No worker takes the job of the preferred one, though its start is repeated by a client
     that lost the answer. 2. Another session's agent comes, its job is taken.
 
     Result: 1. Once another agent is sent, from anywhere, under the same epoch. 2. None is.
     """
-    await claim(store, await start(http, "ada", **AS_ADMIN))
-    taken = await start(http, "ada", **AS_ADMIN)
+    await claim(store, await start(http, ada, **AS_ADMIN))
+    taken = await start(http, ada, **AS_ADMIN)
     await claim(store, taken)
     key = {"Idempotency-Key": new_session_id()}
-    lost, again = [await start(http, "ada", **AS_ADMIN, **key) for _ in range(2)]
+    lost, again = [await start(http, ada, **AS_ADMIN, **key) for _ in range(2)]
     assert again["sessionId"] == lost["sessionId"]
     # Watched after both of them: when its turn has come, so has theirs.
-    last = await start(http, "ada", **AS_ADMIN)
+    last = await start(http, ada, **AS_ADMIN)
 
     async def are_sent_for_twice() -> bool:
         sent = [await assignments(livekit_server, one) for one in (lost, last)]
