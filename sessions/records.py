@@ -70,7 +70,7 @@ class Failure(_Kept):
 
     stage: Name
     label: Name = ""
-    #: The kind of exception. Its text stays out: it may repeat what was said.
+    #: In a word. The text of an error stays out: it may repeat what was said.
     kind: Name
     is_recoverable: bool
     count: int = 1

@@ -68,9 +68,15 @@ class FailureFigures(_Piece):
     """What did not work, counted by its kind."""
 
     stage: str = Field(examples=["tts"])
-    label: str = Field(description="Which part of the agent it was.")
-    kind: str = Field(examples=["APIConnectionError"])
-    recoverable: bool = Field(description="Whether it was to be tried again.")
+    label: str = Field(description="Which provider, or `all` of the stage.")
+    kind: str = Field(
+        description="`silent`, `unreachable`, `busy` (429), `denied` (401, 403, 404), `broken` "
+        "(5xx), `rejected` (another 4xx), `bug`, or `other`: too many kinds to be told apart.",
+        examples=["silent"],
+    )
+    recoverable: bool = Field(
+        description="It was tried again, or another model was asked: nothing was lost."
+    )
     count: int
     last_at: Time
 

@@ -95,12 +95,12 @@ class Call:
         self._holding = self._background.go(self._hold())
         self._notice.listen(self._on_notice)
         self._background.go(self._expect_user())
-        session, published = self._conversation.session, self._conversation.track.published
-        for work in self._chronicle.watch(session, published, self._user.joined):
+        voice, published = self._conversation.voice, self._conversation.track.published
+        for work in self._chronicle.watch(voice, published, self._user.joined):
             self._background.go(work)
         self._limits.watch()
         await self._conversation.start(self._user.identity)
-        self._background.go(self._chronicle.recall.tell(session))
+        self._background.go(self._chronicle.recall.tell(voice.session))
         await self._until(self._joining)
         if self._outcome is None:
             self._background.go(self._greet())

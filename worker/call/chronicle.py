@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 
-from livekit.agents import AgentSession
 from pydantic import SecretStr
 
 from sessions.assignment import Assignment
@@ -16,7 +15,7 @@ from worker.call.recall import Recall
 from worker.call.record import Moment, Record
 from worker.call.turns import Turns
 from worker.settings import WorkerSettings
-from worker.tools.call import Wishes
+from worker.voice.voice import Voice
 
 #: How long the end of a call waits for Redis to take the last words, before and after the room
 #: is closed.
@@ -51,13 +50,14 @@ class Chronicle:
 
     def watch(
         self,
-        session: AgentSession[Wishes],
+        voice: Voice,
         published: asyncio.Event,
         joined: asyncio.Event,
     ) -> list[Coroutine[object, object, None]]:
-        """Take down what happens in a conversation; return what is to run until it is over."""
-        self._turns.watch(session)
-        self.record.watch(session)
+        """Take down what happens to a voice; return what is to run until it is over."""
+        self._turns.watch(voice.session)
+        self.record.watch(voice.session)
+        voice.observe(self.record.note)
         moments = {
             Moment.CLAIMED: self._claimed,
             Moment.PUBLISHED: published,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from livekit.agents import ErrorEvent
 from livekit.agents.llm import ChatMessage
 
-from sessions.records import Failure, TurnTimes, Usage
+from sessions.records import TurnTimes, Usage
 
 _MAX_NAME_CHARS = 100
 #: One for each model, with those that were asked when the first ones failed.
@@ -51,19 +50,6 @@ def usage(models: Iterable[object]) -> tuple[Usage, ...]:
         for one in models
     ]
     return tuple(found[:_MOST_MODELS])
-
-
-def failure(event: ErrorEvent, at_ms: int) -> Failure:
-    """Return what did not work."""
-    error = event.error
-    cause = getattr(error, "error", error)
-    return Failure(
-        stage=_name(getattr(error, "type", "unknown")).removesuffix("_error"),
-        label=_name(getattr(error, "label", "")),
-        kind=_name(type(cause).__name__),
-        is_recoverable=bool(getattr(error, "recoverable", False)),
-        last_at_ms=at_ms,
-    )
 
 
 def _ms(seconds: float | None) -> int | None:

@@ -18,7 +18,6 @@ from livekit.agents import (
     AgentSession,
     AgentStateChangedEvent,
     ConversationItemAddedEvent,
-    ErrorEvent,
     UserInputTranscribedEvent,
 )
 
@@ -26,9 +25,10 @@ from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable, WrongSchema
 from sessions.records import MAX_PART_BYTES, Failure, Part, TurnTimes
 from sessions.store import SessionStore
-from worker.call.figures import failure, turn_times, usage
+from worker.call.figures import turn_times, usage
 from worker.call.outcome import Outcome
 from worker.tools.call import Wishes
+from worker.voice.trouble import Trouble
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 _MOST_TURNS = 60
 _MOST_FAILURES = 20
 _MOST_REASON_CHARS = 100
+_MOST_LABEL_CHARS = 100
 #: Stands for all kinds of failures beyond those.
 _REST = "other"
 #: No more often than this while it goes on.
@@ -100,7 +101,24 @@ class Record:
         session.on("agent_state_changed", self._on_state)
         session.on("user_input_transcribed", self._on_heard)
         session.on("conversation_item_added", self._on_item)
-        session.on("error", self._on_error)
+
+    def note(self, trouble: Trouble) -> None:
+        """Count what a provider failed at, also where the user did not notice."""
+        kind: tuple[str, str, str, bool]
+        kind = (trouble.stage, trouble.provider, trouble.kind, trouble.recoverable)
+        if kind not in self._failures and len(self._failures) >= _MOST_FAILURES:
+            kind = (_REST, "", _REST, trouble.recoverable)
+        stage, provider, name, is_recoverable = kind
+        before = self._failures.get(kind)
+        self._failures[kind] = Failure(
+            stage=stage,
+            label=provider[:_MOST_LABEL_CHARS],
+            kind=name,
+            is_recoverable=is_recoverable,
+            count=1 if before is None else before.count + 1,
+            last_at_ms=round(time.time() * 1000),
+        )
+        self._news.set()
 
     def part(self, outcome: Outcome | None = None) -> Part:
         """Return what is on record so far, small enough for the store."""
@@ -174,15 +192,4 @@ class Record:
             self.mark(Moment.USER_SPOKE)
         self._turns.append(times)
         self._turns_count += 1
-        self._news.set()
-
-    def _on_error(self, event: ErrorEvent) -> None:
-        found = failure(event, round(time.time() * 1000))
-        kind = (found.stage, found.label, found.kind, found.is_recoverable)
-        if kind not in self._failures and len(self._failures) >= _MOST_FAILURES:
-            kind = (_REST, "", _REST, found.is_recoverable)
-            found = found.model_copy(update={"stage": _REST, "label": "", "kind": _REST})
-        before = self._failures.get(kind)
-        count = 1 if before is None else before.count + 1
-        self._failures[kind] = found.model_copy(update={"count": count})
         self._news.set()

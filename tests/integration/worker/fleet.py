@@ -19,6 +19,7 @@ from devstack.talk.caller import Caller
 from sessions.assignment import Assignment
 from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
 from sessions.model import Newcomer, Session
+from sessions.records import Part
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.support.plain import NO_TLS
@@ -116,6 +117,22 @@ class Call:
         session = await eventually(reached, CALL_S, message=f"state {states}")
         assert session is not None
         return session
+
+    async def part(self) -> Part | None:
+        """Return what the first agent has put on record."""
+        parts = await self.store.records.of(self.session_id)
+        return parts[0] if parts else None
+
+    async def final_part(self) -> Part:
+        """Return it once it tells how the call ended."""
+
+        async def found() -> Part | None:
+            part = await self.part()
+            return part if part is not None and part.outcome is not None else None
+
+        part = await eventually(found, CALL_S, message="a final part")
+        assert part is not None
+        return part
 
     async def agents(self) -> list[str]:
         request = api.ListParticipantsRequest(room=self.room)

@@ -10,7 +10,6 @@ import pytest
 from redis.asyncio import Redis
 
 from sessions.keys import Keys
-from sessions.records import Part
 from sessions.settings import StoreSettings
 from sessions.states import State
 from tests.integration.worker.fleet import CALL_S, Call, Fleet
@@ -26,23 +25,6 @@ WORD = "xyzzy"
 def localvoice_url() -> str:
     """Nobody listens there: these tests have a provider of their own."""
     return "http://127.0.0.1:9"
-
-
-async def part_of(call: Call) -> Part | None:
-    parts = await call.store.records.of(call.session_id)
-    return parts[0] if parts else None
-
-
-async def final_part(call: Call) -> Part:
-    """Return the part once it tells how the call ended."""
-
-    async def found() -> Part | None:
-        part = await part_of(call)
-        return part if part is not None and part.outcome is not None else None
-
-    part = await eventually(found, CALL_S, message="a final part")
-    assert part is not None
-    return part
 
 
 async def answered(call: Call, count: int) -> None:
@@ -68,7 +50,7 @@ async def test_a_call_is_on_record_when_its_user_just_left(
         await caller.type(f"My word is {WORD}.")
         await answered(call, 3)
     session = await call.until(State.ENDED)
-    part = await final_part(call)
+    part = await call.final_part()
     assert (part.epoch, part.outcome) == (1, "ended")
     assert part.dispatched_at_ms == session.dispatched_at_ms
     moments = part.moments_ms
@@ -111,14 +93,14 @@ async def test_of_a_process_that_was_killed_something_is_left(
         await caller.type("Hello there.")
 
         async def is_written() -> bool:
-            part = await part_of(call)
+            part = await call.part()
             return part is not None and len(part.turns) == 3
 
         await eventually(is_written, CALL_S)
         session = await call.look()
         assert session.agent_pid is not None
         os.kill(session.agent_pid, signal.SIGKILL)
-    part = await part_of(call)
+    part = await call.part()
     assert part is not None
     assert part.outcome is None
     assert {"claimed", "published", "greeted", "user_joined"} <= set(part.moments_ms)
@@ -143,7 +125,7 @@ async def test_what_did_not_work_is_on_record_and_in_the_log(
 
         await eventually(has_given_up, CALL_S, interval_s=0.5)
     await call.until(State.FAILED)
-    part = await final_part(call)
+    part = await call.final_part()
     assert (part.outcome, part.reason) == ("failed", "provider_error")
     assert {failure.stage for failure in part.failures} == {"llm"}
     assert any(not failure.is_recoverable for failure in part.failures)
@@ -166,6 +148,6 @@ async def test_with_transcripts_off_no_word_is_kept(fleet: Fleet, provider: Prov
             return any(provider.reply in line.text for line in caller.lines)  # type: ignore[operator]
 
         await eventually(is_answered, CALL_S)
-    part = await final_part(call)
+    part = await call.final_part()
     assert len(part.turns) == 3
     assert await call.store.conversations.of(call.session_id) == []

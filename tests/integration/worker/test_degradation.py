@@ -128,6 +128,13 @@ async def test_another_answers_and_other_calls_know_at_once(
 
         await eventually(is_answered_by_the_first, 2 * CALL_S, interval_s=1.0)
     assert not await has_apologised(caller)
+    # Nobody noticed, but whoever looks for the reason of a slow answer does.
+    for one in (call, other):
+        await one.until(State.ENDED)
+    (failure,) = (await call.final_part()).failures
+    assert (failure.stage, failure.kind, failure.is_recoverable) == ("llm", "silent", True)
+    assert failure.label.partition("/")[0] in provider.url
+    assert (await other.final_part()).failures == ()
 
 
 async def test_a_stage_that_fails_again_and_again_ends_the_call_after_the_apology(

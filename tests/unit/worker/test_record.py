@@ -8,12 +8,10 @@ import time
 from livekit.agents import (
     AgentSession,
     AgentStateChangedEvent,
-    APIStatusError,
     ConversationItemAddedEvent,
-    ErrorEvent,
     UserInputTranscribedEvent,
 )
-from livekit.agents.llm import ChatMessage, LLMError
+from livekit.agents.llm import ChatMessage
 from livekit.agents.metrics import LLMModelUsage, STTModelUsage, TTSModelUsage
 from redis.asyncio import Redis
 
@@ -26,6 +24,8 @@ from worker.call.figures import usage
 from worker.call.outcome import Outcome
 from worker.call.record import Moment, Record
 from worker.tools.call import Wishes
+from worker.voice.settings import Stage
+from worker.voice.trouble import Kind, Trouble
 
 WORDS = "my word is xyzzy"
 
@@ -41,10 +41,12 @@ def recorded() -> tuple[Record, AgentSession[Wishes]]:
     return record, session
 
 
-def fail(session: AgentSession[Wishes], label: str, *, is_recoverable: bool = True) -> None:
-    cause = APIStatusError(WORDS, status_code=500)
-    error = LLMError(timestamp=1.0, label=label, error=cause, recoverable=is_recoverable)
-    session.emit("error", ErrorEvent(error=error, source=None))
+def fail(record: Record, provider: str, *, is_recoverable: bool = True) -> None:
+    record.note(
+        Trouble(
+            stage=Stage.THINKING, provider=provider, kind=Kind.BROKEN, recoverable=is_recoverable
+        )
+    )
 
 
 async def test_moments_are_noted_the_first_time() -> None:
@@ -95,16 +97,15 @@ async def test_turns_have_their_times_and_no_words() -> None:
     assert "xyzzy" not in record.part().to_text()
 
 
-async def test_failures_are_counted_by_kind_and_say_no_words() -> None:
-    record, session = recorded()
+async def test_failures_are_counted_by_kind() -> None:
+    record, _ = recorded()
     for _ in range(3):
-        fail(session, "openai.LLM")
-    fail(session, "openai.LLM", is_recoverable=False)
+        fail(record, "models.example")
+    fail(record, "models.example", is_recoverable=False)
     first, last = record.part().failures
-    assert (first.stage, first.label, first.kind) == ("llm", "openai.LLM", "APIStatusError")
+    assert (first.stage, first.label, first.kind) == ("llm", "models.example", "broken")
     assert (first.count, first.is_recoverable) == (3, True)
     assert (last.count, last.is_recoverable) == (1, False)
-    assert "xyzzy" not in record.part().to_text()
 
 
 async def test_however_much_happens_a_part_fits_the_store() -> None:
@@ -120,7 +121,7 @@ async def test_however_much_happens_a_part_fits_the_store() -> None:
         item.metrics = metrics  # type: ignore[assignment]
         session.emit("conversation_item_added", ConversationItemAddedEvent(item=item))
     for number in range(200):
-        fail(session, str(number) + "✓" * 1_000)
+        fail(record, str(number) + "✓" * 1_000)
     part = record.part(Outcome.failed("x" * 1_000, "error"))
     assert len(part.to_text().encode()) <= MAX_PART_BYTES
     assert part.turns
