@@ -45,10 +45,15 @@ class Microphone:
         noise = np.random.default_rng(0).normal(0, _NOISE, (50, _FRAME))
         self._noise = itertools.cycle(noise.astype(np.int16))
 
-    async def publish(self, room: rtc.Room) -> str:
-        """Publish the track, start to send, and return the track's id."""
+    async def publish(self, room: rtc.Room, *, has_recording: bool = False) -> str:
+        """Publish the track, start to send, and return the track's id.
+
+        With `has_recording`, agents wait for what was recorded before (pre-connect audio).
+        """
         track = rtc.LocalAudioTrack.create_audio_track(_NAME, self._source)
-        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE, preconnect_buffer=has_recording
+        )
         publication = await room.local_participant.publish_track(track, options)
         self._task = asyncio.create_task(self._send(), name="microphone")
         return publication.sid

@@ -13,6 +13,7 @@ from livekit.agents.voice import SpeechHandle
 from livekit.agents.voice.room_io import AudioInputOptions, RoomOptions
 
 from worker.call.outcome import Outcome, after_close
+from worker.call.preconnect import PreConnectAudio
 from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
 from worker.call.typed import TypedInput
 from worker.job.prewarm import Warm
@@ -30,6 +31,16 @@ _SILENCE_S = 2.0
 _ON_ITS_WAY_S = 0.4
 
 _BUSY = frozenset({"thinking", "speaking"})
+
+_ROOM_OPTIONS = RoomOptions(
+    # Browsers and phones level the voice themselves; doing it here again costs 0.1 s at the start,
+    # and time all through the call.
+    audio_input=AudioInputOptions(auto_gain_control=False),
+    audio_output=False,  # there already: track.py
+    text_input=False,  # within bounds: typed.py
+    # A page that is loaded anew leaves, and comes back: presence.py decides.
+    close_on_disconnect=False,
+)
 
 
 class Conversation:
@@ -60,6 +71,9 @@ class Conversation:
         )
         self.session = self.voice.session
         self._typed = TypedInput(room, user, self._read)
+        self._preconnect = PreConnectAudio(room, user, warm.pipeline.workshop.vad, self._make_way)
+        #: The user has spoken first.
+        self._is_spoken_to = False
 
     async def start(self, identity: str) -> None:
         """Start to listen, to this participant only; the room need not be joined yet.
@@ -71,22 +85,15 @@ class Conversation:
         self.session.on("close", self._on_close)
         self.voice.watch()
         tools = self._warm.toolbox.pick(self._role.persona.tools)
-        await self.session.start(
-            Assistant(self._role.instructions, tools),
-            room=self._room,
-            room_options=RoomOptions(
-                # Browsers and phones level the voice themselves; doing it here again costs 0.1 s
-                # at the start, and time all through the call.
-                audio_input=AudioInputOptions(auto_gain_control=False),
-                audio_output=False,  # there already
-                text_input=False,  # within bounds: typed.py
-                # A page that is loaded anew leaves, and comes back: presence.py decides.
-                close_on_disconnect=False,
-            ),
-            # Would let whoever is in the room read the instructions and the whole history.
-            session_host=False,
-            record=False,
-        )
+        with self._preconnect.guarding():
+            await self.session.start(
+                Assistant(self._role.instructions, tools),
+                room=self._room,
+                room_options=_ROOM_OPTIONS,
+                # Would let whoever is in the room read the instructions and the whole history.
+                session_host=False,
+                record=False,
+            )
         if identity:
             listen_only_to(self.session, identity)
 
@@ -99,8 +106,9 @@ class Conversation:
         await self.track.start()
 
     async def greet(self) -> None:
-        """Say the first words, where this persona speaks first."""
-        await self._say_clip(self._role.greeting)
+        """Say the first words, where this persona speaks first, and the user has not."""
+        if not self._is_spoken_to:
+            await self._say_clip(self._role.greeting)
 
     async def resume(self) -> None:
         """Say that an agent is there again, to a user who was talking with another one."""
@@ -170,6 +178,12 @@ class Conversation:
             return
         clip = await self._warm.clip(self._role, words)
         self.session.say(words, audio=NOT_GIVEN if clip is None else clip.frames())
+
+    async def _make_way(self) -> None:
+        """Fall silent: the user has said something before we were there, and is heard now."""
+        self._is_spoken_to = True
+        with suppress(RuntimeError):
+            await asyncio.wait({self.session.interrupt(force=True)}, timeout=_SILENCE_S)
 
     async def _read(self, text: str) -> None:
         """Answer what the user typed; what must not be interrupted is heard first."""

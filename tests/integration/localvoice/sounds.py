@@ -9,12 +9,9 @@ import wave
 import av
 import httpx2
 import numpy as np
-from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from numpy.typing import NDArray
 
-Pcm = NDArray[np.int16]
-RATE = 24_000
+from tests.support.recordings import RATE, Pcm
+
 _ATTEMPTS = 5
 
 _DIGITS = {
@@ -76,20 +73,6 @@ def wav(samples: Pcm, rate: int = RATE) -> bytes:
         file.setsampwidth(2)
         file.setframerate(rate)
         file.writeframes(samples.astype("<i2").tobytes())
-    return target.getvalue()
-
-
-def packed(samples: Pcm, container: str, codec: str) -> bytes:
-    """The samples in a compressed format."""
-    target = io.BytesIO()
-    with av.open(target, "w", format=container) as file:
-        stream = file.add_stream(codec, rate=RATE)
-        assert isinstance(stream, AudioStream)
-        stream.layout = "mono"
-        frame = AudioFrame.from_ndarray(samples[np.newaxis, :], format="s16", layout="mono")
-        frame.sample_rate = RATE
-        file.mux(stream.encode(frame))
-        file.mux(stream.encode(None))
     return target.getvalue()
 
 

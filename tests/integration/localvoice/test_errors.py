@@ -11,6 +11,7 @@ import pytest
 from tests.integration.localvoice import sounds
 from tests.integration.localvoice.server import Server, running
 from tests.support.plain import NO_TLS
+from tests.support.recordings import packed
 
 CHAT = "/v1/chat/completions"
 SPEECH = "/v1/audio/speech"
@@ -107,10 +108,10 @@ async def test_upload_limits_in_bytes_and_seconds() -> None:
         async with httpx2.AsyncClient(base_url=server.url, timeout=60, verify=NO_TLS) as http:
             too_long = sounds.wav(sounds.silence(3))
             too_big = sounds.wav(sounds.silence(10))
-            packed = sounds.packed(sounds.silence(120), "ogg", "libopus")
+            compressed = packed(sounds.silence(120), "ogg", "libopus")
             answers = [
                 await http.post("/v1/audio/transcriptions", files={"file": ("a", data)})
-                for data in (too_long, too_big, packed)
+                for data in (too_long, too_big, compressed)
             ]
 
     assert [answer.status_code for answer in answers] == [413, 413, 413]

@@ -12,7 +12,8 @@ from livekit.agents import APIStatusError, function_tool, llm
 from livekit.plugins import openai
 
 from tests.integration.localvoice.server import Server
-from tests.integration.localvoice.sounds import RATE, Spoken
+from tests.integration.localvoice.sounds import Spoken
+from tests.support.recordings import RATE
 from tests.support.speech import is_alike
 
 KEY = "unused"

@@ -17,6 +17,7 @@ from localvoice.audio.sentences import MAX_LETTERS
 from tests.integration.localvoice import sounds
 from tests.integration.localvoice.server import Server
 from tests.integration.localvoice.waiting import eventually
+from tests.support.recordings import RATE
 
 TEXT = "The sky is blue. The grass is green."
 LONG = "This sentence is here to take a while. " * 90
@@ -37,7 +38,7 @@ async def test_pcm_is_24_khz_mono(client: openai.AsyncOpenAI) -> None:
 
     assert answer.headers["content-type"] == "audio/pcm"
     samples = np.frombuffer(data, dtype="<i2")
-    assert 1.5 < len(samples) / sounds.RATE < 6
+    assert 1.5 < len(samples) / RATE < 6
     assert 5_000 < np.abs(samples.astype(int)).max() < 32_700
 
 
@@ -67,7 +68,7 @@ async def test_compressed_formats_last_as_long(
 
     assert answer.headers["content-type"] == media_type
     # The voice varies a little from one reading to the next.
-    expected = len(spoken(TEXT)) / sounds.RATE
+    expected = len(spoken(TEXT)) / RATE
     assert sounds.duration_s(data) == pytest.approx(expected, rel=0.25)
 
 
@@ -87,7 +88,7 @@ async def test_sse_carries_the_same_sound_and_the_usage(http: httpx2.AsyncClient
     assert {event["type"] for event in events[:-1]} == {"speech.audio.delta"}
     assert len(events) > 2
     pcm = b"".join(base64.b64decode(event["audio"]) for event in events[:-1])
-    assert 1.5 < len(pcm) / 2 / sounds.RATE < 6
+    assert 1.5 < len(pcm) / 2 / RATE < 6
     usage = events[-1]["usage"]
     assert events[-1]["type"] == "speech.audio.done"
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 0
@@ -108,7 +109,7 @@ async def test_nothing_to_pronounce_is_a_pause(http: httpx2.AsyncClient, text: s
     answer = await say(http, input=text, response_format="pcm")
 
     samples = np.frombuffer(answer.content, dtype="<i2")
-    assert 0 < len(samples) < sounds.RATE
+    assert 0 < len(samples) < RATE
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import openai
 import pytest
 
 from tests.integration.localvoice import sounds
-from tests.integration.localvoice.sounds import Pcm, Spoken, wav, words
+from tests.integration.localvoice.sounds import Spoken, wav, words
+from tests.support.recordings import RATE, Pcm, packed
 from tests.support.speech import is_alike
 
 QUESTION = "What is seven plus five?"
@@ -70,7 +71,7 @@ async def test_a_script_answer_is_understood_when_spoken(
 async def test_every_container_is_read(
     client: openai.AsyncOpenAI, spoken: Spoken, container: str, codec: str
 ) -> None:
-    data = sounds.packed(spoken(QUESTION), container, codec)
+    data = packed(spoken(QUESTION), container, codec)
 
     # The name is a lie on purpose: what counts is what is inside.
     heard = await hear(client, data, name="recording.bin")
@@ -81,7 +82,7 @@ async def test_every_container_is_read(
 @pytest.mark.parametrize("rate", [8_000, 16_000, 48_000])
 async def test_other_sample_rates(client: openai.AsyncOpenAI, spoken: Spoken, rate: int) -> None:
     samples = spoken(QUESTION)
-    at = np.linspace(0, len(samples) - 1, len(samples) * rate // sounds.RATE)
+    at = np.linspace(0, len(samples) - 1, len(samples) * rate // RATE)
     resampled = np.interp(at, np.arange(len(samples)), samples).astype(np.int16)
 
     heard = await hear(client, wav(resampled, rate))
@@ -109,7 +110,7 @@ async def test_a_cut_off_upload_is_understood_as_far_as_it_goes(
     client: openai.AsyncOpenAI, spoken: Spoken
 ) -> None:
     samples = np.concatenate([spoken(QUESTION), sounds.silence(2)])
-    for data in (wav(samples), sounds.packed(samples, "webm", "libopus")):
+    for data in (wav(samples), packed(samples, "webm", "libopus")):
         heard = await hear(client, data[: len(data) * 3 // 4])
 
         # Two of its first three words: the voice is a little different every time.
@@ -127,7 +128,7 @@ async def test_verbose_json_has_times_and_words(client: openai.AsyncOpenAI, spok
     )
 
     assert answer.language == "english"
-    assert answer.duration == pytest.approx(len(samples) / sounds.RATE, abs=0.1)
+    assert answer.duration == pytest.approx(len(samples) / RATE, abs=0.1)
     assert answer.segments
     assert answer.segments[0].start < answer.segments[-1].end <= answer.duration + 0.5
     assert answer.words
