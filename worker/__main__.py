@@ -29,7 +29,7 @@ def main() -> int:
         return 2
     # Not at the top: job processes import this file again and need none of it.
     from telemetry.logs import configure_logging  # noqa: PLC0415
-    from worker.errors import Unusable  # noqa: PLC0415
+    from worker.errors import PortTaken, Unusable  # noqa: PLC0415
     from worker.host.drain import run_worker  # noqa: PLC0415
     from worker.host.forkserver import fork_forkserver  # noqa: PLC0415
     from worker.host.server import build_worker  # noqa: PLC0415
@@ -45,8 +45,8 @@ def main() -> int:
         return 2
     try:
         return asyncio.run(run_worker(worker))
-    except OSError as error:
-        sys.stderr.write(f"worker: {error.strerror or error}\n")
+    except PortTaken as error:
+        sys.stderr.write(f"worker: cannot listen on {error}; set WORKER_PORT to another one\n")
         return 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Coroutine
 
 from livekit import rtc
 from livekit.agents import JobContext
@@ -19,6 +20,7 @@ from worker.call.handover import Handover
 from worker.call.lease import Lease, LeaseLost
 from worker.call.limits import Limits
 from worker.call.outcome import (
+    CRASHED,
     HANDED_OVER,
     NO_USER,
     STOPPED,
@@ -41,6 +43,10 @@ _ADMISSION_S = 1.0
 _RECALL_S = 1.0
 #: Joining a room that is gone takes until the library's time-out, with its repetitions.
 _JOIN_S = 10.0
+#: How long a track may take to be there for all; a connection that was lost is back by then.
+_PUBLISH_S = 20.0
+#: How long each step of the end may take; server.py adds them up.
+_STEP_S = 5.0
 
 
 class Call:
@@ -122,10 +128,10 @@ class Call:
         await self._stop_joining()
         await self._background.aclose()
         if outcome.verdict is Verdict.LEFT or not self._owns_room:
-            await self._ctx.room.disconnect()
-        await self._chronicle.finish(outcome)
+            await _attempt("leaving the room", self._ctx.room.disconnect())
+        await _attempt("last words", self._chronicle.finish(outcome))
         await self._ending.settle(outcome, must_close_room=self._must_close_room)
-        await self._conversation.aclose()
+        await _attempt("closing the conversation", self._conversation.aclose())
         logger.info(
             "call over",
             extra={
@@ -134,7 +140,7 @@ class Call:
                 "duration_ms": round((time.monotonic() - self._started_at) * 1000),
             },
         )
-        await self._chronicle.aclose(outcome)
+        await _attempt("last lines", self._chronicle.aclose(outcome))
 
     async def _is_needed(self) -> bool:
         """Say whether the session has a slot; yes, too, when Redis does not tell soon."""
@@ -153,7 +159,24 @@ class Call:
         self._chronicle.record.mark(Moment.JOINED)
         self._user.look()
         if self._outcome is None:
-            self._background.go(self._conversation.enter(self._user.identity))
+            self._background.go(self._enter())
+            self._background.go(self._expect_track())
+
+    async def _enter(self) -> None:
+        try:
+            await self._conversation.enter(self._user.identity)
+        except Exception:
+            self.conclude(CRASHED)
+            raise
+
+    async def _expect_track(self) -> None:
+        """An agent that nobody can hear must not keep a session that looks healthy."""
+        try:
+            async with asyncio.timeout(_PUBLISH_S):
+                await self._conversation.track.published.wait()
+        except TimeoutError:
+            self.conclude(CRASHED)
+            logger.exception("track not published", extra={"deadline_s": _PUBLISH_S})
 
     async def _until(self, joining: asyncio.Task[None]) -> None:
         """Wait until the room is joined, or nobody wants it joined any more."""
@@ -223,7 +246,7 @@ class Call:
 
     async def _greet(self) -> None:
         await asyncio.shield(self._conversation.track.subscribed)
-        if self._owns_room:
+        if self._owns_room and not self._user.has_company:
             # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
             self._user.joined.set()
         await self._user.joined.wait()
@@ -238,3 +261,16 @@ class Call:
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
+
+
+async def _attempt(what: str, work: Coroutine[object, object, object]) -> None:
+    """Do one step of the end; what fails or hangs there must not keep the others from theirs.
+
+    It is not cancelled when it takes too long: a call into the WebRTC library bears that badly.
+    """
+    step = asyncio.create_task(work)
+    done, _ = await asyncio.wait({step}, timeout=_STEP_S)
+    if not done:
+        logger.error("end of the call: gave up", extra={"what": what, "deadline_s": _STEP_S})
+    elif not step.cancelled() and (error := step.exception()) is not None:
+        logger.error("end of the call: failed", extra={"what": what}, exc_info=error)

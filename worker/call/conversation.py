@@ -19,6 +19,7 @@ from worker.call.typed import TypedInput
 from worker.job.prewarm import Warm
 from worker.personas.cast import Role
 from worker.voice.agent import Assistant
+from worker.voice.clips import Clip
 from worker.voice.voice import Voice
 
 logger = logging.getLogger(__name__)
@@ -114,12 +115,15 @@ class Conversation:
         """Say that an agent is there again, to a user who was talking with another one."""
         await self._say_clip(self._role.settings.resume_greeting)
 
-    def say(self, words: str, *, can_be_interrupted: bool = True) -> SpeechHandle | None:
+    def say(
+        self, words: str, *, can_be_interrupted: bool = True, clip: Clip | None = None
+    ) -> SpeechHandle | None:
         """Say something of our own; None where there is nothing to say, or nobody to say it."""
         if not words:
             return None
+        audio = NOT_GIVEN if clip is None else clip.frames()
         try:
-            return self.session.say(words, allow_interruptions=can_be_interrupted)
+            return self.session.say(words, audio=audio, allow_interruptions=can_be_interrupted)
         except RuntimeError:  # the conversation has closed
             return None
 
@@ -174,10 +178,8 @@ class Conversation:
         await self.track.aclose()
 
     async def _say_clip(self, words: str) -> None:
-        if not words:
-            return
-        clip = await self._warm.clip(self._role, words)
-        self.session.say(words, audio=NOT_GIVEN if clip is None else clip.frames())
+        if words:
+            self.say(words, clip=await self._warm.clip(self._role, words))
 
     async def _make_way(self) -> None:
         """Fall silent: the user has said something before we were there, and is heard now."""

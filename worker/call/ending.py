@@ -84,6 +84,10 @@ async def _write(what: str, write: Callable[[], Awaitable[None]], deadline_s: fl
                     await write()
                 except (StoreUnavailable, WrongSchema):
                     await asyncio.sleep(_RETRY_S)
+                except Exception:
+                    # The room is to be closed all the same.
+                    logger.exception("not recorded", extra={"what": what})
+                    return False
                 else:
                     return True
     except TimeoutError:

@@ -62,6 +62,8 @@ class Lease:
         #: Set once the session is this agent's: only then can it write of it.
         self.claimed = asyncio.Event()
         self._vitals: VitalsSource | None = None
+        #: Why the store takes nothing at the moment.
+        self._trouble: str | None = None
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
 
@@ -98,16 +100,24 @@ class Lease:
             raise LeaseLost(_reason(errors)) from None
 
     async def ready_for_s(self) -> float:
-        """Return how long ago the session's first agent could be heard; 0 if nobody knows."""
-        if self._epoch == 1:
-            return 0.0
-        try:
+        """Return how long ago the session's first agent could be heard; 0 if nobody knows.
+
+        Waits for Redis as long as it takes.
+        """
+        age_s = 0.0
+
+        async def read() -> None:
+            nonlocal age_s
             ready_at_ms = (await self._store.get(self._id)).ready_at_ms
-            now_ms = await self._store.now()
-        except SessionError as error:
-            logger.info("age of the session not known", extra={"code": error.code})
-            return 0.0
-        return 0.0 if ready_at_ms is None else max(0.0, (now_ms - ready_at_ms) / 1000)
+            if ready_at_ms is not None:
+                age_s = max(0.0, (await self._store.now() - ready_at_ms) / 1000)
+
+        if self._epoch > 1:
+            try:
+                await self._persistently(read)
+            except SessionError as error:
+                logger.info("age of the session not known", extra={"code": error.code})
+        return age_s
 
     async def confirm(self) -> None:
         """Renew the lease now; return once Redis has taken it. Raises LeaseLost."""
@@ -174,7 +184,7 @@ class Lease:
 
     async def _beat(self, published: asyncio.Event, joined: asyncio.Event) -> None:
         """Renew the lease; where Redis came back without its last moments, say them again."""
-        vitals = None if self._vitals is None else await self._vitals()
+        vitals = await self._read_vitals()
         try:
             status = (await self._store.renew(self._id, self._epoch, vitals)).status
         except NotClaimed:
@@ -183,6 +193,14 @@ class Lease:
             status = (await self._store.mark_ready(self._id, self._epoch)).status
         if joined.is_set() and status is State.READY:
             await self._mark_joined()
+
+    async def _read_vitals(self) -> Vitals | None:
+        try:
+            return None if self._vitals is None else await self._vitals()
+        except Exception:
+            # The lease is worth more.
+            logger.exception("vitals cannot be read")
+            return None
 
     async def _record(self, event: asyncio.Event, write: Callable[[], Awaitable[object]]) -> None:
         await event.wait()
@@ -208,11 +226,25 @@ class Lease:
                 await write()
             except (StoreUnavailable, WrongSchema) as error:
                 # A store of another version is no reason to hang up, either.
-                logger.warning(error.code, extra={"retry_after_s": delay_s})
-                await asyncio.sleep(delay_s)
-                delay_s = min(2 * delay_s, self._interval_s)
+                self._note(error.code)
+            except SessionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - told by `_note`, with its traceback
+                # Nor is one that is broken: the user can talk on.
+                self._note(type(error).__name__, error)
             else:
+                self._note(None)
                 return
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, self._interval_s)
+
+    def _note(self, trouble: str | None, error: Exception | None = None) -> None:
+        """Tell once that the store takes nothing, and once that it does again."""
+        if trouble is not None and trouble != self._trouble:
+            logger.warning("lease not renewed", extra={"code": trouble}, exc_info=error)
+        elif trouble is None and self._trouble is not None:
+            logger.info("lease is renewed again")
+        self._trouble = trouble
 
     async def _unless_over(self, write: Awaitable[object]) -> None:
         """Await a last write; when the session is gone or another's there is nothing to write."""

@@ -30,6 +30,8 @@ from sessions.journal import LogLine
 from sessions.store import SessionStore
 from telemetry.redaction import hide, redact_fields, redact_text
 
+logger = logging.getLogger(__name__)
+
 #: As many as the store keeps.
 _MOST_WAITING = 200
 _PACE_S = 1.0
@@ -162,6 +164,9 @@ class SessionLog(logging.Handler):
             # Another agent has the session, or its user was forgotten.
             self._is_refused = True
             return False
+        except Exception:
+            # They are lost; what follows need not be. This one is not written: `_is_writing`.
+            logger.exception("lines of a session's log cannot be written")
         # Some may have been given up meanwhile for newer ones.
         written = {id(one) for one in batch}
         while self._lines and id(self._lines[0]) in written:

@@ -60,6 +60,11 @@ class Presence:
         for participant in self._room.remote_participants.values():
             self._on_participant(participant)
 
+    @property
+    def has_company(self) -> bool:
+        """Whether anybody else is known to be in the room; another agent counts, too."""
+        return any(one != self.identity for one in self._room.remote_participants)
+
     async def has_come(self, deadline_s: float) -> bool:
         """Wait for the user; False when nobody came in time."""
         try:

@@ -102,6 +102,9 @@ class Recall:
             logger.warning("what was said before is not known", extra={"reason": "timeout"})
         except SessionError as error:
             logger.warning("what was said before is not known", extra={"reason": error.code})
+        except Exception:
+            # Whoever knows nothing of it still talks.
+            logger.exception("what was said before is not known")
         return None
 
     async def _read(self) -> Past:

@@ -173,6 +173,10 @@ class Record:
             logger.info("record not taken", extra={"code": error.code})
             self._is_refused = True
             return False
+        except Exception:
+            logger.exception("record cannot be written")
+            self._is_refused = True
+            return False
         self._written = part
         return True
 

@@ -122,6 +122,10 @@ class Turns:
                 # Over, or another agent's: whoever has it writes.
                 logger.info("no more turns are written", extra={"code": error.code})
                 return False
+            except Exception:
+                # One turn is not worth those that follow.
+                logger.exception("a turn cannot be written")
+                break
             else:
                 break
         # The oldest may have been given up meanwhile.

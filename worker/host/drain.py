@@ -16,6 +16,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from worker.background import Background
+from worker.host.connection import GivenUp
 from worker.host.health import build_app, served
 from worker.host.server import Worker
 from worker.voice.clips import keep_clips
@@ -31,38 +33,46 @@ async def run_worker(worker: Worker) -> int:
     stop, stopped = asyncio.Event(), asyncio.Event()
     with _signals(worker, stop):
         async with served(build_app(worker.health), settings.worker_host, settings.worker_port):
-            greeting = asyncio.create_task(keep_clips(worker.cast))
+            background = Background(logger, "a part of the worker failed")
             running = asyncio.create_task(worker.server.run())
-            registered = asyncio.create_task(worker.registry.run(stopped))
-            filling = asyncio.create_task(worker.pool.run())
+            registered = background.go(worker.registry.run(stopped))
+            filling = background.go(worker.pool.run())
+            making_clips = background.go(keep_clips(worker.cast))
             stopping = asyncio.create_task(stop.wait())
-            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            greeting.cancel()
-            stopping.cancel()
-            failure = running.exception() if running.done() else None
-            if failure is not None:
-                logger.error("worker failed", extra={"error": str(failure)})
-            await _drain(worker)
-            stopped.set()
-            filling.cancel()
-            await worker.crashes.settle()
-            await asyncio.gather(
-                *(running, registered, filling, greeting, stopping), return_exceptions=True
+            # Without any of these no call would be taken any more.
+            await asyncio.wait(
+                {running, registered, filling, stopping}, return_when=asyncio.FIRST_COMPLETED
             )
+            stopping.cancel()
+            making_clips.cancel()
+            is_wanted = not _has_failed(running) and stop.is_set()
+            await _drain(worker, background)
+            stopped.set()
+            await asyncio.wait({running, registered})
+            await worker.crashes.settle()
+            await background.aclose()
             await worker.redis.aclose()
-    return 0 if failure is None else 1
+    return 0 if is_wanted else 1
 
 
-async def _drain(worker: Worker) -> None:
+def _has_failed(running: asyncio.Task[None]) -> bool:
+    """Say whether the framework's server failed, and tell it."""
+    if not running.done() or (failure := running.exception()) is None:
+        return False
+    cause = None if isinstance(failure, GivenUp) else failure
+    logger.error("worker failed", extra={"error": str(failure)}, exc_info=cause)
+    return True
+
+
+async def _drain(worker: Worker, background: Background) -> None:
     worker.gate.is_draining = True
     logger.info("draining", extra={"active": worker.pool.active})
-    handing_over = asyncio.create_task(worker.handover.run())
+    handing_over = background.go(worker.handover.run())
     try:
         await worker.server.drain()
     except TimeoutError:
         logger.warning("calls cut off", extra={"active": worker.pool.active})
     handing_over.cancel()
-    await asyncio.gather(handing_over, return_exceptions=True)
     await worker.server.aclose()
     logger.info("stopped")
 

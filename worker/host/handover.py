@@ -1,8 +1,9 @@
 """Calls that are left when the time for draining ends go on with other workers.
 
 A call is only told to change hands when another worker has a place for it: without one it is better
-off here, up to the last second. That is asked of the fleet's list, so with Redis away nobody is
-told, and could not hand anything over anyway.
+off here, up to the last second. Workers that stop at the same time share the places. All that is
+asked of the fleet's list, so with Redis away nobody is told, and could not hand anything over
+anyway.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 
 from sessions.errors import StoreUnavailable, WrongSchema
@@ -62,5 +64,19 @@ class Handover:
         except (StoreUnavailable, WrongSchema) as error:
             logger.warning("nobody to hand over to is known", extra={"code": error.code})
             return 0
-        others = (one for one in workers if one.id != self._settings.worker_id)
-        return sum(max(0, one.capacity - one.active) for one in others if not one.is_draining)
+        except Exception:
+            # In half a second it may be.
+            logger.exception("nobody to hand over to is known")
+            return 0
+        others = [one for one in workers if one.id != self._settings.worker_id]
+        free = sum(max(0, one.capacity - one.active) for one in others if not one.is_draining)
+        leaving = [one.id for one in others if one.is_draining and one.active > 0]
+        return share(free, self._settings.worker_id, leaving)
+
+
+def share(free: int, worker_id: str, leaving: Iterable[str]) -> int:
+    """Return how many of the free places are this worker's, when others have to leave, too."""
+    others = list(leaving)
+    rank = sum(one < worker_id for one in others)
+    whole, rest = divmod(free, 1 + len(others))
+    return whole + (rank < rest)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from telemetry.version import VERSION
+from worker.errors import PortTaken
 from worker.host.admission import Gate
 from worker.host.pool import Pool
 from worker.settings import WorkerSettings
@@ -75,11 +76,14 @@ def build_app(health: Health) -> web.Application:
 
 @asynccontextmanager
 async def served(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application and yield the port it listens on. Raises OSError if that is taken."""
+    """Serve an application and yield the port it listens on. Raises PortTaken."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise PortTaken(f"{host}:{port}: {error.strerror or error}") from error
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -28,8 +28,8 @@ from worker.toolbox.discovery import Toolbox
 #: LiveKit leaves workers out from a load of 0.7 on, by default. Ours never says so much: it
 #: declines what is too much for it, and then the next worker is asked.
 _FULL_LOAD = 0.65
-#: Time for `on_session_end`: see the deadlines in call/{call,chronicle,ending}.py.
-_SESSION_END_S = 50.0
+#: Time for `on_session_end`: the deadlines in call/{call,ending}.py, one after the other.
+_SESSION_END_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

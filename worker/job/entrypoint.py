@@ -17,8 +17,6 @@ from worker.job.prewarm import Warm
 
 logger = logging.getLogger(__name__)
 
-_KEY = "call"
-
 
 async def run(ctx: JobContext) -> None:
     """Start a call and return; it goes on in tasks of its own until the job shuts down."""
@@ -35,7 +33,7 @@ async def run(ctx: JobContext) -> None:
         return
     ctx.log_context_fields = {"session_id": assignment.session_id, "epoch": assignment.epoch}
     call = Call(ctx, warm, assignment, _lease(ctx, warm, assignment))
-    ctx.proc.userdata[_KEY] = call
+    ctx.proc.userdata[_key(ctx)] = call
     try:
         await call.start()
     except Exception:
@@ -46,10 +44,17 @@ async def run(ctx: JobContext) -> None:
 
 async def on_session_end(ctx: JobContext) -> None:
     """Record how the call went: the framework waits for this, whatever ended the job."""
-    call = ctx.proc.userdata.get(_KEY)
-    if isinstance(call, Call):
-        await call.finish()
-    await Warm.of(ctx.proc).aclose()
+    call = ctx.proc.userdata.pop(_key(ctx), None)
+    try:
+        if isinstance(call, Call):
+            await call.finish()
+    finally:
+        # A process has one job, and ends with it.
+        await Warm.of(ctx.proc).aclose()
+
+
+def _key(ctx: JobContext) -> str:
+    return f"call {ctx.job.id}"
 
 
 def _lease(ctx: JobContext, warm: Warm, assignment: Assignment) -> Lease:

@@ -14,8 +14,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
-from livekit.agents import AgentSession, CloseEvent, CloseReason, ErrorEvent, metrics
-from livekit.agents.llm import LLMError, RealtimeModelError
+from livekit.agents import (
+    AgentSession,
+    CloseEvent,
+    CloseReason,
+    ConversationItemAddedEvent,
+    ErrorEvent,
+    metrics,
+)
+from livekit.agents.llm import ChatMessage, LLMError, RealtimeModelError
 from livekit.agents.stt import STTError
 from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
@@ -85,6 +92,7 @@ class Care:
             member.model.on("error", partial(self._on_failure, member))
             member.model.on("metrics_collected", partial(self._on_answer, member))
         self._session.on("error", self._on_error)
+        self._session.on("conversation_item_added", self._on_item)
         self._outages.watch(*(one.fingerprint for one in self._members if one.has_substitute))
 
     async def aclose(self) -> None:
@@ -113,6 +121,11 @@ class Care:
         if member.has_substitute:
             self._outages.report_success(member.fingerprint)
 
+    def _on_item(self, event: ConversationItemAddedEvent) -> None:
+        """Note that one model that does all has answered; apologies are no such items."""
+        if isinstance(event.item, ChatMessage) and event.item.role == "assistant":
+            self._failures.pop(Stage.REALTIME, None)
+
     def _on_error(self, event: ErrorEvent) -> None:
         """Note that a whole stage failed, so that an answer is missing."""
         error = event.error
@@ -134,13 +147,17 @@ class Care:
             self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
         elif kind is Kind.BROKEN or self._session.agent_state in _BUSY:
             # The provider failed at a response, or the connection that it was coming over.
-            self._background.go(self._answer_for(Stage.REALTIME, error))
+            self._count(Stage.REALTIME, error)
 
     def _on_failed_stage(self, stage: Stage, error: LLMError | STTError | TTSError) -> None:
         if any(one.stage is stage and one.has_substitute for one in self._members):
             # Else the only model has told of it already.
             kind = kind_of(error.error)
             self._tell(Trouble(stage=stage, provider=ALL, kind=kind, recoverable=False))
+        self._count(stage, error)
+
+    def _count(self, stage: Stage, error: Failure) -> None:
+        """See to an answer that is lost, once for each turn."""
         now = time.monotonic()
         if now - self._counted_at.get(stage, float("-inf")) < _ONE_TURN_S:
             return
@@ -149,8 +166,8 @@ class Care:
         self._background.go(self._answer_for(stage, error))
 
     async def _answer_for(self, stage: Stage, error: Failure) -> None:
-        """Apologise; end the call where the stage failed too often."""
-        is_last = self._failures.get(stage, 0) >= self._settings.failed_turns_limit
+        """Apologise; end the call where the stage failed too often, and fails still."""
+        is_last = self._is_given_up(stage)
         if is_last or time.monotonic() - self._apologised_at >= _APOLOGY_GAP_S:
             # A conversation that closes says nothing more.
             with suppress(RuntimeError):
@@ -162,10 +179,12 @@ class Care:
                 if self._saying is not None:
                     await self._saying.wait_for_playout()
                     await asyncio.sleep(_TO_THE_EAR_S)
-        logger.error(
-            "a stage failed too often", extra={"stage": stage, "failures": self._failures[stage]}
-        )
-        self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
+        if self._is_given_up(stage):
+            logger.error("a stage failed too often", extra={"stage": stage})
+            self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
+
+    def _is_given_up(self, stage: Stage) -> bool:
+        return self._failures.get(stage, 0) >= self._settings.failed_turns_limit
 
     async def _apologise(self, stage: Stage, *, can_be_interrupted: bool) -> None:
         if self._saying is not None and not self._saying.done():

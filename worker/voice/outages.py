@@ -21,8 +21,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from redis.exceptions import RedisError
-
 from sessions.batch import Client
 from sessions.keys import Keys
 from worker.voice.settings import Endpoint, Stage
@@ -144,7 +142,7 @@ class Outages:
         return min(self._longest_s * _FIRST_SHARE * (1 << doublings), self._longest_s)
 
     async def look(self) -> None:
-        """Tell what is new, and read what others know. Raises RedisError, OSError."""
+        """Tell what is new, and read what others know. Raises what redis-py does."""
         for model in sorted(self._watched):
             outage = self._outages.get(model)
             if outage is not None and outage.is_over:
@@ -167,7 +165,7 @@ class Outages:
     async def _look_if_possible(self) -> None:
         try:
             await self.look()
-        except (RedisError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a background loop: without it nobody would try again
             if not self._is_alone:
                 logger.warning("outages not shared", extra={"error": type(error).__name__})
             self._is_alone = True
