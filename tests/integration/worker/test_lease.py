@@ -127,6 +127,36 @@ async def test_it_claims_reports_and_renews(
     assert (await store.get(held.id)).status is State.ENDED
 
 
+async def test_a_store_that_is_broken_costs_beats_and_no_call(
+    store: SessionStore, redis: Redis, settings: StoreSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """1. Something else stands where the session is kept. 2. The session is there again.
+
+    Result: the lease is renewed again; it was told once that it is not.
+    """
+    held = Held(store)
+    await held.admit(store)
+    key = Keys(settings.redis_prefix).session(held.id)
+    async with held.holding() as task:
+        await eventually(lambda: has_status(store, held.id, State.STARTING))
+        await held.lease.claimed.wait()
+        kept = await redis.dump(key)
+        assert kept is not None
+        await redis.delete(key)
+        await redis.set(key, "nonsense")
+
+        async def has_failed() -> bool:
+            return "lease not renewed" in caplog.text
+
+        await eventually(has_failed)
+        await redis.restore(key, 0, kept, replace=True)
+        with caplog.at_level("INFO"):
+            held.published.set()
+            await eventually(lambda: has_status(store, held.id, State.READY))
+        assert not task.done()
+    assert caplog.text.count("lease not renewed") == 1
+
+
 async def test_ready_is_not_reported_before_the_track_is_there(store: SessionStore) -> None:
     held = Held(store)
     await held.admit(store)

@@ -221,3 +221,29 @@ async def test_what_is_written_lapses_and_names_nothing(
     assert len(names) == 2
     for name in names:
         assert 0 < await redis.ttl(name) <= LONGEST_S + 120
+
+
+async def test_what_cannot_be_read_ends_nothing(
+    process: Process, redis: Client, keys: Keys
+) -> None:
+    """1. Something else stands where outages are written. 2. It is gone; another process tells.
+
+    Result: this one has gone on to look.
+    """
+    await redis.set(keys.outage(MODEL), "no number")
+    one, other = process(), process()
+    await asyncio.sleep(0)
+
+    async def has_stumbled() -> bool:
+        with pytest.raises(ValueError, match="no number"):
+            await one.look()
+        return True
+
+    await eventually(has_stumbled)
+    await redis.delete(keys.outage(MODEL))
+    other.report_failure(MODEL)
+
+    async def knows() -> bool:
+        return not one.may_ask(MODEL)
+
+    await eventually(knows)
