@@ -86,7 +86,8 @@ def _missing(settings: WorkerSettings, personas: Collection[str]) -> list[str]:
     there = ", ".join(sorted(personas)) or "none"
     named = [("PERSONA", settings.persona), *(("PERSONAS", name) for name in settings.personas)]
     return [
-        f"{variable}: {settings.personas_dir} has no persona {name!r}; there are {there}"
+        f"{variable}: {settings.personas_dir} has no persona {name!r}; there are {there}; "
+        f"set {variable} to what is there"
         for variable, name in named
         if name not in personas
     ]

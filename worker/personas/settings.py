@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from sessions.personas import PersonaSettings
@@ -78,6 +78,12 @@ class ConversationSettings(PersonaSettings):
         description="How long before that the agent says that the time is nearly up; 0: not at "
         "all.",
     )
+
+    @field_validator("personas_dir", "tools_dir")
+    @classmethod
+    def _expand_dirs(cls, path: Path | None) -> Path | None:
+        # What a shell does for a path on its command line, nobody does for one in a file.
+        return None if path is None else path.expanduser()
 
     @model_validator(mode="after")
     def _check_warning(self) -> Self:

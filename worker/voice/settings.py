@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from sessions.settings import StoreSettings
 
@@ -169,9 +169,15 @@ class ProviderSettings(StoreSettings):
     )
 
     greeting_cache_dir: Path = Field(
-        default_factory=lambda: Path("~/.cache/voicefleet/greetings").expanduser(),
+        Path("~/.cache/voicefleet/greetings"),
+        validate_default=True,
         description="Where the spoken greeting and apology are kept, so that each is made once.",
     )
+
+    @field_validator("greeting_cache_dir")
+    @classmethod
+    def _expand_cache_dir(cls, path: Path) -> Path:
+        return path.expanduser()
 
     def endpoints(self, stage: Stage) -> tuple[Endpoint, ...]:
         """Return who does a stage's work: the first, and who steps in for it, if anybody."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -38,6 +39,14 @@ def test_job_processes_get_the_same_settings(monkeypatch: pytest.MonkeyPatch) ->
     settings = WorkerSettings()
     monkeypatch.setenv("POOL_SIZE", "7")
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own bytes
+
+
+@pytest.mark.parametrize("name", ["personas_dir", "tools_dir", "greeting_cache_dir"])
+def test_a_home_directory_may_be_abbreviated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name.upper(), "~/mine")
+    assert getattr(WorkerSettings(), name) == Path.home() / "mine"
+    monkeypatch.delenv(name.upper())
+    assert not str(getattr(WorkerSettings(), name)).startswith("~")
 
 
 def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
