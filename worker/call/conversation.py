@@ -18,7 +18,7 @@ from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
 from worker.call.typed import TypedInput
 from worker.job.prewarm import Warm
 from worker.personas.cast import Role
-from worker.voice.agent import Assistant
+from worker.voice.agent import BUSY_STATES, TO_THE_EAR_S, Assistant
 from worker.voice.clips import Clip
 from worker.voice.voice import Voice
 
@@ -28,10 +28,6 @@ logger = logging.getLogger(__name__)
 _SENTENCE_S = 15.0
 #: How long the agent may take to fall silent for it.
 _SILENCE_S = 2.0
-#: What has been played here is still on its way to the user's ear.
-_ON_ITS_WAY_S = 0.4
-
-_BUSY = frozenset({"thinking", "speaking"})
 
 _ROOM_OPTIONS = RoomOptions(
     # Browsers and phones level the voice themselves; doing it here again costs 0.1 s at the start,
@@ -146,7 +142,7 @@ class Conversation:
             return
         await asyncio.wait({silence}, timeout=_SILENCE_S)
         await self.say_to_the_end(words, can_be_interrupted=False)
-        await asyncio.sleep(_ON_ITS_WAY_S)
+        await asyncio.sleep(TO_THE_EAR_S)
 
     async def quiet(self) -> None:
         """Wait until nobody speaks, and no answer is being made."""
@@ -159,7 +155,7 @@ class Conversation:
         session.on("agent_state_changed", note)
         session.on("user_state_changed", note)
         try:
-            while session.agent_state in _BUSY or session.user_state == "speaking":
+            while session.agent_state in BUSY_STATES or session.user_state == "speaking":
                 await changed.wait()
                 changed.clear()
         finally:

@@ -22,7 +22,7 @@ from sessions.errors import SessionError, StoreUnavailable, WrongSchema
 from sessions.ids import UserId
 from sessions.model import Session
 from sessions.store import SessionStore
-from worker.tools.call import Wishes
+from worker.voice.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 

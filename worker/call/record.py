@@ -27,8 +27,8 @@ from sessions.records import MAX_PART_BYTES, Failure, Part, TurnTimes
 from sessions.store import SessionStore
 from worker.call.figures import turn_times, usage
 from worker.call.outcome import Outcome
-from worker.tools.call import Wishes
 from worker.voice.trouble import Trouble
+from worker.voice.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from livekit import rtc
 from livekit.agents import AgentSession
 from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
-from worker.tools.call import Wishes
+from worker.voice.wishes import Wishes
 
 _SAMPLE_RATE = 24_000
 _NAME = "agent"

@@ -27,7 +27,7 @@ from sessions.errors import (
 )
 from sessions.settings import Transcripts
 from sessions.store import SessionStore
-from worker.tools.call import Wishes
+from worker.voice.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The framework's process pool, as far as we look into it.
 
 livekit-agents shows neither its pool nor whether it is connected, so this file uses private parts,
-as do host/connection.py, job/info.py and call/track.py; nothing else may.
+as do host/{connection,forkserver}.py, job/info.py and call/track.py; nothing else may.
 tests/unit/worker/test_private_parts.py compares them with the installed version, which is pinned.
 """
 
@@ -142,7 +142,7 @@ class Pool:
                     os.kill(pid, signal.SIGKILL)
 
     def _fill(self) -> None:
-        """Tell the pool how many to have now. It never has more than the second of the two."""
+        """Tell the pool how many to have now. Its default bounds what it is told as its target."""
         if (pool := self._pool) is not None:
             target = self._refill.target(self.target, self.idle)
             pool._default_num_idle_processes = max(self.target, target)  # noqa: SLF001

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from types import FrameType
 
 #: What the worker process sends. Without `Notice.install` it would end the process, so only
-#: processes with a job are told: those are warm, or on their way through `prewarm`.
+#: processes with a job are told: they got it when they were warm.
 HAND_OVER = signal.SIGUSR2
 
 

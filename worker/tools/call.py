@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 
 from livekit.agents import RunContext
 from livekit.agents.voice import SpeechHandle
 
-#: What has been played here is still on its way to the user's ear.
-_LAST_WORD_S = 0.4
-
-
-@dataclass
-class Wishes:
-    """What came up in the conversation that concerns the call itself."""
-
-    hang_up: bool = False
+from worker.voice.agent import TO_THE_EAR_S
+from worker.voice.wishes import Wishes
 
 
 async def end_call(context: RunContext[Wishes]) -> str:
@@ -27,7 +19,7 @@ async def end_call(context: RunContext[Wishes]) -> str:
         context.session.shutdown(drain=True)
 
     def hang_up_soon(_: SpeechHandle) -> None:
-        asyncio.get_running_loop().call_later(_LAST_WORD_S, hang_up)
+        asyncio.get_running_loop().call_later(TO_THE_EAR_S, hang_up)
 
     # The goodbye that follows belongs to the same speech: when that has been played, or has been
     # interrupted, or could not be made, the call is over.

@@ -28,12 +28,13 @@ from livekit.agents.tts import TTSError
 from livekit.agents.voice import SpeechHandle
 
 from worker.background import Background
-from worker.tools.call import Wishes
+from worker.voice.agent import BUSY_STATES, TO_THE_EAR_S
 from worker.voice.clips import load_clip
 from worker.voice.outages import Outages
 from worker.voice.parts import Member
 from worker.voice.settings import ProviderSettings, Stage
 from worker.voice.trouble import LASTING, Kind, Observer, Trouble, kind_of, was_left_alone
+from worker.voice.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +44,6 @@ _ONE_TURN_S = 2.0
 _APOLOGY_GAP_S = 8.0
 #: How long the last words may take, when the user may not even listen any more.
 _LAST_WORDS_S = 30.0
-#: What has been played here is still on its way to the user's ear.
-_TO_THE_EAR_S = 0.4
 #: Stands in records for all models of a stage.
 ALL = "all"
 
@@ -53,7 +52,6 @@ _STAGES = {
     "llm_error": Stage.THINKING,
     "tts_error": Stage.SPEAKING,
 }
-_BUSY = frozenset({"thinking", "speaking"})
 
 Failure = LLMError | STTError | TTSError | RealtimeModelError
 
@@ -145,7 +143,7 @@ class Care:
             # The framework closes the conversation, stumbles over the connection that failed, and
             # tells nobody (1.8.9).
             self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))
-        elif kind is Kind.BROKEN or self._session.agent_state in _BUSY:
+        elif kind is Kind.BROKEN or self._session.agent_state in BUSY_STATES:
             # The provider failed at a response, or the connection that it was coming over.
             self._count(Stage.REALTIME, error)
 
@@ -178,7 +176,7 @@ class Care:
             async with asyncio.timeout(_LAST_WORDS_S):
                 if self._saying is not None:
                     await self._saying.wait_for_playout()
-                    await asyncio.sleep(_TO_THE_EAR_S)
+                    await asyncio.sleep(TO_THE_EAR_S)
         if self._is_given_up(stage):
             logger.error("a stage failed too often", extra={"stage": stage})
             self._on_broken(CloseEvent(reason=CloseReason.ERROR, error=error))

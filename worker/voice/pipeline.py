@@ -10,11 +10,11 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 
 from sessions.batch import Client
 from sessions.keys import Keys
-from worker.tools.call import Wishes
 from worker.voice.clients import Connections
 from worker.voice.outages import Outages
 from worker.voice.parts import Parts, Workshop
 from worker.voice.settings import ProviderSettings, Stage
+from worker.voice.wishes import Wishes
 
 #: Echo cancellation needs a moment at the start; until then the user cannot interrupt.
 _AEC_WARMUP_S = 1.0
@@ -30,7 +30,6 @@ _LAST_WORDS_S = 0.2
 class Pipeline:
     """What the conversations of a process share."""
 
-    settings: ProviderSettings
     workshop: Workshop
     turn_detector: inference.TurnDetector
 
@@ -51,7 +50,6 @@ def build_pipeline(settings: ProviderSettings, redis: Client) -> Pipeline:
     # Not used: the first call shall not pay for what is imported and built at the first time.
     workshop.build()
     return Pipeline(
-        settings=settings,
         workshop=workshop,
         # v1 runs in LiveKit's cloud, and is what the framework would choose in dev mode.
         turn_detector=inference.TurnDetector(version="v1-mini"),
@@ -59,11 +57,15 @@ def build_pipeline(settings: ProviderSettings, redis: Client) -> Pipeline:
 
 
 def build_session(
-    pipeline: Pipeline, parts: Parts, away_after_s: float | None = None
+    pipeline: Pipeline,
+    settings: ProviderSettings,
+    parts: Parts,
+    away_after_s: float | None = None,
 ) -> AgentSession[Wishes]:
     """Build the conversation of one call; needs the event loop of the job.
 
-    A user counts as away after so much silence of both sides; for None, never.
+    `settings` are those that its parts were built by. A user counts as away after so much silence
+    of both sides; for None, never.
     """
     return AgentSession(
         userdata=Wishes(),
@@ -88,16 +90,16 @@ def build_session(
         user_away_timeout=away_after_s,
         session_close_transcript_timeout=_LAST_WORDS_S,
         conn_options=SessionConnectOptions(
-            stt_conn_options=_patience(pipeline, parts, Stage.HEARING),
-            llm_conn_options=_patience(pipeline, parts, Stage.THINKING),
-            tts_conn_options=_patience(pipeline, parts, Stage.SPEAKING),
+            stt_conn_options=_patience(settings, parts, Stage.HEARING),
+            llm_conn_options=_patience(settings, parts, Stage.THINKING),
+            tts_conn_options=_patience(settings, parts, Stage.SPEAKING),
             # Never: care.py decides, and lets the user hear why.
             max_unrecoverable_errors=sys.maxsize,
         ),
     )
 
 
-def _patience(pipeline: Pipeline, parts: Parts, stage: Stage) -> APIConnectOptions:
+def _patience(settings: ProviderSettings, parts: Parts, stage: Stage) -> APIConnectOptions:
     """Return how often a stage is asked again: where another model steps in, never.
 
     The first retry comes after 0.1 s: a hung provider costs the user at most twice the timeout.
@@ -105,5 +107,5 @@ def _patience(pipeline: Pipeline, parts: Parts, stage: Stage) -> APIConnectOptio
     return APIConnectOptions(
         max_retry=0 if parts.has_substitute(stage) else 1,
         retry_interval=0.5,
-        timeout=pipeline.settings.provider_timeout_s,
+        timeout=settings.provider_timeout_s,
     )

@@ -18,9 +18,9 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from livekit.plugins.openai import realtime
 from openai.types.realtime import AudioTranscription
 
-from worker.tools.call import Wishes
 from worker.voice.parts import Mouth
 from worker.voice.settings import ProviderSettings, Stage
+from worker.voice.wishes import Wishes
 
 #: Five attempts within about ten seconds: the user hears nothing meanwhile.
 _RETRIES = 4

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from livekit.agents import AgentSession, CloseEvent
 
-from worker.tools.call import Wishes
 from worker.voice.care import Care
 from worker.voice.parts import Member
 from worker.voice.pipeline import Pipeline, build_session
 from worker.voice.realtime import build_model, build_realtime_session
 from worker.voice.settings import Mode, ProviderSettings
 from worker.voice.trouble import Observer
+from worker.voice.wishes import Wishes
 
 
 class Voice:
@@ -61,7 +61,8 @@ Built = tuple[AgentSession[Wishes], tuple[Member, ...], tuple[Callable[[], Await
 
 def _cascade(pipeline: Pipeline, settings: ProviderSettings, away_after_s: float | None) -> Built:
     parts = pipeline.workshop.recast(settings).build()
-    return build_session(pipeline, parts, away_after_s), parts.members, (parts.aclose,)
+    session = build_session(pipeline, settings, parts, away_after_s)
+    return session, parts.members, (parts.aclose,)
 
 
 def _realtime(pipeline: Pipeline, settings: ProviderSettings, away_after_s: float | None) -> Built:

@@ -19,7 +19,7 @@ from sessions.model import AgentProcess, Newcomer
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.support.fault_proxy import FaultProxy, fault_proxy
-from worker.tools.call import Wishes
+from worker.voice.wishes import Wishes
 
 USER = UserId("ada")
 AGENT = AgentProcess(worker_id=WorkerId("w1"), pid=42, job_id="AJ_1", prewarmed=True)

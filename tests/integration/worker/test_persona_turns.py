@@ -18,10 +18,10 @@ from tests.support.provider import Stage as Asked
 from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
-from worker.tools.call import Wishes
 from worker.voice.agent import Assistant
 from worker.voice.parts import build_llm
 from worker.voice.settings import Stage
+from worker.voice.wishes import Wishes
 
 ORDERS = '''
 def order(number: int, express: bool = False) -> dict[str, object]:

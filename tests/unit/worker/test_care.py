@@ -23,12 +23,12 @@ from redis.asyncio import Redis
 
 from sessions.keys import Keys
 from tests.support.wait import eventually
-from worker.tools.call import Wishes
 from worker.voice.care import Care
 from worker.voice.clients import Connections
 from worker.voice.outages import Outages
 from worker.voice.parts import Mind, Workshop
 from worker.voice.settings import ProviderSettings
+from worker.voice.wishes import Wishes
 
 SOON_S = 5.0
 DETECTOR = inference.VAD(model="silero")

@@ -34,7 +34,7 @@ from worker.host.forkserver import OF_THE_FRAMEWORK
 from worker.host.pool import Crash, Pool
 from worker.job.entrypoint import run
 from worker.job.info import job_moments
-from worker.tools.call import Wishes
+from worker.voice.wishes import Wishes
 
 PROBED_VERSION = "1.8.9"
 

@@ -23,9 +23,9 @@ from sessions.store import SessionStore
 from worker.call.figures import usage
 from worker.call.outcome import Outcome
 from worker.call.record import Moment, Record
-from worker.tools.call import Wishes
 from worker.voice.settings import Stage
 from worker.voice.trouble import Kind, Trouble
+from worker.voice.wishes import Wishes
 
 WORDS = "my word is xyzzy"
 
