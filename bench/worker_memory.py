@@ -42,10 +42,9 @@ class Sample:
     """What a worker takes while it is idle. Memory in kB."""
 
     sessions: int
-    #: What would come free if the worker process ended.
-    worker_uss: float
-    #: All that is mapped: pages that are shared with warm processes now and then do not matter.
-    forkserver_rss: float
+    #: What is no file: heaps and stacks, whether other processes share the pages or not.
+    worker: float
+    forkserver: float
     #: Of the worker and all its processes: what shared pages take is counted once.
     all_pss: float
     processes: int
@@ -74,8 +73,8 @@ async def hold_calls(worker: WorkerUnderTest, sessions: int, progress: Progress)
         samples.append(await _look(worker, done + _EVERY))
         last = samples[-1]
         progress.tell(
-            f"{last.sessions} of {sessions} sessions; worker {last.worker_uss:,.0f} kB USS, "
-            f"forkserver {last.forkserver_rss:,.0f} kB RSS, all {last.all_pss:,.0f} kB PSS, "
+            f"{last.sessions} of {sessions} sessions; worker {last.worker:,.0f} kB, "
+            f"forkserver {last.forkserver:,.0f} kB, all {last.all_pss:,.0f} kB PSS, "
             f"{last.processes} processes, {last.open_files} files"
         )
     return samples
@@ -98,8 +97,8 @@ async def _look(worker: WorkerUnderTest, sessions: int) -> Sample:
     others = [child.memory_full_info().pss for child in process.children(recursive=True)]
     return Sample(
         sessions=sessions,
-        worker_uss=own.uss / _KB,
-        forkserver_rss=_forkserver(process).memory_info().rss / _KB,
+        worker=_anonymous_kb(process.pid),
+        forkserver=_anonymous_kb(_forkserver(process).pid),
         all_pss=sum((own.pss, *others)) / _KB,
         processes=1 + expected,
         open_files=process.num_fds(),
@@ -109,6 +108,17 @@ async def _look(worker: WorkerUnderTest, sessions: int) -> Sample:
 def _forkserver(worker: psutil.Process) -> psutil.Process:
     """Return the process that has the others as its children."""
     return max(worker.children(), key=lambda child: len(child.children()))
+
+
+def _anonymous_kb(pid: int) -> int:
+    """Return the anonymous memory of a process, as Linux counts it (proc(5), `smaps_rollup`).
+
+    What would come free if it ended (USS) would not do: job processes are forked, in the end, from
+    the worker, so that its pages change sides as processes come and go. Raises OSError.
+    """
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+    (line,) = [line for line in rollup.splitlines() if line.startswith("Anonymous:")]
+    return int(line.split()[1])
 
 
 def trend(samples: Sequence[Sample], name: str) -> Trend:
@@ -135,8 +145,8 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
             Row(
                 name=str(one.sessions),
                 figures={
-                    "worker USS": round(one.worker_uss),
-                    "forkserver RSS": round(one.forkserver_rss),
+                    "worker": round(one.worker),
+                    "forkserver": round(one.forkserver),
                     "all PSS": round(one.all_pss),
                     "processes": one.processes,
                     "open files": one.open_files,
@@ -145,15 +155,15 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
             for one in samples
         ],
         notes=(
-            "USS: what would come free if the worker process ended; RSS: all that the process has "
-            "mapped; PSS: of all processes, with what they share counted once",
+            "worker, forkserver: anonymous memory, shared pages included; PSS: of all processes, "
+            "with what they share counted once",
         ),
     )
     return [over_time, _growth(samples)]
 
 
 def _growth(samples: Sequence[Sample]) -> Table:
-    names = ("worker_uss", "forkserver_rss", "all_pss", "open_files")
+    names = ("worker", "forkserver", "all_pss", "open_files")
     growth = {name: trend(samples, name) for name in names}
     rows = [
         Row(
