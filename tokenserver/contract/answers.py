@@ -127,6 +127,9 @@ class SessionRecord(SessionView):
     user_id: str | None
     worker_id: str | None
     agent_pid: int | None
+    agent_memory_bytes: int | None = Field(
+        description="The agent's share of its machine's memory (PSS), at most 10 s old."
+    )
     epoch: int
     losses: int = Field(description="How many of its agents were lost lately.")
 

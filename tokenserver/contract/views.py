@@ -60,6 +60,7 @@ def session_record(session: Session) -> SessionRecord:
         user_id=session.user_id,
         worker_id=session.worker_id,
         agent_pid=session.agent_pid,
+        agent_memory_bytes=session.pss_bytes,
         epoch=session.epoch,
         losses=len(session.losses_ms),
     )
