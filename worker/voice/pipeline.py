@@ -89,13 +89,17 @@ def build_session(
         aec_warmup_duration=_AEC_WARMUP_S,
         user_away_timeout=away_after_s,
         session_close_transcript_timeout=_LAST_WORDS_S,
-        conn_options=SessionConnectOptions(
-            stt_conn_options=_patience(settings, parts, Stage.HEARING),
-            llm_conn_options=_patience(settings, parts, Stage.THINKING),
-            tts_conn_options=_patience(settings, parts, Stage.SPEAKING),
-            # Never: care.py decides, and lets the user hear why.
-            max_unrecoverable_errors=sys.maxsize,
-        ),
+        conn_options=_connect_options(settings, parts),
+    )
+
+
+def _connect_options(settings: ProviderSettings, parts: Parts) -> SessionConnectOptions:
+    return SessionConnectOptions(
+        stt_conn_options=_patience(settings, parts, Stage.HEARING),
+        llm_conn_options=_patience(settings, parts, Stage.THINKING),
+        tts_conn_options=_patience(settings, parts, Stage.SPEAKING),
+        # Never: care.py decides, and lets the user hear why.
+        max_unrecoverable_errors=sys.maxsize,
     )
 
 
