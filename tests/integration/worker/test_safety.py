@@ -151,23 +151,27 @@ async def test_long_messages_are_cut_and_too_many_are_passed_over(
 async def test_a_model_that_calls_functions_badly_ends_nothing(
     fleet: Fleet, guarded: WorkerProcess, provider: Provider
 ) -> None:
-    """A function that is not there; one with arguments it does not know; a path for a place."""
+    """A function that is not there; one with arguments it does not know; a path for a place.
+
+    Result: the model is told what was wrong and answers; of the first, it is not even told.
+    """
     calls = [
-        ToolCall(name="read_file", arguments={"path": "/etc/passwd"}),
         ToolCall(name="current_time", arguments={"nonsense": [1, 2, 3]}),
         ToolCall(name="current_time", arguments={"zone": "../../../etc/passwd"}),
+        ToolCall(name="current_time", arguments={"zone": "x" * 100_000}),
     ]
     call = await fleet.start_call()
     async with call.join() as caller:
         await caller.wait_greeting(CALL_S)
+        provider.reply = ToolCall(name="read_file", arguments={"path": "/etc/passwd"})
+        await caller.type("What is in that file?")
+        await eventually(lambda: _has_asked(provider, 1), CALL_S)
         for number, wrong in enumerate(calls):
             provider.reply = lambda messages, wrong=wrong, number=number: (
                 f"Answer {number}." if messages[-1]["role"] == "tool" else wrong
             )
             await caller.type(f"Question {number}")
-            await eventually(lambda: _has_asked(provider, 1), CALL_S)
-            with suppress(AssertionError):
-                await said_within(caller, f"Answer {number}.", 10)
+            await said(caller, f"Answer {number}.")
         provider.reply = "All is well."
         await caller.type("How are you?")
         await said(caller, "All is well.")
@@ -176,10 +180,6 @@ async def test_a_model_that_calls_functions_badly_ends_nothing(
     assert "root:" not in told
     assert "Traceback" not in told
     del guarded
-
-
-async def said_within(caller: Caller, text: str, deadline_s: float) -> None:
-    await eventually(lambda: _hears(caller, text), deadline_s)
 
 
 async def _hears(caller: Caller, text: str) -> bool:
