@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from livekit import api
@@ -15,6 +16,7 @@ from sessions.model import Session
 from sessions.settings import StoreSettings
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
+from tests.integration.worker.api import serving_api
 from tests.integration.worker.fleet import CALL_S, Fleet, WorkerProcess
 from tests.integration.worker.test_drain import said, sending_agents
 from tests.support.provider import Provider
@@ -132,6 +134,29 @@ async def test_a_token_that_names_our_agent_is_enough(foreign: Foreign) -> None:
         await ada.wait_greeting(CALL_S)
         assert (await foreign.until(State.ACTIVE)).identity == "ada"
     await foreign.until(State.ENDED)
+
+
+async def test_an_operator_can_stop_it_and_the_room_stays(
+    foreign: Foreign, fleet: Fleet, tmp_path: Path
+) -> None:
+    """Over HTTP. Result: the agent leaves; nobody else has to."""
+    key = secrets.token_hex(16)
+    await foreign.send_agent()
+    variables = {"ADMIN_API_KEY": key, "MAX_SESSIONS": "1"}
+    async with (
+        serving_api(fleet, tmp_path / "tokenserver.log", variables) as http,
+        foreign.join("ada") as ada,
+    ):
+        await ada.wait_greeting(CALL_S)
+        session = await foreign.until(State.ACTIVE)
+        answer = await http.post(
+            f"/api/session/{session.id}/stop", headers={"Authorization": f"Bearer {key}"}
+        )
+        assert answer.status_code == 200, answer.text
+        await foreign.until(State.ENDED)
+        await foreign.until_agentless()
+        assert ada.log.ended_because is None
+        await ada.room.local_participant.publish_data(b"still here")
 
 
 async def test_without_a_slot_no_agent_comes(foreign: Foreign, fleet: Fleet) -> None:
