@@ -79,7 +79,12 @@ class Assignment(BaseModel):
                 admit_on_start=True,
             )
         assignment = cls.from_metadata(metadata)
-        return assignment if assignment is not None and assignment.room == room else None
+        if assignment is None or assignment.room != room:
+            return None
+        # In a room of ours there is the one session that it is named after, and its user is known.
+        is_ours = session_of_room(room) is not None
+        is_foreign = assignment.foreign_room is not None or not assignment.identity
+        return None if is_ours and is_foreign else assignment
 
     def to_metadata(self) -> str:
         """Return the assignment as the metadata of a dispatch."""

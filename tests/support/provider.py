@@ -16,7 +16,7 @@ import math
 import struct
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -31,6 +31,9 @@ _CHAR_S = 0.05
 _LONGEST_SPEECH_S = 20.0
 #: Longer than any test waits.
 _HANG_S = 600.0
+_DROP_S = 0.1
+#: In JSON a letter, as samples a sound.
+_FLOOD = b"aa" * 32_000
 
 
 class Stage(StrEnum):
@@ -47,6 +50,8 @@ class Trouble(StrEnum):
     BUSY = "busy"  # 429
     DENIED = "denied"  # 401
     SLOW = "slow"  # the first byte comes after `slow_s`
+    ALIVE = "alive"  # bytes come, now and then, that are no answer
+    FLOOD = "flood"  # an answer without an end
     CUT = "cut"  # the connection breaks off in the middle of the answer
     GARBAGE = "garbage"  # 200, and nothing that could be understood
 
@@ -125,6 +130,7 @@ async def _chat(one: Provider, request: web.Request) -> web.StreamResponse:
         return failure
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
+    await _pour(one, Stage.CHAT, response, b": ping\n\n", b"data: {")
     pieces = _pieces(one.answer(body))
     for number, piece in enumerate(pieces):
         await response.write(f"data: {json.dumps(piece)}\n\n".encode())
@@ -147,6 +153,10 @@ async def _hear(one: Provider, request: web.Request) -> web.StreamResponse:
         await response.prepare(request)
         await response.write(b'{"text": "')
         return _cut(request, response)
+    if one.trouble.get(Stage.HEARING) in {Trouble.ALIVE, Trouble.FLOOD}:
+        response = web.StreamResponse(headers={"content-type": "application/json"})
+        await response.prepare(request)
+        await _pour(one, Stage.HEARING, response, b" ", b'{"text": "')
     return web.json_response({"text": one.heard})
 
 
@@ -156,6 +166,7 @@ async def _speak(one: Provider, request: web.Request) -> web.StreamResponse:
         return failure
     response = web.StreamResponse(headers={"content-type": "audio/pcm"})
     await response.prepare(request)
+    await _pour(one, Stage.SPEECH, response, b"\x00\x00", b"")
     sound = _tone(min(len(body["input"]) * _CHAR_S, _LONGEST_SPEECH_S))
     if one.trouble.get(Stage.SPEECH) is Trouble.CUT:
         await response.write(sound[: len(sound) // 4 * 2])
@@ -184,6 +195,19 @@ async def _begin(
         case Trouble.GARBAGE:
             return web.Response(body=b"\xff\x00<html>", content_type="text/html")
     return None
+
+
+async def _pour(
+    one: Provider, stage: Stage, response: web.StreamResponse, drop: bytes, beginning: bytes
+) -> None:
+    """Send what does not end, if that is the trouble, until the other side has enough of it."""
+    trouble = one.trouble.get(stage)
+    with suppress(ConnectionResetError):
+        if trouble is Trouble.FLOOD:
+            await response.write(beginning)
+        while trouble in {Trouble.ALIVE, Trouble.FLOOD}:
+            await response.write(drop if trouble is Trouble.ALIVE else _FLOOD)
+            await asyncio.sleep(_DROP_S if trouble is Trouble.ALIVE else 0)
 
 
 def _failure(status: int, code: str) -> web.Response:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Coroutine
 
 from livekit import rtc
-from livekit.agents import JobContext
+from livekit.agents import AutoSubscribe, JobContext
 
 from sessions.assignment import Assignment
 from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
@@ -155,7 +155,8 @@ class Call:
         return True
 
     async def _join(self) -> None:
-        await self._ctx.connect()
+        # A video would be taken for the microphone that it says it is.
+        await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         self._chronicle.record.mark(Moment.JOINED)
         self._user.look()
         if self._outcome is None:

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 _MOST_WAITING = 200
 _PACE_S = 1.0
 _RETRY_S = 0.2
+_NAMELESS = logging.getLogger().name
 #: Fields of text that are shown. Others may quote what was said.
 _SHOWN = frozenset(
     {
@@ -105,6 +106,9 @@ class SessionLog(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line, if it is one of this session's."""
         if _is_writing.get() or self._is_refused or not self._is_ours(record):
+            return
+        if record.name == _NAMELESS:
+            # The WebRTC library quotes there what participants have sent.
             return
         try:
             text = self._text(record)

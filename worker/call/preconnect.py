@@ -96,6 +96,7 @@ class PreConnectAudio:
         self._detector = detector
         self._make_way = make_way
         self._left = MOST_BUFFERS
+        self._has_warned = False
 
     @contextmanager
     def guarding(self) -> Iterator[None]:
@@ -116,7 +117,9 @@ class PreConnectAudio:
             form = Format.of(reader.info)
             if not identity or identity != self._user() or form is None or self._left <= 0:
                 reader.close()
-                logger.info("pre-connect audio passed over", extra={"left": self._left})
+                if not self._has_warned:
+                    logger.info("pre-connect audio passed over", extra={"left": self._left})
+                self._has_warned = True
                 return
             self._left -= 1
             recording = _Recording(reader, form, self._prepare)

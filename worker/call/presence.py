@@ -49,6 +49,7 @@ class Presence:
         self._judgement: asyncio.TimerHandle | None = None
         self.identity = identity
         self.joined = asyncio.Event()
+        self._is_seen = asyncio.Event()
 
     def watch(self) -> None:
         """Look out for the user from now on; to be called before the room is joined."""
@@ -66,10 +67,10 @@ class Presence:
         return any(one != self.identity for one in self._room.remote_participants)
 
     async def has_come(self, deadline_s: float) -> bool:
-        """Wait for the user; False when nobody came in time."""
+        """Wait until the user is seen in the room, whoever else is; False if not in time."""
         try:
             async with asyncio.timeout(deadline_s):
-                await self.joined.wait()
+                await self._is_seen.wait()
         except TimeoutError:
             return False
         return True
@@ -83,6 +84,7 @@ class Presence:
         if not self.identity and participant.kind in _PEOPLE:
             self.identity = participant.identity
         if participant.identity == self.identity:
+            self._is_seen.set()
             self.joined.set()
 
     def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:

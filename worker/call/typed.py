@@ -91,10 +91,10 @@ class TypedInput:
         task.add_done_callback(self._tasks.discard)
 
     async def _take(self, reader: rtc.TextStreamReader) -> None:
+        text = await _read(reader)
+        if not text.strip():
+            return
         async with self._turns:
-            text = await _read(reader)
-            if not text.strip():
-                return
             try:
                 await self._on_text(text)
             except Exception:

@@ -17,6 +17,7 @@ from worker.personas.persona import Persona
 _SUFFIXES = frozenset({".toml", ".yaml", ".yml"})
 _MAX_FILES = 100
 _MAX_BYTES = 100_000
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def read_personas(folder: Path, tools: Collection[str]) -> dict[str, Persona]:
@@ -67,11 +68,27 @@ def _read(path: Path) -> Persona:
     return persona
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without merge keys: a short file could unfold into more than any memory holds."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        for key, _ in node.value:
+            if key.tag == _MERGE:
+                raise yaml.YAMLError(f"line {key.start_mark.line + 1}: << is not supported")
+
+
 def _content(path: Path) -> Any:  # noqa: ANN401 - whatever the file says
-    if path.stat().st_size > _MAX_BYTES:
+    if not path.is_file():  # a pipe, for which reading would wait
+        raise ValueError("is no file")
+    with path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
         raise ValueError(f"is larger than {_MAX_BYTES} bytes")
-    text = path.read_text(encoding="utf-8")
-    return tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    text = data.decode("utf-8")
+    if path.suffix == ".toml":
+        return tomllib.loads(text)
+    # It is made from a safe one.
+    return yaml.load(text, _PlainLoader)  # noqa: S506
 
 
 def _mistakes(path: Path, error: ValidationError) -> Iterator[str]:
@@ -94,4 +111,7 @@ def _unknown_tools(path: Path, persona: Persona, tools: Collection[str]) -> Iter
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        # Without the piece of the file that YAML would quote.
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -126,6 +126,8 @@ def _functions(place: str, module: ModuleType) -> dict[str, Callable[..., Any]]:
             raise Unusable(f"{place}: {name}: is decorated; write a plain function")
         if not inspect.isfunction(value):
             raise Unusable(f"{place}: {name}: is no function")
+        if inspect.isgeneratorfunction(value) or inspect.isasyncgenfunction(value):
+            raise Unusable(f"{place}: {name}: yields; return what the model is to hear")
     return found
 
 

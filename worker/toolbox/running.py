@@ -18,6 +18,8 @@ from typing import Any
 
 from livekit.agents import StopResponse, ToolError
 
+from sessions.text import clean
+
 logger = logging.getLogger(__name__)
 
 #: What a model is told at most: more would push the conversation out of its context.
@@ -33,7 +35,7 @@ class Runner:
         self._deadline_s = deadline_s
         self._threads = 0
         #: Those that were given up, kept until they notice.
-        self._tasks: set[asyncio.Future[Any]] = set()
+        self._tasks: set[asyncio.Task[str]] = set()
 
     def guarded(self, function: Callable[..., Any]) -> Callable[..., Awaitable[str]]:
         """Return a function with the same signature that raises nothing but ToolError."""
@@ -49,9 +51,9 @@ class Runner:
     ) -> str:
         name = function.__name__
         try:
-            return _as_text(await self._in_time(functools.partial(function, *args, **kwargs)))
+            return await self._in_time(functools.partial(function, *args, **kwargs))
         except ToolError as error:
-            raise ToolError(_cut(error.message)) from None
+            raise ToolError(clean(str(error.message), _MAX_CHARS)) from None
         except StopResponse:
             raise
         except TimeoutError:
@@ -62,21 +64,32 @@ class Runner:
             logger.exception("tool failed", extra={"tool": name})
             raise ToolError(f"{name} did not work.") from None
 
-    async def _in_time(self, call: functools.partial[Any]) -> object:
+    async def _in_time(self, call: functools.partial[Any]) -> str:
         """Await a call. Raises TimeoutError, without waiting until it has noticed."""
-        if inspect.iscoroutinefunction(call.func):
-            running: asyncio.Future[Any] = asyncio.ensure_future(call())
-        else:
-            running = self._in_thread(call)
+        running = asyncio.ensure_future(self._answer(call))
         self._tasks.add(running)
         running.add_done_callback(self._forget)
         try:
             done, _ = await asyncio.wait({running}, timeout=self._deadline_s)
             if not done:
                 raise TimeoutError
+            if running.cancelled():
+                raise RuntimeError("it was cancelled, by itself")
             return running.result()
         finally:
             running.cancel()
+
+    async def _answer(self, call: functools.partial[Any]) -> str:
+        if inspect.iscoroutinefunction(call.func):
+            result = await _contained(call())
+        else:
+            result = await self._in_thread(call)
+            if inspect.isawaitable(result):  # of a function that only wraps one that is async
+                result = await _contained(result)
+        if result is None or isinstance(result, str):
+            return _as_text(result)
+        # What an object does when it is made into text may take its time, too.
+        return str(await self._in_thread(functools.partial(_as_text, result)))
 
     def _in_thread(self, call: Callable[[], object]) -> asyncio.Future[object]:
         # Not asyncio's own threads: others need those, and at the end they are all waited for.
@@ -86,7 +99,7 @@ class Runner:
         future: asyncio.Future[object] = loop.create_future()
         context = contextvars.copy_context()
 
-        def settle(result: object, error: BaseException | None) -> None:
+        def settle(result: object, error: Exception | None) -> None:
             self._threads -= 1
             if future.cancelled():
                 return
@@ -97,13 +110,11 @@ class Runner:
 
         def work() -> None:
             result: object = None
-            failure: BaseException | None = None
+            failure: Exception | None = None
             try:
                 result = context.run(call)
-            except StopIteration as error:  # cannot be raised into a future
-                failure = RuntimeError(repr(error))
             except BaseException as error:  # noqa: BLE001 - goes to whoever awaits it
-                failure = error
+                failure = _harmless(error)
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(settle, result, failure)
 
@@ -111,19 +122,39 @@ class Runner:
         threading.Thread(target=work, name="tool", daemon=True).start()
         return future
 
-    def _forget(self, running: asyncio.Future[Any]) -> None:
+    def _forget(self, running: asyncio.Task[str]) -> None:
         self._tasks.discard(running)
         if not running.cancelled():
             running.exception()
+
+
+async def _contained(call: Awaitable[Any]) -> object:
+    """Await a function of somebody else's: no exception of it ends the event loop."""
+    try:
+        return await call
+    except (SystemExit, KeyboardInterrupt, StopAsyncIteration) as error:
+        raise _harmless(error) from None
+
+
+def _harmless(error: BaseException) -> Exception:
+    """Return an exception that ends nothing but the call of the tool.
+
+    `SystemExit` would end the event loop, a cancellation the turn; `StopIteration` cannot be raised
+    into a future.
+    """
+    if isinstance(error, Exception) and not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    return RuntimeError(repr(error))
 
 
 def _as_text(result: object) -> str:
     if result is None:
         return "Done."
     if isinstance(result, str):
-        return _cut(result)
-    return _cut(json.dumps(result, default=str, ensure_ascii=False))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_CHARS else text[: _MAX_CHARS - 1] + "…"
+        return clean(result, _MAX_CHARS)
+    text = ""
+    for piece in json.JSONEncoder(default=str, ensure_ascii=False).iterencode(result):
+        text += piece[: _MAX_CHARS + 1]
+        if len(text) > _MAX_CHARS:
+            break
+    return clean(text, _MAX_CHARS)

@@ -1,6 +1,7 @@
 """Connections to the providers of a process's calls: one pool for each server and key.
 
-Two things happen to each request on its way, by the hook that the SDK has for it:
+What comes back is bounded in answers.py. Two things happen to each request on its way, by the hook
+that the SDK has for it:
 
 - It waits no longer for the next byte than its model may stay silent. The plugin waits 30 s for
   speech recognition and for speech, whatever it is told (livekit-plugins-openai 1.8.9).
@@ -15,20 +16,14 @@ from collections.abc import Callable
 import httpx2
 from openai import APIConnectionError, AsyncClient
 
+from worker.voice.answers import check
 from worker.voice.settings import Endpoint
 
 _CONNECT_S = 5.0
-#: What a proxy or a portal says instead of an answer; played, it would be noise.
-_NO_ANSWER = ("text/html", "application/json")
-_SPEECH = "/audio/speech"
 
 
 class LeftAlone(APIConnectionError):
     """Raised instead of asking a model that is known to be down."""
-
-
-class NoAnswer(APIConnectionError):
-    """Raised when what came back cannot be an answer of a model."""
 
 
 class ModelClient(AsyncClient):
@@ -69,9 +64,6 @@ class Connections:
         self._https: dict[tuple[str, str], httpx2.AsyncClient] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def __len__(self) -> int:
-        return len(self._https)
-
     def http(self, endpoint: Endpoint) -> httpx2.AsyncClient:
         """Return the connections to a server; makes none yet."""
         key = (endpoint.base_url, endpoint.api_key.get_secret_value())
@@ -93,15 +85,5 @@ class Connections:
             follow_redirects=True,
             # People pause for longer than the 5 s that idle connections live by default.
             limits=httpx2.Limits(max_keepalive_connections=8, keepalive_expiry=120),
-            event_hooks={"response": [_check]},
+            event_hooks={"response": [check]},
         )
-
-
-async def _check(response: httpx2.Response) -> None:
-    """Raise NoAnswer for a page or a message where an answer was asked for."""
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    asked_for = response.request.url.path
-    is_page = kind == _NO_ANSWER[0] and response.request.method == "POST"
-    is_message = kind == _NO_ANSWER[1] and asked_for.endswith(_SPEECH)
-    if response.is_success and (is_page or is_message):
-        raise NoAnswer(message=f"The answer is {kind}.", request=response.request)

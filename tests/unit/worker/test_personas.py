@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -160,3 +161,24 @@ def test_an_unknown_persona_is_the_default_one_and_a_warning(
 def test_job_processes_get_the_same_cast() -> None:
     cast = Cast.of(settings(), TOOLS)
     assert pickle.loads(pickle.dumps(cast)) == cast  # noqa: S301 - our own bytes
+
+
+def test_what_would_never_be_read_to_its_end_is_refused(tmp_path: Path) -> None:
+    """A pipe that nobody writes to; a file without an end."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    assert [problem.rpartition(": ")[2] for problem in problems_of(tmp_path)] == ["is no file"] * 2
+
+
+def test_a_short_file_does_not_unfold_into_a_long_one(tmp_path: Path) -> None:
+    levels = [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}" for n in range(1, 30)]
+    (tmp_path / "p.yaml").write_text("\n".join(["a0: &a0 {x: 1}", *levels, "instructions: x"]))
+    assert "line 2: << is not supported" in problems_of(tmp_path)[0]
+
+
+def test_a_mistake_quotes_nothing_of_a_file(tmp_path: Path) -> None:
+    """It may be a link to another one."""
+    (tmp_path / "p.yaml").write_text("good: 1\npassword: [hunter2\n")
+    (problem,) = problems_of(tmp_path)
+    assert "line 3" in problem
+    assert "hunter2" not in problem
