@@ -18,6 +18,8 @@ from openai import APIConnectionError
 #: What a proxy or a portal says instead of an answer; played, it would be noise.
 _PAGE, _MESSAGE = "text/html", "application/json"
 _SPEECH = "/audio/speech"
+#: The extension of a request that is called when its model stops in the middle of an answer.
+ON_SILENCE = "voicefleet.on_silence"
 
 
 class NoAnswer(APIConnectionError):
@@ -75,7 +77,7 @@ class _Bounded(httpx2.AsyncByteStream):
         # What is there of an answer that has not begun in earnest: another model may step in for
         # one that fails before anything of it was played.
         held: bytes | None = b""
-        async for piece in self._stream:
+        async for piece in self._pieces():
             size += len(piece)
             if size > bounds.most_bytes:
                 text = f"The answer is longer than {bounds.most_bytes} bytes."
@@ -87,6 +89,7 @@ class _Bounded(httpx2.AsyncByteStream):
                 yield (held or b"") + piece
                 held = None
             elif now - since > self._patience_s:
+                self._request.extensions[ON_SILENCE]()
                 raise httpx2.ReadTimeout("The answer does not get on.", request=self._request)
             elif held is None:
                 yield piece
@@ -94,6 +97,14 @@ class _Bounded(httpx2.AsyncByteStream):
                 held += piece
         if held:
             yield held
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        try:
+            async for piece in self._stream:
+                yield piece
+        except httpx2.ReadTimeout:
+            self._request.extensions[ON_SILENCE]()
+            raise
 
     async def aclose(self) -> None:
         await self._stream.aclose()

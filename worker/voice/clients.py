@@ -1,25 +1,31 @@
 """Connections to the providers of a process's calls: one pool for each server and key.
 
-What comes back is bounded in answers.py. Two things happen to each request on its way, by the hook
-that the SDK has for it:
+What comes back is bounded in answers.py. Three things happen to each request on its way, by the
+hook that the SDK has for it:
 
 - It waits no longer for the next byte than its model may stay silent. The plugin waits 30 s for
   speech recognition and for speech, whatever it is told (livekit-plugins-openai 1.8.9).
 - A model that is known to be down is not asked at all, see outages.py.
+- One that has just been silent for all its time is not asked a second time.
 """
 
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx2
-from openai import APIConnectionError, AsyncClient
+from openai import APIConnectionError, APITimeoutError, AsyncClient
 
-from worker.voice.answers import check
+from worker.voice.answers import ON_SILENCE, check
 from worker.voice.settings import Endpoint
 
 _CONNECT_S = 5.0
+#: The framework asks again after 0.1 s whatever went wrong. A model that was silent for all its
+#: time is not waited for twice.
+_AGAIN_S = 0.5
 
 
 class LeftAlone(APIConnectionError):
@@ -45,13 +51,28 @@ class ModelClient(AsyncClient):
         )
         self._patience_s = patience_s
         self._may_ask = may_ask
+        #: Until then whoever asks again does so because the model stayed silent.
+        self._silent_until = float("-inf")
+
+    async def request(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - the SDK's own
+        """Ask, as the SDK does, and remember where the model said nothing."""
+        try:
+            return await super().request(*args, **options)
+        except APITimeoutError:
+            self._note_silence()
+            raise
+
+    def _note_silence(self) -> None:
+        self._silent_until = time.monotonic() + _AGAIN_S
 
     async def _prepare_request(self, request: httpx2.Request) -> None:
         timeouts = request.extensions.get("timeout", {})
         for name in ("connect", "read", "write", "pool"):
             longest = timeouts.get(name)
             timeouts[name] = min(longest or self._patience_s, self._patience_s)
-        request.extensions["timeout"] = timeouts
+        request.extensions |= {"timeout": timeouts, ON_SILENCE: self._note_silence}
+        if time.monotonic() < self._silent_until:
+            raise APITimeoutError(request=request)
         # Looking at the list of models only opens a connection: no answer would be told of.
         if request.method == "POST" and not self._may_ask():
             raise LeftAlone(message="Known to be down.", request=request)

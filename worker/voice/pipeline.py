@@ -106,7 +106,7 @@ def _connect_options(settings: ProviderSettings, parts: Parts) -> SessionConnect
 def _patience(settings: ProviderSettings, parts: Parts, stage: Stage) -> APIConnectOptions:
     """Return how often a stage is asked again: where another model steps in, never.
 
-    The first retry comes after 0.1 s: a hung provider costs the user at most twice the timeout.
+    The first retry comes after 0.1 s, but where the model was silent: see clients.py.
     """
     return APIConnectOptions(
         max_retry=0 if parts.has_substitute(stage) else 1,

@@ -60,7 +60,8 @@ async def test_alone_it_apologises_and_the_call_goes_on(
 ) -> None:
     """1. The only model of a stage fails. 2. The user types. 3. It works again.
 
-    Result: the user hears an apology, tries again, is answered; the session has not failed.
+    Result: the user hears an apology, tries again, is answered; the session has not failed. What
+    failed was asked a second time; what said nothing was not.
     """
     worker = await fleet.start_worker(
         OPENAI_BASE_URL=provider.url, PROVIDER_TIMEOUT_S="1", GREETING_CACHE_DIR=str(tmp_path)
@@ -70,8 +71,10 @@ async def test_alone_it_apologises_and_the_call_goes_on(
     async with call.join() as caller:
         await caller.wait_greeting(CALL_S)
         provider.trouble[stage] = trouble
+        asked = len(provider.requests(stage))
         await caller.type("Are you there?")
         await until_apologised(caller)
+        assert len(provider.requests(stage)) - asked == (1 if trouble is Trouble.HANG else 2)
         heard = caller.hearing
         await caller.wait_quiet(CALL_S)
         assert heard.last_loud_at is not None
