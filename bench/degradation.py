@@ -49,17 +49,24 @@ class Case:
         return self.worker != PLAIN
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to fail, how, and how often."""
+
+    stages: Sequence[str]
+    faults: Sequence[Fault]
+    rounds: int
+
+
 Outcomes = Mapping[Case, Sequence[Outcome]]
 
 
-async def measure(
-    workers: Workers, stages: Sequence[str], rounds: int, progress: Progress
-) -> Outcomes:
+async def measure(workers: Workers, plan: Plan, progress: Progress) -> Outcomes:
     """Let all workers have the same call at the same time, one fault after the other."""
     outcomes: dict[Case, list[Outcome]] = {}
-    for number in range(1, rounds + 1):
-        for stage, fault in [(stage, fault) for stage in stages for fault in FAULTS]:
-            progress.tell(f"round {number} of {rounds}, {stage}: {fault.name}")
+    for number in range(1, plan.rounds + 1):
+        for stage, fault in [(stage, fault) for stage in plan.stages for fault in plan.faults]:
+            progress.tell(f"round {number} of {plan.rounds}, {stage} {fault.name}")
             await workers.forget_outages()
             calls = (one.call(STAGES[stage], fault) for one in workers.by_name.values())
             results = await asyncio.gather(*calls)
@@ -79,8 +86,8 @@ def tables(outcomes: Outcomes) -> list[Table]:
         notes=(
             "after s: from the question to the first word of what was heard; the median",
             "again: once the model worked again, the next question was answered",
-            f"waited for {PATIENCE_S:g} s, or until the agent had said for {GIVEN_UP_S:g} s that it "
-            "listens, without a sound",
+            f"waited for {PATIENCE_S:g} s, or until the agent had said for {GIVEN_UP_S:g} s that "
+            "it listens, without a sound",
             "all three have the same call at the same time; no call knows of an outage before",
         ),
     )
@@ -137,16 +144,30 @@ def _share(facts: Iterable[bool]) -> str:
     return f"{sum(known)} of {len(known)}"
 
 
-async def _run(stages: Sequence[str], rounds: int, env: Mapping[str, str]) -> list[Table]:
+async def _run(plan: Plan, env: Mapping[str, str]) -> list[Table]:
     progress = Progress("degradation", Terminal(env, sys.stderr))
     with tempfile.TemporaryDirectory(prefix="bench-degradation-") as folder:
         async with (
             running_neighbours(env, Path(folder)) as neighbours,
             troubled_workers(neighbours, Path(folder)) as workers,
         ):
-            outcomes = await measure(workers, stages, rounds, progress)
+            outcomes = await measure(workers, plan, progress)
     progress.done()
     return tables(outcomes)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.degradation", description=__doc__)
+    parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="of all faults (3)")
+    parser.add_argument(
+        "--stages", type=_stages, default=("llm",), metavar="MODEL,…", help="llm, tts (llm)"
+    )
+    names = ",".join(fault.name for fault in FAULTS)
+    parser.add_argument(
+        "--faults", type=_faults, default=FAULTS, metavar="FAULT,…", help=f"({names})"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    return parser
 
 
 def _rounds(text: str) -> int:
@@ -156,21 +177,25 @@ def _rounds(text: str) -> int:
 
 
 def _stages(text: str) -> tuple[str, ...]:
-    wanted = tuple(dict.fromkeys(text.split(",")))
-    if unknown := sorted(set(wanted) - set(STAGES)):
-        raise argparse.ArgumentTypeError(f"no such model: {', '.join(unknown)}")
-    return wanted
+    return _chosen(text, tuple(STAGES))
+
+
+def _faults(text: str) -> tuple[Fault, ...]:
+    by_name = {fault.name: fault for fault in FAULTS}
+    return tuple(by_name[name] for name in _chosen(text, tuple(by_name)))
+
+
+def _chosen(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    wanted = text.split(",")
+    if unknown := sorted(set(wanted) - set(known)):
+        raise argparse.ArgumentTypeError(f"not known: {', '.join(unknown)}")
+    return tuple(name for name in known if name in wanted)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
-    parser = argparse.ArgumentParser(prog="python -m bench.degradation", description=__doc__)
-    parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="of all faults (3)")
-    parser.add_argument(
-        "--stages", type=_stages, default=("llm",), metavar="MODEL,…", help="llm, tts (llm)"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args(argv)
+    options = _parser().parse_args(argv)
+    plan = Plan(stages=options.stages, faults=options.faults, rounds=options.rounds)
     env = load_environment()
     terminal = Terminal(env)
     terminal.line(
@@ -178,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"Python {platform.python_version()}"
     )
     try:
-        found = asyncio.run(_run(options.stages, options.rounds, env))
+        found = asyncio.run(_run(plan, env))
     except (DevstackError, OSError, TimeoutError) as error:
         Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
         return 1

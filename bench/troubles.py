@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,14 +29,16 @@ class Fault:
 
 
 FAULTS = (
-    Fault(name="nothing wrong"),
-    Fault(name="refused", is_refused=True),
-    Fault(name="hangs", trouble=Trouble.HANG),
+    Fault(name="none"),
+    Fault(name="refuse", is_refused=True),
+    Fault(name="hang", trouble=Trouble.HANG),
     Fault(name="500", trouble=Trouble.ERROR),
     Fault(name="429", trouble=Trouble.BUSY),
-    Fault(name=f"{SLOW_S:g} s late", trouble=Trouble.SLOW),
-    Fault(name="breaks off", trouble=Trouble.CUT),
+    Fault(name="slow", trouble=Trouble.SLOW),
+    Fault(name="cut", trouble=Trouble.CUT),
 )
+#: Clients that give up leave requests behind, which the server would tell of.
+_SERVER_LOG = logging.getLogger("aiohttp.server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class TroubledProvider:
 @asynccontextmanager
 async def troubled_provider() -> AsyncIterator[TroubledProvider]:
     """Serve one until the block is left."""
+    _SERVER_LOG.setLevel(logging.CRITICAL)
     async with provider() as one:
         # Nobody speaks: what a worker takes for speech all the same is no question.
         one.heard, one.slow_s = "", SLOW_S
