@@ -17,7 +17,7 @@ import statistics
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from devstack.terminal import Terminal
 
 #: "A few seconds": after that people ask whether anybody is there.
 _AIM_S = 5.0
+_SAID = frozenset({Heard.ANSWER, Heard.APOLOGY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,8 @@ class Plan:
 
     stages: Sequence[str]
     faults: Sequence[Fault]
+    #: So many in a row, in each call.
+    questions: int
     rounds: int
 
 
@@ -68,7 +71,8 @@ async def measure(workers: Workers, plan: Plan, progress: Progress) -> Outcomes:
         for stage, fault in [(stage, fault) for stage in plan.stages for fault in plan.faults]:
             progress.tell(f"round {number} of {plan.rounds}, {stage} {fault.name}")
             await workers.forget_outages()
-            calls = (one.call(STAGES[stage], fault) for one in workers.by_name.values())
+            callees = workers.by_name.values()
+            calls = (one.call(STAGES[stage], fault, plan.questions) for one in callees)
             results = await asyncio.gather(*calls)
             for worker, outcome in zip(workers.by_name, results, strict=True):
                 case = Case(stage=stage, fault=fault, worker=worker)
@@ -76,15 +80,16 @@ async def measure(workers: Workers, plan: Plan, progress: Progress) -> Outcomes:
     return outcomes
 
 
-def tables(outcomes: Outcomes) -> list[Table]:
+def tables(outcomes: Outcomes, questions: int) -> list[Table]:
     """Return what each fault led to, and what all of them come to."""
+    asked = "a question" if questions == 1 else f"{questions} questions in a row"
     by_fault = Table(
         part="degradation",
-        question="what a user gets after a question at which a model fails",
+        question=f"what a user gets who asks {asked} while a model fails",
         subject="model, fault, worker",
         rows=[_row(case, found) for case, found in outcomes.items()],
         notes=(
-            "after s: from the question to the first word of what was heard; the median",
+            "after s: from the (first) question to the first word of what was heard; the median",
             "again: once the model worked again, the next question was answered",
             f"waited for {PATIENCE_S:g} s, or until the agent had said for {GIVEN_UP_S:g} s that "
             "it listens, without a sound",
@@ -101,7 +106,9 @@ def _row(case: Case, found: Sequence[Outcome]) -> Row:
         name=f"{case.stage} {case.fault.name}: {case.worker}",
         figures={
             "after s": round(statistics.median(after_s), 1) if after_s else None,
-            "heard": ", ".join(heard),
+            "heard": ", ".join(f"{what} {times}" for what, times in heard.items())
+            if len(heard) > 1
+            else next(iter(heard)),
             "goes on": _share(one.goes_on for one in found),
             "again": _share(one.answered_again for one in found),
         },
@@ -111,11 +118,9 @@ def _row(case: Case, found: Sequence[Outcome]) -> Row:
 
 def _sums(outcomes: Outcomes) -> Table:
     """Count what must never happen."""
-    kinds = {
-        kind: [one for case, found in outcomes.items() if case.is_ours is kind for one in found]
-        for kind in (True, False)
-    }
-    counts = {
+    ours = [one for case, found in outcomes.items() if case.is_ours for one in found]
+    plain = [one for case, found in outcomes.items() if not case.is_ours for one in found]
+    tests: dict[str, Callable[[Outcome], bool]] = {
         "neither an answer nor an apology": lambda one: one.heard not in _SAID,
         "the call was lost": lambda one: not one.goes_on,
         "not answered when it worked again": lambda one: not one.answered_again,
@@ -123,20 +128,17 @@ def _sums(outcomes: Outcomes) -> Table:
     rows = [
         Row(
             name=name,
-            figures={"ours": sum(map(test, kinds[True])), "plain": sum(map(test, kinds[False]))},
+            figures={"ours": sum(map(test, ours)), "plain": sum(map(test, plain))},
             aim=Aim(limit=0),
         )
-        for name, test in counts.items()
+        for name, test in tests.items()
     ]
     return Table(
         part="in all",
-        question=f"of {len(kinds[True])} calls of ours, and {len(kinds[False])} of the plain one",
+        question=f"of {len(ours)} calls of ours, and {len(plain)} of the plain one",
         subject="so often",
         rows=rows,
     )
-
-
-_SAID = frozenset({Heard.ANSWER, Heard.APOLOGY})
 
 
 def _share(facts: Iterable[bool]) -> str:
@@ -153,12 +155,15 @@ async def _run(plan: Plan, env: Mapping[str, str]) -> list[Table]:
         ):
             outcomes = await measure(workers, plan, progress)
     progress.done()
-    return tables(outcomes)
+    return tables(outcomes, plan.questions)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.degradation", description=__doc__)
-    parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="of all faults (3)")
+    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="of all faults (3)")
+    parser.add_argument(
+        "--questions", type=_count, default=1, metavar="N", help="that fail in each call (1)"
+    )
     parser.add_argument(
         "--stages", type=_stages, default=("llm",), metavar="MODEL,…", help="llm, tts (llm)"
     )
@@ -170,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _rounds(text: str) -> int:
+def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 50:
         raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 50")
     return int(text)
@@ -195,7 +200,12 @@ def _chosen(text: str, known: Sequence[str]) -> tuple[str, ...]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
     options = _parser().parse_args(argv)
-    plan = Plan(stages=options.stages, faults=options.faults, rounds=options.rounds)
+    plan = Plan(
+        stages=options.stages,
+        faults=options.faults,
+        questions=options.questions,
+        rounds=options.rounds,
+    )
     env = load_environment()
     terminal = Terminal(env)
     terminal.line(

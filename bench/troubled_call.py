@@ -21,7 +21,8 @@ from sessions.model import Newcomer
 from tests.support.provider import Stage, Trouble
 
 APOLOGY = "I'm sorry, I have a technical problem right now. Please try again in a moment."
-_ANSWER = "The harbour opens at seven in the morning."
+_QUESTION, _ANSWER = "When does it open?", "The harbour opens at seven in the morning."
+_SECOND_QUESTION = "And when does it close?"
 _SECOND_ANSWER = "It closes again at nine in the evening."
 #: As long as anybody would wait, and longer.
 PATIENCE_S = 60.0
@@ -66,21 +67,23 @@ class Caseworker:
     agent_name: str
     has_sessions: bool
 
-    async def call(self, stage: Stage, fault: Fault) -> Outcome:
-        """Be greeted, ask while a stage fails, and once more when it works. Raises CallerError."""
+    async def call(self, stage: Stage, fault: Fault, questions: int) -> Outcome:
+        """Be greeted, ask while a stage fails, and once more when it works. Raises CallerError.
+
+        What came of the first question is told, and how the call stands after all of them.
+        """
+        can_be_whole = fault.trouble is not Trouble.CUT or stage is not Stage.SPEECH
         async with self._greeted() as (caller, room):
             await self.providers[0].fail(stage, fault)
-            can_be_whole = fault.trouble is not Trouble.CUT or stage is not Stage.SPEECH
-            heard, after_s = await self._ask(
-                caller, "When does it open?", _ANSWER, can_be_whole=can_be_whole
-            )
-            with suppress(CallerError):
-                await caller.wait_quiet(_QUIET_WITHIN_S)
+            heard, after_s = await self._ask(caller, _QUESTION, _ANSWER, can_be_whole=can_be_whole)
+            for _ in range(questions - 1):
+                if caller.log.ended_because is None:
+                    await self._ask(caller, _QUESTION, _ANSWER, can_be_whole=can_be_whole)
             goes_on = caller.log.ended_because is None and await self._has_agent(room)
             await self.providers[0].work()
             again = Heard.NOTHING
             if goes_on:
-                again, _ = await self._ask(caller, "And when does it close?", _SECOND_ANSWER)
+                again, _ = await self._ask(caller, _SECOND_QUESTION, _SECOND_ANSWER)
         return Outcome(
             heard=heard, after_s=after_s, goes_on=goes_on, answered_again=again is Heard.ANSWER
         )
@@ -141,6 +144,8 @@ class Caseworker:
             if heard in {Heard.ANSWER, Heard.APOLOGY} or _is_over(caller, asked_at):
                 break
             await asyncio.sleep(_LOOK_EVERY_S)
+        with suppress(CallerError):
+            await caller.wait_quiet(_QUIET_WITHIN_S)
         return heard, None if began_at is None else began_at - asked_at
 
     async def _has_agent(self, room: str) -> bool:
