@@ -17,8 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,20 +25,15 @@ from livekit import api
 
 from bench.neighbours import Neighbours, running_neighbours
 from bench.progress import Progress
-from bench.servers import running
 from bench.table import Aim, Row, Table
+from bench.workers import OURS, WARM, until_logged, working
 from devstack.errors import DevstackError
-from devstack.services.ports import LOOPBACK, free_port
-from devstack.services.process import Command
-from devstack.services.readiness import http_ok
-from devstack.services.service import Service
-from devstack.settings import REPO, load_environment
+from devstack.settings import load_environment
 from devstack.terminal import Terminal
 from sessions.assignment import Assignment
 from sessions.ids import SessionId, new_identity, new_session_id, room_name
 from sessions.model import Newcomer
 
-_READY_S = 120.0
 #: The starts of one wave are still going on, or have just ended, when the next one comes.
 _WAVES = 3
 _PAUSE_S = 2.0
@@ -48,9 +42,6 @@ _PATIENCE_S = 15.0
 _LOOK_EVERY_S = 0.02
 #: As many as bench/plain_worker.py has.
 _PLAIN_WARM = 3
-#: What both kinds log when LiveKit has answered that it knows them.
-_REGISTERED = "registered worker"
-_WARM = "process initialized"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +65,7 @@ def subjects(callers: int) -> list[Subject]:
         variables = places | {"POOL_SIZE": str(pool)}
         return Subject(
             name=name,
-            module=("worker",),
+            module=OURS,
             variables=variables,
             waits_for_warm=warm,
             must_take=callers * _WAVES,
@@ -102,7 +93,9 @@ async def measure(neighbours: Neighbours, callers: int, folder: Path, progress: 
         progress.tell(subject.name)
         agent_name = f"burst-{secrets.token_hex(4)}"
         log = folder / f"worker-{number}.log"
-        async with _worker(subject, neighbours, agent_name, log):
+        variables = {**neighbours.variables, **subject.variables}
+        async with working(subject.module, variables, agent_name=agent_name, log=log):
+            await until_logged(log, WARM, subject.waits_for_warm or 0)
             waves = [
                 asyncio.create_task(_burst(neighbours, agent_name, callers, wave * _PAUSE_S))
                 for wave in range(_WAVES)
@@ -153,40 +146,6 @@ async def _call(
             return waited_s * 1000
         await asyncio.sleep(_LOOK_EVERY_S)
     return None
-
-
-@asynccontextmanager
-async def _worker(
-    subject: Subject, neighbours: Neighbours, agent_name: str, log: Path
-) -> AsyncIterator[None]:
-    def describe() -> Sequence[Service]:
-        port = free_port()
-        path = "/healthz" if subject.module == ("worker",) else "/"
-        url = f"http://{LOOPBACK}:{port}"
-        names = dict.fromkeys(("AGENT_NAME", "LIVEKIT_AGENT_NAME"), agent_name)
-        variables = {"WORKER_PORT": str(port), **names, **subject.variables}
-        command = Command(
-            name="worker",
-            argv=(sys.executable, "-m", *subject.module),
-            env={**neighbours.variables, **variables},
-            log=log,
-            cwd=REPO,
-        )
-        ready = http_ok(url + path)
-        return [Service(command=command, url=url, ready=ready, ready_within_s=_READY_S)]
-
-    async with running(describe):
-        await _until_logged(log, _REGISTERED, 1)
-        await _until_logged(log, _WARM, subject.waits_for_warm or 0)
-        yield
-
-
-async def _until_logged(log: Path, text: str, times: int) -> None:
-    ends_at = time.monotonic() + _READY_S
-    while (await asyncio.to_thread(log.read_text)).count(text) < times:
-        if time.monotonic() > ends_at:
-            raise TimeoutError(f"the worker did not say: {text}")
-        await asyncio.sleep(_LOOK_EVERY_S)
 
 
 def _row(subject: Subject, waves: Sequence[list[float]]) -> Row:

@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
     commands.add_parser(
         "bench",
-        help="measure the store; `bench starts`: the API, `bench burst`: workers",
+        help="measure the store; `bench starts`: the API, `bench burst` or `degradation`: workers",
         add_help=False,
     )
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")
