@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import secrets
 import statistics
 import sys
@@ -19,16 +16,16 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from livekit import api
 
 from bench.neighbours import Neighbours, running_neighbours
 from bench.progress import Progress
+from bench.report import parser_of, report
 from bench.table import Aim, Row, Table
 from bench.workers import OURS, WARM, until_logged, working
-from devstack.errors import DevstackError
-from devstack.settings import load_environment
 from devstack.terminal import Terminal
 from sessions.assignment import Assignment
 from sessions.ids import SessionId, new_identity, new_session_id, room_name
@@ -168,38 +165,23 @@ def _callers(text: str) -> int:
     return int(text)
 
 
-async def _run(callers: int, env: Mapping[str, str]) -> Table:
+async def _run(callers: int, env: Mapping[str, str]) -> list[Table]:
     with tempfile.TemporaryDirectory(prefix="bench-burst-") as folder:
         async with running_neighbours(env, Path(folder)) as neighbours:
             progress = Progress("burst", Terminal(env, sys.stderr))
             table = await measure(neighbours, callers, Path(folder), progress)
             progress.done()
-            return table
+            return [table]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
-    parser = argparse.ArgumentParser(prog="python -m bench.burst", description=__doc__)
+    parser = parser_of("burst", __doc__)
     parser.add_argument(
         "--callers", type=_callers, default=10, metavar="N", help="in each wave (10)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(argv)
-    env = load_environment()
-    terminal = Terminal(env)
-    terminal.line(
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
-    try:
-        table = asyncio.run(_run(options.callers, env))
-    except (DevstackError, OSError, TimeoutError) as error:
-        Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
-        return 1
-    table.show(terminal)
-    if options.json:
-        options.json.write_text(json.dumps(table.as_json(), indent=2) + "\n", encoding="utf-8")
-    return 0
+    return report(partial(_run, options.callers), options.json)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.neighbours import running_neighbours
 from bench.progress import Progress
+from bench.report import few, parser_of, report
 from bench.table import Aim, Row, Table
 from bench.troubled_call import GIVEN_UP_S, PATIENCE_S, Heard, Outcome
 from bench.troubled_workers import PLAIN, Workers, troubled_workers
 from bench.troubles import FAULTS, STAGES, Fault
-from devstack.errors import DevstackError
-from devstack.settings import load_environment
 from devstack.terminal import Terminal
 
 #: "A few seconds": after that people ask whether anybody is there.
@@ -159,10 +156,10 @@ async def _run(plan: Plan, env: Mapping[str, str]) -> list[Table]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m bench.degradation", description=__doc__)
-    parser.add_argument("--rounds", type=_count, default=3, metavar="N", help="of all faults (3)")
+    parser = parser_of("degradation", __doc__)
+    parser.add_argument("--rounds", type=few, default=3, metavar="N", help="of all faults (3)")
     parser.add_argument(
-        "--questions", type=_count, default=1, metavar="N", help="that fail in each call (1)"
+        "--questions", type=few, default=1, metavar="N", help="that fail in each call (1)"
     )
     parser.add_argument(
         "--stages", type=_stages, default=("llm",), metavar="MODEL,…", help="llm, tts (llm)"
@@ -171,14 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--faults", type=_faults, default=FAULTS, metavar="FAULT,…", help=f"({names})"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 50:
-        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 50")
-    return int(text)
 
 
 def _stages(text: str) -> tuple[str, ...]:
@@ -206,23 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         questions=options.questions,
         rounds=options.rounds,
     )
-    env = load_environment()
-    terminal = Terminal(env)
-    terminal.line(
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
-    try:
-        found = asyncio.run(_run(plan, env))
-    except (DevstackError, OSError, TimeoutError) as error:
-        Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
-        return 1
-    for table in found:
-        table.show(terminal)
-    if options.json:
-        text = json.dumps([table.as_json() for table in found], indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
-    return 0
+    return report(partial(_run, plan), options.json)
 
 
 if __name__ == "__main__":

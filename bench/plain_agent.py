@@ -1,8 +1,8 @@
 """An agent as LiveKit's own starter has it, to compare with: `python -m bench.plain_agent start`.
 
-Nothing is set but where its models are, and that it takes calls on a busy machine, too: what it
-declines says bench/burst.py. It answers what is typed, as the framework does by itself. The
-framework takes the agent's name from LIVEKIT_AGENT_NAME.
+Nothing is set but where its models are, how many warm processes it has, and that it takes calls on
+a busy machine, too: what it declines says bench/burst.py. It answers what is typed, as the
+framework does by itself. The framework takes the agent's name from LIVEKIT_AGENT_NAME.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ server = AgentServer(
     host="127.0.0.1",
     port=int(_env.get("WORKER_PORT", "0")),
     load_threshold=float("inf"),
+    num_idle_processes=int(_env.get("POOL_SIZE", "3")),
 )
 
 

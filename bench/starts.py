@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
-import platform
 import random
 import statistics
 import sys
@@ -19,6 +17,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,11 +26,10 @@ import psutil  # type: ignore[import-untyped]
 
 from bench.api_server import running_api
 from bench.progress import Progress
+from bench.report import parser_of, report
 from bench.table import Aim, Row, Table
 from bench.wire import Connection, read
-from devstack.errors import DevstackError
 from devstack.services.stack import Stack
-from devstack.settings import load_environment
 from devstack.terminal import Terminal
 
 _AIM = Aim(limit=50)
@@ -173,38 +171,23 @@ def _count(text: str) -> int:
     return int(text)
 
 
-async def _run(count: int, env: Mapping[str, str]) -> Table:
+async def _run(count: int, env: Mapping[str, str]) -> list[Table]:
     with tempfile.TemporaryDirectory(prefix="bench-starts-") as folder:
         async with running_api(env, Path(folder)) as stack:
             progress = Progress("starts", Terminal(env, sys.stderr))
             table = await measure(stack, count, progress)
             progress.done()
-            return table
+            return [table]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
-    parser = argparse.ArgumentParser(prog="python -m bench.starts", description=__doc__)
+    parser = parser_of("starts", __doc__)
     parser.add_argument(
         "--starts", type=_count, default=400, metavar="N", help="of each load (400)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(argv)
-    env = load_environment()
-    terminal = Terminal(env)
-    terminal.line(
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
-    try:
-        table = asyncio.run(_run(options.starts, env))
-    except (DevstackError, OSError) as error:
-        Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
-        return 1
-    table.show(terminal)
-    if options.json:
-        options.json.write_text(json.dumps(table.as_json(), indent=2) + "\n", encoding="utf-8")
-    return 0
+    return report(partial(_run, options.starts), options.json)
 
 
 if __name__ == "__main__":

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from bench.progress import Progress
+from bench.report import parser_of, report
 from bench.table import Aim, Row, Table
 from bench.worker_calls import WorkerUnderTest, running_worker, until
-from devstack.errors import DevstackError
-from devstack.settings import load_environment
 from devstack.terminal import Terminal
 
 _EVERY = 20
@@ -163,7 +160,7 @@ def tables(samples: Sequence[Sample]) -> list[Table]:
 
 
 def _growth(samples: Sequence[Sample]) -> Table:
-    names = ("worker", "forkserver", "all_pss", "open_files")
+    names = ("worker", "forkserver", "open_files")
     growth = {name: trend(samples, name) for name in names}
     rows = [
         Row(
@@ -198,27 +195,10 @@ def _count(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
-    parser = argparse.ArgumentParser(prog="python -m bench.worker_memory", description=__doc__)
+    parser = parser_of("worker_memory", __doc__)
     parser.add_argument("--sessions", type=_count, default=200, metavar="N", help="calls (200)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     options = parser.parse_args(argv)
-    env = load_environment()
-    terminal = Terminal(env)
-    terminal.line(
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}"
-    )
-    try:
-        found = asyncio.run(_run(options.sessions, env))
-    except (DevstackError, OSError) as error:
-        Terminal(env, sys.stderr).error(str(error), getattr(error, "log_tail", ""))
-        return 1
-    for table in found:
-        table.show(terminal)
-    if options.json:
-        text = json.dumps([table.as_json() for table in found], indent=2)
-        options.json.write_text(text + "\n", encoding="utf-8")
-    return 0
+    return report(partial(_run, options.sessions), options.json)
 
 
 if __name__ == "__main__":

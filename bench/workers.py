@@ -36,7 +36,8 @@ async def working(
 
     def describe() -> Sequence[Service]:
         port = free_port()
-        path = "/healthz" if module == OURS else "/"
+        # Plain ones are told to start.
+        path = "/" if "start" in module else "/healthz"
         url = f"http://{LOOPBACK}:{port}"
         names = dict.fromkeys(("AGENT_NAME", "LIVEKIT_AGENT_NAME"), agent_name)
         command = Command(

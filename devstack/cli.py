@@ -69,7 +69,8 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
     commands.add_parser(
         "bench",
-        help="measure the store; `bench starts`: the API, `bench burst` or `degradation`: workers",
+        help="measure the store; `bench starts`: the API; `bench burst`, `degradation`, `warm`, "
+        "`worker_memory`: workers",
         add_help=False,
     )
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")

@@ -94,7 +94,7 @@ def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
 
     Not a stage: its output is the result.
     """
-    if arguments and arguments[0] in {"starts", "burst", "worker_memory", "degradation"}:
+    if arguments and arguments[0] in {"starts", "burst", "worker_memory", "degradation", "warm"}:
         return (sys.executable, "-m", f"bench.{arguments[0]}", *arguments[1:])
     return (sys.executable, "-m", "bench.store", *arguments)
 

@@ -33,7 +33,7 @@ def test_all_loads_run_and_tell_their_figures(tmp_path: Path) -> None:
     done = run("--starts", "40", "--json", str(file))
 
     assert done.returncode == 0, done.stderr
-    table = json.loads(file.read_text(encoding="utf-8"))
+    (table,) = json.loads(file.read_text(encoding="utf-8"))
     assert len(table["rows"]) == 3
     for row in table["rows"]:
         assert row["name"] in done.stdout
