@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext
@@ -32,8 +32,7 @@ from worker.call.outcome import (
 from worker.call.presence import Presence
 from worker.call.record import Moment
 from worker.call.vitals import VitalSigns
-from worker.job.info import job_moments
-from worker.job.prewarm import Warm
+from worker.call.warm import Warm
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +87,12 @@ class Call:
         self._background = Background(logger, "call task failed")
         self._started_at = time.monotonic()
 
-    async def start(self) -> None:
-        """Claim the session, join the room and greet the user, all at the same time."""
-        self._chronicle.begin(job_moments(self._ctx))
+    async def start(self, came: Mapping[Moment, float]) -> None:
+        """Claim the session, join the room and greet the user, all at the same time.
+
+        `came`: when the job came by what stages, in seconds since 1970.
+        """
+        self._chronicle.begin(came)
         if not await self._is_needed():
             return
         self._user.watch()

@@ -16,7 +16,7 @@ from worker.call.outcome import Outcome, after_close
 from worker.call.preconnect import PreConnectAudio
 from worker.call.track import EarlyTrack, listen_only_to, transcribe_from_now_on
 from worker.call.typed import TypedInput
-from worker.job.prewarm import Warm
+from worker.call.warm import Warm
 from worker.personas.cast import Role
 from worker.voice.agent import BUSY_STATES, TO_THE_EAR_S, Assistant
 from worker.voice.clips import Clip

@@ -16,8 +16,8 @@ from contextlib import suppress
 
 from sessions.errors import StoreUnavailable, WrongSchema
 from sessions.fleet import Fleet
+from worker.call.notice import HAND_OVER
 from worker.host.pool import Pool
-from worker.job.notice import HAND_OVER
 from worker.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)

@@ -12,15 +12,16 @@ from sessions.model import AgentProcess
 from worker.call.call import Call
 from worker.call.lease import Lease
 from worker.call.outcome import CRASHED
-from worker.job.info import job_received_at
-from worker.job.prewarm import Warm
+from worker.call.warm import Warm
+from worker.job.info import job_moments, job_received_at
+from worker.job.prewarm import warm_of
 
 logger = logging.getLogger(__name__)
 
 
 async def run(ctx: JobContext) -> None:
     """Start a call and return; it goes on in tasks of its own until the job shuts down."""
-    warm = Warm.of(ctx.proc)
+    warm = warm_of(ctx.proc)
     assignment = Assignment.of_job(
         ctx.job.metadata,
         ctx.job.room.name,
@@ -35,7 +36,7 @@ async def run(ctx: JobContext) -> None:
     call = Call(ctx, warm, assignment, _lease(ctx, warm, assignment))
     ctx.proc.userdata[_key(ctx)] = call
     try:
-        await call.start()
+        await call.start(job_moments(ctx))
     except Exception:
         # The framework reports a crashed entrypoint as success; the store shall know better.
         call.conclude(CRASHED)
@@ -50,7 +51,7 @@ async def on_session_end(ctx: JobContext) -> None:
             await call.finish()
     finally:
         # A process has one job, and ends with it.
-        await Warm.of(ctx.proc).aclose()
+        await warm_of(ctx.proc).aclose()
 
 
 def _key(ctx: JobContext) -> str:

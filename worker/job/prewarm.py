@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from dataclasses import dataclass
 
 from livekit import rtc
 from livekit.agents import JobProcess
 
-from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
-from worker.job.notice import Notice
-from worker.personas.cast import Cast, Role
+from worker.call.notice import Notice
+from worker.call.warm import Warm
+from worker.personas.cast import Cast
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
-from worker.voice.clips import Clip, load_clip
-from worker.voice.pipeline import Pipeline, build_pipeline
+from worker.voice.clips import load_clip
+from worker.voice.pipeline import build_pipeline
 
 _KEY = "warm"
 
 
-@dataclass(frozen=True, slots=True)
-class Warm:
-    """All that a call needs and that does not depend on the call."""
-
-    settings: WorkerSettings
-    redis: Client
-    store: SessionStore
-    pipeline: Pipeline
-    cast: Cast
-    toolbox: Toolbox
-    #: That of the default persona; other clips are read when they are needed.
-    greeting: Clip | None
-    #: Comes when the worker is about to stop.
-    notice: Notice
-    #: When this process was ready for a job, in seconds since 1970.
-    since: float
-
-    @classmethod
-    def of(cls, process: JobProcess) -> Warm:
-        """Return what `prewarm` has put into a process."""
-        warm = process.userdata[_KEY]
-        if not isinstance(warm, Warm):
-            raise TypeError("this process was not prewarmed")
-        return warm
-
-    async def clip(self, role: Role, text: str) -> Clip | None:
-        """Return these words, spoken; a clip that was made since this process became warm, too."""
-        if role is self.cast.default and text == role.greeting and self.greeting is not None:
-            return self.greeting
-        return await asyncio.to_thread(load_clip, role.settings, text)
-
-    async def aclose(self) -> None:
-        """Close what calls share, after the last of them."""
-        await self.pipeline.aclose()
-        await self.redis.aclose()
+def warm_of(process: JobProcess) -> Warm:
+    """Return what `prewarm` has put into a process."""
+    warm = process.userdata[_KEY]
+    if not isinstance(warm, Warm):
+        raise TypeError("this process was not prewarmed")
+    return warm
 
 
 def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.wait import eventually
-from worker.job.notice import HAND_OVER, Notice
+from worker.call.notice import HAND_OVER, Notice
 
 
 @pytest.fixture
