@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from devstack.install.tools import LIVEKIT, REDIS
-from devstack.settings import REPO
-from tests.support.servers import neutral_environment, program
+from tests.integration.bench.running import run
 
 #: Three workers start, and hold one call each, at the same time.
 WITHIN_S = 280.0
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    programs = {tool.setting: str(program(tool)) for tool in (REDIS, LIVEKIT)}
-    return subprocess.run(
-        [sys.executable, "-m", "bench.degradation", *arguments],
-        cwd=REPO,
-        env=neutral_environment() | programs,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=WITHIN_S,
-    )
 
 
 @pytest.mark.timeout(300)
 def test_all_three_have_a_call_and_ours_are_never_left_without_a_word(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
 
-    done = run("--rounds", "1", "--faults", "500", "--json", str(file))
+    done = run(
+        "degradation", "--rounds", "1", "--faults", "500", "--json", str(file), within_s=WITHIN_S
+    )
 
     assert done.returncode == 0, done.stderr
     by_fault, in_all = json.loads(file.read_text(encoding="utf-8"))
@@ -48,7 +33,7 @@ def test_all_three_have_a_call_and_ours_are_never_left_without_a_word(tmp_path: 
 
 
 def test_what_cannot_fail_is_said() -> None:
-    done = run("--faults", "500,floods")
+    done = run("degradation", "--faults", "500,floods", within_s=WITHIN_S)
 
     assert done.returncode == 2
     assert "not known: floods" in done.stderr

@@ -1,0 +1,24 @@
+"""Runs a benchmark as a user would, with the servers that the tests have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from devstack.install.tools import LIVEKIT, REDIS
+from devstack.settings import REPO
+from tests.support.servers import neutral_environment, program
+
+
+def run(module: str, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
+    """Run `python -m bench.module`. Raises TimeoutExpired."""
+    programs = {tool.setting: str(program(tool)) for tool in (REDIS, LIVEKIT)}
+    return subprocess.run(
+        [sys.executable, "-m", f"bench.{module}", *arguments],
+        cwd=REPO,
+        env=neutral_environment() | programs,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=within_s,
+    )
