@@ -88,6 +88,8 @@ class Provider:
     reply: Reply | Callable[[list[dict[str, Any]]], Reply] = "I see."
     trouble: dict[Stage, Trouble] = field(default_factory=dict)
     slow_s: float = 3.0
+    #: How long its list of models takes, which nobody needs.
+    models_take_s: float = 0.0
     asked: list[Asked] = field(default_factory=list)
 
     def requests(self, stage: Stage) -> list[Asked]:
@@ -110,7 +112,7 @@ async def provider() -> AsyncIterator[Provider]:
     app.router.add_post("/v1/chat/completions", partial(_chat, one))
     app.router.add_post("/v1/audio/transcriptions", partial(_hear, one))
     app.router.add_post("/v1/audio/speech", partial(_speak, one))
-    app.router.add_get("/v1/models", _models)
+    app.router.add_get("/v1/models", partial(_models, one))
     await runner.setup()
     try:
         await web.TCPSite(runner, LOOPBACK, 0).start()
@@ -120,7 +122,8 @@ async def provider() -> AsyncIterator[Provider]:
         await runner.cleanup()
 
 
-async def _models(_: web.Request) -> web.Response:
+async def _models(one: Provider, _: web.Request) -> web.Response:
+    await asyncio.sleep(one.models_take_s)
     return web.json_response({"object": "list", "data": []})
 
 

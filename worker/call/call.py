@@ -124,6 +124,7 @@ class Call:
     async def finish(self) -> None:
         """Write down how it went, close the room, let go of everything."""
         outcome = self._outcome or STOPPED
+        self._chronicle.bind()
         self._notice.forget(self._on_notice)
         self._user.close()
         self._limits.forget_silence()
@@ -157,8 +158,9 @@ class Call:
         return True
 
     async def _join(self) -> None:
-        # A video would be taken for the microphone that it says it is.
-        await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+        # Rooms of ours have no video; and to subscribe to each track by itself takes a round trip.
+        all_there_is = AutoSubscribe.SUBSCRIBE_ALL if self._owns_room else AutoSubscribe.AUDIO_ONLY
+        await self._ctx.connect(auto_subscribe=all_there_is)
         self._chronicle.record.mark(Moment.JOINED)
         self._user.look()
         if self._outcome is None:
@@ -169,7 +171,9 @@ class Call:
         try:
             await self._conversation.enter(self._user.identity)
         except Exception:
-            self.conclude(CRASHED)
+            # Where the connection is lost, `_expect_track` gives it the time to come back.
+            if self._ctx.room.isconnected():
+                self.conclude(CRASHED)
             raise
 
     async def _expect_track(self) -> None:

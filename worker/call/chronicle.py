@@ -65,9 +65,12 @@ class Chronicle:
         }
         return [self.record.expect(moments), self.record.keep(published)]
 
+    def bind(self) -> None:
+        """Let this task, and those that it starts, log on behalf of the session."""
+        self._log.bind()
+
     async def finish(self, outcome: Outcome) -> None:
         """Write the last words and how it ended. A session that is over takes no more words."""
-        self._log.bind()
         self.recall.stop()
         await asyncio.gather(
             self._turns.flush(_LAST_WORDS_S), self.record.finish(outcome, _LAST_WORDS_S)

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 _SENTENCE_S = 15.0
 #: How long the agent may take to fall silent for it.
 _SILENCE_S = 2.0
+#: How long for what the user has said already, which the framework gives up after 3 s.
+_WAY_S = 0.5
 
 _ROOM_OPTIONS = RoomOptions(
     # Browsers and phones level the voice themselves; doing it here again costs 0.1 s at the start,
@@ -104,12 +106,11 @@ class Conversation:
 
     async def greet(self) -> None:
         """Say the first words, where this persona speaks first, and the user has not."""
-        if not self._is_spoken_to:
-            await self._say_clip(self._role.greeting)
+        await self._say_first(self._role.greeting)
 
     async def resume(self) -> None:
         """Say that an agent is there again, to a user who was talking with another one."""
-        await self._say_clip(self._role.settings.resume_greeting)
+        await self._say_first(self._role.settings.resume_greeting)
 
     def say(
         self, words: str, *, can_be_interrupted: bool = True, clip: Clip | None = None
@@ -173,15 +174,17 @@ class Conversation:
         await self.voice.aclose()
         await self.track.aclose()
 
-    async def _say_clip(self, words: str) -> None:
-        if words:
-            self.say(words, clip=await self._warm.clip(self._role, words))
+    async def _say_first(self, words: str) -> None:
+        clip = await self._warm.clip(self._role, words) if words else None
+        # While the agent speaks its first second the framework hears nothing.
+        if not self._is_spoken_to:
+            self.say(words, clip=clip)
 
     async def _make_way(self) -> None:
         """Fall silent: the user has said something before we were there, and is heard now."""
         self._is_spoken_to = True
         with suppress(RuntimeError):
-            await asyncio.wait({self.session.interrupt(force=True)}, timeout=_SILENCE_S)
+            await asyncio.wait({self.session.interrupt(force=True)}, timeout=_WAY_S)
 
     async def _read(self, text: str) -> None:
         """Answer what the user typed; what must not be interrupted is heard first."""

@@ -69,6 +69,9 @@ class Ending:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             logger.warning("room could not be closed", extra={"reason": type(error).__name__})
             return False
+        except Exception:
+            logger.exception("room could not be closed")
+            return False
         return True
 
 

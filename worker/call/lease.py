@@ -62,8 +62,6 @@ class Lease:
         #: Set once the session is this agent's: only then can it write of it.
         self.claimed = asyncio.Event()
         self._vitals: VitalsSource | None = None
-        #: Why the store takes nothing at the moment.
-        self._trouble: str | None = None
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
 
@@ -220,31 +218,30 @@ class Lease:
 
     async def _persistently(self, write: Callable[[], Awaitable[object]]) -> None:
         """Repeat a write, which must bear that, until Redis took it."""
-        delay_s = _FIRST_RETRY_S
+        delay_s, told = _FIRST_RETRY_S, set[str]()
         while True:
+            cause: Exception | None = None
             try:
                 await write()
             except (StoreUnavailable, WrongSchema) as error:
                 # A store of another version is no reason to hang up, either.
-                self._note(error.code)
+                trouble = error.code
             except SessionError:
                 raise
-            except Exception as error:  # noqa: BLE001 - told by `_note`, with its traceback
+            except Exception as error:  # noqa: BLE001 - told below, with its traceback
                 # Nor is one that is broken: the user can talk on.
-                self._note(type(error).__name__, error)
+                trouble, cause = type(error).__name__, error
             else:
-                self._note(None)
+                if told:
+                    logger.info("the store takes it again")
                 return
+            if trouble not in told:
+                logger.warning(
+                    "the store does not take it", extra={"code": trouble}, exc_info=cause
+                )
+                told.add(trouble)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, self._interval_s)
-
-    def _note(self, trouble: str | None, error: Exception | None = None) -> None:
-        """Tell once that the store takes nothing, and once that it does again."""
-        if trouble is not None and trouble != self._trouble:
-            logger.warning("lease not renewed", extra={"code": trouble}, exc_info=error)
-        elif trouble is None and self._trouble is not None:
-            logger.info("lease is renewed again")
-        self._trouble = trouble
 
     async def _unless_over(self, write: Awaitable[object]) -> None:
         """Await a last write; when the session is gone or another's there is nothing to write."""

@@ -129,8 +129,12 @@ class PreConnectAudio:
         return take
 
     async def _prepare(self, samples: bytes, sample_rate: int) -> None:
-        if await has_speech(self._detector, samples, sample_rate):
-            await self._make_way()
+        try:
+            if await has_speech(self._detector, samples, sample_rate):
+                await self._make_way()
+        except Exception:
+            # It may be heard all the same.
+            logger.exception("way not made for pre-connect audio")
 
 
 class _Recording:
@@ -207,7 +211,7 @@ def unpack(data: bytes) -> bytes:
             samples += piece
             if len(samples) >= LONGEST_S * _RATE * _SAMPLE_BYTES:
                 break
-    except (av.error.FFmpegError, ValueError, EOFError) as error:
+    except (av.error.FFmpegError, ValueError, EOFError, IndexError) as error:
         extra = {"error": type(error).__name__, "kept_bytes": len(samples)}
         logger.info("pre-connect audio cannot be decoded", extra=extra)
     return bytes(samples[: int(LONGEST_S * _RATE) * _SAMPLE_BYTES])

@@ -62,7 +62,7 @@ class TypedInput:
         self._user = user
         self._on_text = on_text
         self._allowance = Allowance(BURST, _PER_S)
-        self._turns = asyncio.Lock()
+        self._last: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._has_warned = False
 
@@ -86,20 +86,22 @@ class TypedInput:
                 logger.warning("too many messages; some are passed over")
             self._has_warned = True
             return
-        task = asyncio.create_task(self._take(reader))
+        task = self._last = asyncio.create_task(self._take(reader, self._last))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _take(self, reader: rtc.TextStreamReader) -> None:
+    async def _take(self, reader: rtc.TextStreamReader, before: asyncio.Task[None] | None) -> None:
+        """Read a message, at the same time as others, and hand it on after the one `before`."""
         text = await _read(reader)
+        if before is not None:
+            await asyncio.wait({before})
         if not text.strip():
             return
-        async with self._turns:
-            try:
-                await self._on_text(text)
-            except Exception:
-                # One message is not worth a call.
-                logger.exception("a message was passed over")
+        try:
+            await self._on_text(text)
+        except Exception:
+            # One message is not worth a call.
+            logger.exception("a message was passed over")
 
 
 async def _read(reader: rtc.TextStreamReader) -> str:

@@ -83,6 +83,9 @@ class Runner:
         if inspect.iscoroutinefunction(call.func):
             result = await _contained(call())
         else:
+            # What a tool has done already is told, however many hang.
+            if self._threads >= _MAX_THREADS:
+                raise ToolError("There is too much going on at the moment.")
             result = await self._in_thread(call)
             if inspect.isawaitable(result):  # of a function that only wraps one that is async
                 result = await _contained(result)
@@ -93,8 +96,6 @@ class Runner:
 
     def _in_thread(self, call: Callable[[], object]) -> asyncio.Future[object]:
         # Not asyncio's own threads: others need those, and at the end they are all waited for.
-        if self._threads >= _MAX_THREADS:
-            raise ToolError("There is too much going on at the moment.")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[object] = loop.create_future()
         context = contextvars.copy_context()
@@ -118,8 +119,8 @@ class Runner:
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(settle, result, failure)
 
-        self._threads += 1
         threading.Thread(target=work, name="tool", daemon=True).start()
+        self._threads += 1
         return future
 
     def _forget(self, running: asyncio.Task[str]) -> None:

@@ -39,7 +39,8 @@ class Assistant(Agent):
         """Hear."""
         async for event in Agent.default.stt_node(self, audio, model_settings):
             for heard in event.alternatives:
-                heard.text = clean(heard.text, MAX_HEARD_CHARS)
+                # Whatever the server has put there.
+                heard.text = clean(str(heard.text or ""), MAX_HEARD_CHARS)
             yield event
 
     async def llm_node(
@@ -49,8 +50,12 @@ class Assistant(Agent):
         shorten(chat_ctx)
         half = ""
         async for chunk in Agent.default.llm_node(self, chat_ctx, tools, model_settings):
-            if isinstance(chunk, ChatChunk) and chunk.delta is not None and chunk.delta.content:
-                chunk.delta.content, half = whole(half + chunk.delta.content)
+            if isinstance(chunk, ChatChunk) and chunk.delta is not None:
+                if chunk.delta.content:
+                    chunk.delta.content, half = whole(half + chunk.delta.content)
+                for call in chunk.delta.tool_calls:
+                    call.name, call.arguments = mended(call.name), mended(call.arguments)
+                    call.call_id = mended(call.call_id)
             yield chunk
 
 
@@ -60,18 +65,26 @@ def whole(text: str) -> tuple[str, str]:
     A model may send the halves of a character apart.
     """
     half = text[-1] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    text = text.removesuffix(half)
-    return clean(text, len(text)), half
+    return mended(text.removesuffix(half)), half
+
+
+def mended(text: str) -> str:
+    """Return a text without half characters."""
+    return clean(text, len(text))
 
 
 def shorten(context: ChatContext) -> None:
-    """Leave out the beginning of a conversation that got too long; instructions stay."""
-    left, count = MAX_CONTEXT_CHARS, 0
+    """Leave out the beginning of a conversation that got too long.
+
+    Instructions stay, and so does what the user said last, with all that tools have said to it.
+    """
+    left, count, is_asked = MAX_CONTEXT_CHARS, 0, False
     for item in reversed(context.items):
         left -= _chars(item)
-        if left < 0 and count:
+        if left < 0 and is_asked:
             break
         count += 1
+        is_asked = is_asked or (item.type == "message" and item.role == "user")
     context.truncate(max_items=count)
 
 

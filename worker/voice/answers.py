@@ -18,6 +18,8 @@ from openai import APIConnectionError
 #: What a proxy or a portal says instead of an answer; played, it would be noise.
 _PAGE, _MESSAGE = "text/html", "application/json"
 _SPEECH = "/audio/speech"
+#: The extension of a request to a model that tells what was asked: redirected, it is another one.
+ASKED = "voicefleet.asked"
 #: The extension of a request that is called when its model stops in the middle of an answer.
 ON_SILENCE = "voicefleet.on_silence"
 
@@ -49,14 +51,15 @@ _BOUNDS = {
 
 async def check(response: httpx2.Response) -> None:
     """Bound an answer that begins to come. Raises NoAnswer for a page or a message in its place."""
-    request = response.request
+    request, asked = response.request, response.request.extensions.get(ASKED)
+    if asked is None:
+        return
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_page = kind == _PAGE and request.method == "POST"
-    is_message = kind == _MESSAGE and request.url.path.endswith(_SPEECH)
-    if response.is_success and (is_page or is_message):
+    is_message = kind == _MESSAGE and asked.endswith(_SPEECH)
+    if response.is_success and (kind == _PAGE or is_message):
         raise NoAnswer(message=f"The answer is {kind}.", request=request)
     for end, bounds in _BOUNDS.items():
-        if request.url.path.endswith(end):
+        if asked.endswith(end):
             stream = cast("httpx2.AsyncByteStream", response.stream)
             response.stream = _Bounded(stream, bounds, request)
 

@@ -19,17 +19,21 @@ from typing import Any
 import httpx2
 from openai import APIConnectionError, APITimeoutError, AsyncClient
 
-from worker.voice.answers import ON_SILENCE, check
+from worker.voice.answers import ASKED, ON_SILENCE, check
 from worker.voice.settings import Endpoint
 
 _CONNECT_S = 5.0
 #: The framework asks again after 0.1 s whatever went wrong. A model that was silent for all its
 #: time is not waited for twice.
-_AGAIN_S = 0.5
+_AGAIN_S = 1.0
 
 
 class LeftAlone(APIConnectionError):
     """Raised instead of asking a model that is known to be down."""
+
+
+class StillSilent(APITimeoutError):
+    """Raised instead of asking a model again that has just been silent for all its time."""
 
 
 class ModelClient(AsyncClient):
@@ -58,8 +62,9 @@ class ModelClient(AsyncClient):
         """Ask, as the SDK does, and remember where the model said nothing."""
         try:
             return await super().request(*args, **options)
-        except APITimeoutError:
-            self._note_silence()
+        except APITimeoutError as error:
+            if error.request.method == "POST" and not isinstance(error, StillSilent):
+                self._note_silence()
             raise
 
     def _note_silence(self) -> None:
@@ -70,12 +75,15 @@ class ModelClient(AsyncClient):
         for name in ("connect", "read", "write", "pool"):
             longest = timeouts.get(name)
             timeouts[name] = min(longest or self._patience_s, self._patience_s)
-        request.extensions |= {"timeout": timeouts, ON_SILENCE: self._note_silence}
-        if time.monotonic() < self._silent_until:
-            raise APITimeoutError(request=request)
+        request.extensions |= {"timeout": timeouts}
         # Looking at the list of models only opens a connection: no answer would be told of.
-        if request.method == "POST" and not self._may_ask():
+        if request.method != "POST":
+            return
+        request.extensions |= {ASKED: request.url.path, ON_SILENCE: self._note_silence}
+        if not self._may_ask():
             raise LeftAlone(message="Known to be down.", request=request)
+        if time.monotonic() < self._silent_until:
+            raise StillSilent(request=request)
 
 
 class Connections:

@@ -136,6 +136,8 @@ async def test_another_answers_and_other_calls_know_at_once(
         await one.until(State.ENDED)
     (failure,) = (await call.final_part()).failures
     assert (failure.stage, failure.kind, failure.is_recoverable) == ("llm", "silent", True)
+    # Once, also where it is tried in the background: the first outage is a short one.
+    assert failure.count == 1
     assert failure.label.partition("/")[0] in provider.url
     assert (await other.final_part()).failures == ()
 
@@ -202,3 +204,25 @@ async def test_what_could_not_be_heard(
         provider.trouble.clear()
         await caller.say(sentence)
         await until_answered(caller, "I heard: Words for the first.")
+
+
+async def test_half_a_character_that_was_heard_does_not_stay_in_the_conversation(
+    fleet: Fleet, provider: Provider, environment: dict[str, str]
+) -> None:
+    """1. Recognition spells one, as JSON can. 2. The user goes on.
+
+    Result: both are answered; nothing failed.
+    """
+    provider.heard = "half \ud83d char."
+    await fleet.start_worker(OPENAI_BASE_URL=provider.url)
+    sentence = await speak(environment["OPENAI_BASE_URL"].removesuffix("/v1"), "How are you?")
+    call = await fleet.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        provider.reply = "I have heard you."
+        await caller.say(sentence)
+        await until_answered(caller, "I have heard you.")
+        provider.reply = "I go on."
+        await caller.type("And now?")
+        await until_answered(caller, "I go on.")
+    assert (await call.final_part()).failures == ()

@@ -10,6 +10,7 @@ from livekit import rtc
 from sessions.states import State
 from tests.integration.worker.fleet import CALL_S, Fleet
 from tests.integration.worker.talking import until_said
+from tests.integration.worker.test_adoption import Foreign
 from tests.integration.worker.test_safety import stranger
 from tests.support.provider import Provider, Stage, ToolCall, Trouble
 
@@ -59,7 +60,8 @@ async def test_a_tool_that_ends_its_process_ends_no_call(
 async def test_half_a_character_does_not_stay_in_the_conversation(
     fleet: Fleet, provider: Provider
 ) -> None:
-    """1. Recognition spells one, as JSON can. 2. The model says one. 3. The user asks on.
+    """1. The model says one, as JSON can spell it; then in what a tool is to be told. 2. The user
+    asks on.
 
     Result: each is answered; nothing failed.
     """
@@ -70,6 +72,13 @@ async def test_half_a_character_does_not_stay_in_the_conversation(
         provider.reply = "half \ud83d char"
         await caller.type("Say something odd.")
         await until_said(caller, "half \ufffd char")
+        provider.reply = lambda messages: (
+            "That was no zone."
+            if messages[-1]["role"] == "tool"
+            else ToolCall(name="current_time", arguments={"zone": "half \ud83d zone"})
+        )
+        await caller.type("What time is it there?")
+        await until_said(caller, "That was no zone.")
         provider.reply = "I go on."
         await caller.type("And now?")
         await until_said(caller, "I go on.")
@@ -126,14 +135,16 @@ async def test_somebody_else_is_not_the_user(fleet: Fleet, provider: Provider) -
 async def test_a_video_that_says_it_is_a_microphone_is_not_listened_to(
     fleet: Fleet, provider: Provider
 ) -> None:
+    """In a room of somebody else's, where there may be any track."""
     worker = await fleet.start_worker(OPENAI_BASE_URL=provider.url)
-    call = await fleet.start_call()
-    async with call.join() as caller:
-        await caller.wait_greeting(CALL_S)
+    foreign = Foreign(fleet)
+    await foreign.send_agent()
+    async with foreign.join("ada") as ada:
+        await ada.wait_greeting(CALL_S)
         track = rtc.LocalVideoTrack.create_video_track("v", rtc.VideoSource(64, 64))
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await caller.room.local_participant.publish_track(track, options)
-        await caller.type("Hello?")
-        await until_said(caller, "I see.")
-    await call.final_part()
+        await ada.room.local_participant.publish_track(track, options)
+        await ada.type("Hello?")
+        await until_said(ada, "I see.")
+    await foreign.until(State.ENDED)
     assert "failed to emit event track_subscribed" not in worker.log.read_text()

@@ -117,5 +117,10 @@ async def test_recordings_fill_no_memory(fleet: Fleet, provider: Provider) -> No
             await send(caller.room, bytes(4_000_000), f"TR_{number}")
         await caller.type("Are you there?")
         await until_said(caller, "I see.")
-        assert process.memory_info().rss - before < LITTLE_BYTES
+
+        async def has_grown_by_little() -> bool:
+            # What is on its way takes memory, too, for a while.
+            return bool(process.memory_info().rss - before < LITTLE_BYTES)
+
+        await eventually(has_grown_by_little, CALL_S, message="memory as before")
         assert (await call.look()).status is State.ACTIVE

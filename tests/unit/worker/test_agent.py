@@ -78,6 +78,20 @@ def test_what_a_tool_has_said_counts_and_is_not_left_without_its_question() -> N
     assert texts(context)[-1] == "And now?"
 
 
+def test_a_question_stays_with_all_that_tools_have_said_to_it() -> None:
+    """However much that is."""
+    context = spoken(10, 10)
+    context.add_message(role="user", content="Where is it?")
+    for number in range(50):
+        name = f"call_{number}"
+        context.items.append(FunctionCall(call_id=name, name="look", arguments="{}"))
+        output = FunctionCallOutput(call_id=name, name="look", output="y" * 4_000, is_error=False)
+        context.items.append(output)
+    shorten(context)
+    assert texts(context) == ["Be kind.", "Where is it?"]
+    assert sum(one.type == "function_call_output" for one in context.items) == 50
+
+
 def test_what_was_said_last_stays_however_long_it_is() -> None:
     context = spoken(3, 2 * MAX_CONTEXT_CHARS)
     shorten(context)

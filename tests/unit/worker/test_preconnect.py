@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+import av
 import numpy as np
 import pytest
 from livekit import rtc
@@ -63,6 +66,17 @@ def test_of_a_recording_that_breaks_off_the_beginning_counts() -> None:
 )
 def test_what_is_no_recording_is_nothing(data: bytes) -> None:
     assert unpack(data) == b""
+
+
+def test_a_video_without_sound_is_nothing() -> None:
+    target = io.BytesIO()
+    with av.open(target, "w", format="webm") as file:
+        stream = file.add_stream("libvpx", rate=30)
+        assert isinstance(stream, av.VideoStream)
+        stream.width = stream.height = 64
+        file.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        file.mux(stream.encode(None))
+    assert unpack(target.getvalue()) == b""
 
 
 def test_plain_samples_are_told_from_what_is_packed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from livekit.agents import ToolError
 
 from worker.errors import Unusable
+from worker.toolbox import running as running_module
 from worker.toolbox.discovery import Toolbox
 from worker.toolbox.running import Runner
 
@@ -84,6 +86,24 @@ async def test_what_is_no_text_is_made_into_some_beside_the_conversation() -> No
         running.result()
     # One that had to wait for the text would have come back once.
     assert ticks > 3
+
+
+async def test_what_was_done_is_told_however_many_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model would do it once more."""
+    monkeypatch.setattr(running_module, "_MAX_THREADS", 1)
+    release = threading.Event()
+
+    def hang() -> None:
+        release.wait(30)
+
+    async def book() -> dict[str, int]:
+        return {"seat": 7}
+
+    runner = Runner(0.5)
+    with pytest.raises(ToolError, match="took too long"):
+        await runner.guarded(hang)()
+    assert await runner.guarded(book)() == '{"seat": 7}'
+    release.set()
 
 
 async def test_a_message_that_is_no_text_is_told_all_the_same() -> None:
