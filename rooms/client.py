@@ -110,6 +110,18 @@ class Rooms:
             if participant.kind == ParticipantInfo.Kind.AGENT
         ]
 
+    async def remove_agent(self, room: str, job_id: str) -> bool:
+        """Put the agent of a job out of a room; False when it is not there (any more).
+
+        livekit-agents names the participant of an agent after its job (`agent-` and the job's id).
+        """
+        request = api.RoomParticipantIdentity(room=room, identity=f"agent-{job_id}")
+        try:
+            await self._call(self._server.inside.room.remove_participant, request)
+        except _NotThereError:
+            return False
+        return True
+
     async def metadata(self, rooms: Sequence[str]) -> dict[str, str]:
         """Return the metadata of those of some rooms that are there, in one call."""
         if not rooms:

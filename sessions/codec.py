@@ -54,6 +54,7 @@ def to_session(session_id: SessionId, fields: Mapping[str, str]) -> Session:
         ready_at_ms=number("readyAt"),
         joined_at_ms=number("joinedAt"),
         ended_at_ms=number("endedAt"),
+        ghost_job_id=fields.get("ghost"),
         losses_ms=tuple(int(text) for text in fields.get("losses", "").split()),
         is_remembered=fields.get("remember") == "1",
         error=fields.get("error"),

@@ -38,6 +38,8 @@ class Session:
     ready_at_ms: int | None = None
     joined_at_ms: int | None = None
     ended_at_ms: int | None = None
+    #: The job of the agent that was lost last, whose participant may be in the room still.
+    ghost_job_id: str | None = None
     #: When its agents were lost, within the redispatch window.
     losses_ms: tuple[int, ...] = ()
     #: Whether its user wants the conversation to be remembered.

@@ -8,6 +8,9 @@ Scenario: an agent was sent and did not claim the session in time: LiveKit sends
 It is written off, so that it can do nothing should it come after all, and another one is sent, a
 few times at most; then the session fails with words for its user.
 
+Scenario: an agent that had the session was lost (leases.py, worker/host/crashes.py). Another one is
+sent into the room, and what is left of the first is put out of it.
+
 Counter-scenario: LiveKit is away. Then nobody can be sent, and nobody is judged: sessions stay due
 until it is back, or until the lease of their slot lapses (supervisor/leases.py).
 """
@@ -140,5 +143,23 @@ class Dispatcher:
         if has_room:
             # LiveKit passes over the agents that are named for a room which is there already.
             await self._rooms.send_agent(session.room, metadata)
+            await self._put_out_ghost(session)
         else:
             await self._rooms.open(session.room, metadata)
+
+    async def _put_out_ghost(self, session: Session) -> None:
+        """Remove the agent that was lost: one that hangs would stay in the room beside the next.
+
+        Of one that was killed, LiveKit would keep the participant until its connection times out.
+        """
+        if session.ghost_job_id is None:
+            return
+        try:
+            if await self._rooms.remove_agent(session.room, session.ghost_job_id):
+                logger.info("lost agent removed", extra={"session_id": session.id})
+        except RoomsError as error:
+            # The next one is on its way. This one leaves by itself, should it wake up.
+            logger.warning(
+                "could not remove a lost agent",
+                extra={"session_id": session.id, "reason": str(error)},
+            )

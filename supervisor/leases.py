@@ -1,9 +1,12 @@
 """An agent is gone, or none ever came.
 
-Scenario: the agent's process is killed, its machine is lost, or no agent came at all (to send for
-one again in time is the story of dispatches.py). The lease in the store lapses, since only a live
-agent renews it. The session is failed, which frees its slot, and the room is closed, so that the
-user sees the end instead of waiting in silence.
+Scenario: the agent's process hangs or is stopped, its machine is lost or cut off from Redis. The
+lease in the store lapses, since only a live agent renews it. The agent is written off, and the
+session is due for another one, which dispatches.py sends; after too many it fails. Should the first
+one wake up, its next heartbeat tells it that it has been replaced.
+
+Scenario: no agent came at all, and none could be sent in time. The session is failed, which frees
+its slot, and the room is closed, so that the user sees the end instead of waiting in silence.
 
 Counter-scenario: Redis was away. Then no agent could renew, and every lease has lapsed although
 every agent is well. The store itself knows that nobody could write, and judges no lease by that
@@ -20,7 +23,7 @@ import logging
 
 from rooms.client import Rooms
 from rooms.errors import RoomsError
-from sessions.errors import SessionNotFound, StoreUnavailable
+from sessions.errors import SessionError, SessionNotFound, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.model import Session
 from sessions.states import State
@@ -29,26 +32,26 @@ from sessions.store import SessionStore
 logger = logging.getLogger("supervisor")
 
 _NO_AGENT = "No agent came in time. Please try again."
-_AGENT_LOST = "The agent stopped answering. Please start again."
+_AGENT_LOST = "The agent was lost, and so were those sent in its place. Please start again."
 #: One pass closes so many rooms; the next one goes on.
 _ROOMS_PER_PASS = 50
 
 
 class LeaseSweeper:
-    """Fails sessions whose lease has lapsed, and closes the rooms of sessions that are over."""
+    """Writes off agents whose lease has lapsed, and closes the rooms of sessions that are over."""
 
     def __init__(self, store: SessionStore, rooms: Rooms) -> None:
         self._store = store
         self._rooms = rooms
 
     async def sweep_once(self) -> int:
-        """Fail every lapsed session and return how many there were.
+        """Judge every session whose lease has lapsed, and return how many there were.
 
-        A lease that is seen to have lapsed is only noted; the next pass fails the session.
+        A lease that is seen to have lapsed is only noted; a later pass judges.
         """
         try:
             suspects = await self._store.suspects()
-            failed = sum([await self._fail(session_id) for session_id in suspects])
+            judged = sum([await self._judge(session_id) for session_id in suspects])
             # Also prunes the lists of what is over.
             await self._store.queue.advance()
             page = await self._store.views.by_state(State.ENDING, limit=_ROOMS_PER_PASS)
@@ -56,18 +59,27 @@ class LeaseSweeper:
         except StoreUnavailable as error:
             logger.warning("redis is away; nothing is judged", extra={"reason": str(error)})
             return 0
-        return failed
+        return judged
 
-    async def _fail(self, session_id: SessionId) -> bool:
+    async def _judge(self, session_id: SessionId) -> bool:
         try:
             session = await self._store.get(session_id)
-            error = _NO_AGENT if session.claimed_at_ms is None else _AGENT_LOST
-            outcome = await self._store.fail(session_id, error, only_if_lapsed=True)
-        except SessionNotFound:
-            return False  # forgotten meanwhile
-        if outcome.changed:
-            logger.warning("a lease lapsed", extra={"session_id": session_id, "reason": error})
-        return outcome.changed
+            if session.claimed_at_ms is None:
+                outcome = await self._store.fail(session_id, _NO_AGENT, only_if_lapsed=True)
+                is_judged, status = outcome.changed, State.FAILED
+            else:
+                loss = await self._store.lose(session_id, _AGENT_LOST)
+                is_judged, status = loss.changed, loss.status
+        except StoreUnavailable:
+            raise
+        except SessionError:
+            return False  # it has ended, or was forgotten, meanwhile
+        if is_judged:
+            logger.warning(
+                "a lease lapsed",
+                extra={"session_id": session_id, "epoch": session.epoch, "status": status},
+            )
+        return is_judged
 
     async def _close_room(self, session: Session) -> None:
         try:

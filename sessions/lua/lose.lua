@@ -31,7 +31,11 @@ if #recent >= limits.redispatchLimit and not ask.isPlanned or has_lost_slot(s) t
   return about(s, true,
     { losses = #recent + (ask.isPlanned and 0 or 1), admitted = (admit_waiting()) })
 end
-if not ask.isPlanned then recent[#recent + 1] = now end
+if not ask.isPlanned then
+  recent[#recent + 1] = now
+  -- Its participant may be in the room still.
+  if s.job then redis.call("HSET", s.key, "ghost", s.job) end
+end
 redis.call("HDEL", s.key, "workerId", "agentPid", "jobId", "prewarmed", "claimedAt", "dispatchedAt",
   "agentState", "pssBytes")
 redis.call("ZADD", key("dispatches"), now + ask.delayMs, s.id)

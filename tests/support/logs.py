@@ -20,6 +20,16 @@ def register_logs(fixture: str, stack: Stack) -> None:
     _LOGS[fixture] = [service.command.log for service in stack.services]
 
 
+def add_log(fixture: str, log: Path) -> None:
+    """Have one more log shown with failed tests that use `fixture`, until `forget_logs`."""
+    _LOGS.setdefault(fixture, []).append(log)
+
+
+def forget_logs(fixture: str) -> None:
+    """Show no logs of a fixture that begins anew."""
+    _LOGS.pop(fixture, None)
+
+
 def log_tails(item: pytest.Item) -> Iterator[tuple[str, str]]:
     """Yield (title, last lines) for each server that a test uses."""
     for fixture in getattr(item, "fixturenames", ()):

@@ -222,6 +222,8 @@ class Model(Books):
             return self._loss(session_id, losses=losses, admitted=self._admit_waiting())
         if is_failure:
             recent += (self.now_ms,)
+            if session.job_id is not None:
+                self._set(session_id, ghost_job_id=session.job_id)
         self._dispatches[session_id] = self.now_ms + round(delay_s * 1000)
         self._set(session_id, epoch=session.epoch + 1, losses_ms=recent, **NO_AGENT)
         is_starting = session.status is State.STARTING

@@ -14,6 +14,7 @@ from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from sessions.batch import Client
 from sessions.connection import Temper, connect
+from sessions.errors import StaleEpoch
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
 from sessions.states import State
@@ -52,27 +53,59 @@ def store(redis: Client) -> SessionStore:
     return SessionStore(redis, settings, now_ms=START_MS)
 
 
-async def test_a_dead_agents_session_fails_and_its_room_closes(
-    store: SessionStore, rooms: Rooms, livekit_server: LiveKitServer
+async def test_a_silent_agent_is_written_off_and_another_one_is_due(
+    store: SessionStore, rooms: Rooms
 ) -> None:
-    """1. An agent claims a session. 2. It is killed: no heartbeat any more. 3. Its lease lapses.
+    """1. An agent claims a session and is heard. 2. It hangs: no heartbeat any more. 3. Its lease
+    lapses.
 
-    Result: one pass suspects it, the next one fails the session with words for its user; the slot
-    is free, the room is gone.
+    Result: one pass suspects it, the next one writes it off; the session keeps its slot, is due for
+    an agent under the next epoch, and knows whose participant to remove.
     """
     session = await _started(store, rooms)
     await store.claim(session.id, 1, agent())
+    await store.mark_ready(session.id, 1)
     sweeper = LeaseSweeper(store, rooms)
     await pass_time(store, LEASE_MS - 1)
     assert await sweeper.sweep_once() == 0
     await pass_time(store, 1)
     assert await sweeper.sweep_once() == 0
-    assert (await store.get(session.id)).is_live
+    assert (await store.get(session.id)).status is State.READY
     await pass_time(store, SUSPICION_MS)
     assert await sweeper.sweep_once() == 1
+    lost = await store.get(session.id)
+    assert (lost.status, lost.epoch, lost.claimed_at_ms) == (State.RECOVERING, 2, None)
+    assert lost.ghost_job_id == agent().job_id
+    assert (await store.occupancy()).taken == 1
+    assert await store.queue.due() == [session.id]
+    with pytest.raises(StaleEpoch):
+        await store.renew(session.id, 1)
+    await store.end(session.id)
+    await sweeper.sweep_once()
+
+
+async def test_after_too_many_lost_agents_the_session_fails_and_its_room_closes(
+    store: SessionStore, rooms: Rooms, livekit_server: LiveKitServer
+) -> None:
+    """Each agent that is sent claims the session and is not heard of again.
+
+    Result: words for its user; the slot is free, the room is gone.
+    """
+    session = await _started(store, rooms)
+    sweeper = LeaseSweeper(store, rooms)
+    for epoch in range(1, 2 + store.settings.redispatch_limit):
+        assert (await store.get(session.id)).epoch == epoch
+        await store.dispatch(session.id)
+        await store.claim(session.id, epoch, agent(f"AJ_{epoch}"))
+        await pass_time(store, LEASE_MS)
+        assert await sweeper.sweep_once() == 0
+        await pass_time(store, SUSPICION_MS)
+        assert await sweeper.sweep_once() == 1
     failed = await store.get(session.id)
     assert failed.status is State.FAILED
-    assert failed.error == "The agent stopped answering. Please start again."
+    assert failed.error == (
+        "The agent was lost, and so were those sent in its place. Please start again."
+    )
     assert (await store.occupancy()).taken == 0
     async with api.LiveKitAPI(
         livekit_server.http_url, livekit_server.api_key, livekit_server.api_secret

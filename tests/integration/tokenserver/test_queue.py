@@ -37,9 +37,9 @@ def standing(
     livekit_server: LiveKitServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Standing]:
-    """One server with one slot."""
+    """One server with one slot. No agent is sent in place of one that is lost."""
     logs = tmp_path_factory.mktemp("queue")
-    with standing_server(redis_server, livekit_server, logs) as server:
+    with standing_server(redis_server, livekit_server, logs, REDISPATCH_LIMIT="0") as server:
         yield server
 
 

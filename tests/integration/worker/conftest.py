@@ -22,6 +22,7 @@ from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
 from tests.integration.worker.scribes import Desk, opened
+from tests.support.logs import forget_logs
 from tests.support.provider import Provider
 from tests.support.provider import provider as serving_provider
 from tests.support.servers import LiveKitServer, RedisServer, neutral_environment, running
@@ -116,6 +117,7 @@ async def fleet(
 ) -> AsyncIterator[Fleet]:
     """What a test needs to start workers and calls; stops all of them at its end."""
     server = livekit_server
+    forget_logs("fleet")
     async with (
         AsyncExitStack() as cleanup,
         api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as livekit,

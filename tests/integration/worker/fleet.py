@@ -22,6 +22,7 @@ from sessions.model import Newcomer, Session
 from sessions.records import Part
 from sessions.states import State
 from sessions.store import SessionStore
+from tests.support.logs import add_log
 from tests.support.plain import NO_TLS
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
@@ -196,6 +197,7 @@ class Fleet:
             )
         worker = WorkerProcess(f"http://{LOOPBACK}:{port}", log, self.agent_name, process)
         self.cleanup.push_async_callback(worker.stop)
+        add_log("fleet", log)
         if until_ready:
             await eventually(lambda: worker.answers("/readyz", 200), READY_S)
         return worker

@@ -1,0 +1,119 @@
+"""Agents that are lost in the middle of a call: another one goes on with it, and only one speaks.
+
+As token servers run it: an agent is sent as soon as one is due, lapsed leases are looked for.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from pydantic import SecretStr
+
+from rooms.client import open_rooms
+from rooms.settings import RoomSettings
+from sessions.model import Session
+from sessions.states import State
+from supervisor.changes import ChangeFeed
+from supervisor.dispatches import Dispatcher
+from supervisor.leases import LeaseSweeper
+from supervisor.loop import run_every
+from tests.integration.supervisor.conftest import running_loops
+from tests.integration.worker.fleet import CALL_S, Call, Fleet, WorkerProcess
+from tests.integration.worker.talking import until_said
+from tests.support.provider import Provider
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(400)
+
+BACK = "Sorry, I'm back."
+
+
+@pytest.fixture(scope="module")
+def localvoice_url() -> str:
+    """No speech models: each worker is told of the provider of its test."""
+    return "http://127.0.0.1:1"
+
+
+@pytest.fixture
+async def worker(fleet: Fleet, provider: Provider) -> WorkerProcess:
+    return await fleet.start_worker(OPENAI_BASE_URL=provider.url, POOL_SIZE="2")
+
+
+@asynccontextmanager
+async def supervised(fleet: Fleet) -> AsyncIterator[None]:
+    """Keep sessions true to the world, as each token server does."""
+    server = fleet.server
+    settings = RoomSettings(
+        livekit_url=server.url,
+        livekit_api_key=server.api_key,
+        livekit_api_secret=SecretStr(server.api_secret),
+        agent_name=fleet.agent_name,
+    )
+    feed = ChangeFeed(fleet.store)
+    async with open_rooms(settings) as rooms:
+        sweeper = LeaseSweeper(fleet.store, rooms)
+        async with running_loops(
+            feed.run(),
+            Dispatcher(fleet.store, rooms).run(feed),
+            run_every(0.5, "leases", sweeper.sweep_once),
+        ):
+            yield
+
+
+async def replaced(call: Call, before: Session) -> Session:
+    """Wait until another agent has the session, and is the only one in the room."""
+
+    async def has_another() -> Session | None:
+        session = await call.look()
+        is_another = session.epoch > before.epoch and session.job_id is not None
+        return session if is_another and session.status is State.ACTIVE else None
+
+    after = await eventually(has_another, CALL_S, message="another agent")
+    assert after is not None
+
+    async def is_alone() -> bool:
+        return await call.agents() == [f"agent-{after.job_id}"]
+
+    await eventually(is_alone, CALL_S, message="one agent in the room")
+    return after
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+async def test_another_agent_goes_on(
+    fleet: Fleet, provider: Provider, number: signal.Signals
+) -> None:
+    """1. A user talks with an agent. 2. Its process is killed, or stopped. 3. One that was stopped
+    goes on.
+
+    Result: another agent says that it is back, is told what was said before, and answers; the first
+    does not come back.
+    """
+    provider.reply = "It is four."
+    async with supervised(fleet):
+        call = await fleet.start_call()
+        async with call.join() as caller:
+            await caller.wait_greeting(CALL_S)
+            await caller.type("What is two plus two?")
+            await until_said(caller, "It is four.")
+            before = await call.until(State.ACTIVE)
+            assert before.agent_pid is not None
+            os.kill(before.agent_pid, number)
+
+            after = await replaced(call, before)
+            await until_said(caller, BACK)
+            if number is signal.SIGSTOP:
+                os.kill(before.agent_pid, signal.SIGCONT)
+            provider.reply = lambda messages: (
+                "I know." if "two plus two" in str(messages) else "I know nothing."
+            )
+            await caller.type("What did I ask?")
+            await until_said(caller, "I know.")
+            assert (await call.look()).epoch == after.epoch
+            assert await call.agents() == [f"agent-{after.job_id}"]
+            assert len(after.losses_ms) == 1
+    await call.until(State.ENDED)
