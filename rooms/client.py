@@ -130,6 +130,11 @@ class Rooms:
         answer = await self._call(self._server.all_rooms.list_rooms, request)
         return {room.name: room.metadata for room in answer.rooms}
 
+    async def names(self) -> frozenset[str]:
+        """Return the names of all rooms there are, those of others, too."""
+        answer = await self._call(self._server.all_rooms.list_rooms, api.ListRoomsRequest())
+        return frozenset(room.name for room in answer.rooms)
+
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""
         try:

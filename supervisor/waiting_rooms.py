@@ -24,17 +24,17 @@ from rooms.client import Rooms
 from rooms.errors import RoomsError
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId, room_name
-from sessions.model import Place, Session
+from sessions.model import Place
 from sessions.states import HOLDING, State
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
+from supervisor.listing import sessions_in
 from supervisor.loop import run_every
 
 logger = logging.getLogger("supervisor")
 
 #: How old a place in line may be that a room shows.
 _INTERVAL_S = 1.0
-_PER_PAGE = 200
 #: One pass tells the first in line; those behind hear when they have come so far.
 _MAX_WAITING = 1000
 #: So many rooms are told at a time.
@@ -82,7 +82,8 @@ class WaitingRooms:
         return 0
 
     async def _tell_all(self) -> int:
-        waiting = [s.id for s in await self._sessions(State.QUEUED) if s.joined_at_ms is not None]
+        queued = await sessions_in(self._store, State.QUEUED, at_most=_MAX_WAITING)
+        waiting = [one.id for one in queued if one.joined_at_ms is not None]
         self._followed.update(waiting)
         await self._catch_up()
         moved = await self._store.views.sessions([*self._followed - set(waiting)])
@@ -105,21 +106,10 @@ class WaitingRooms:
             return
         # In the order in which a session goes on, the line before: none slips through in between.
         for state in (State.STARTING, State.READY, State.ACTIVE, State.RECOVERING):
-            for session in await self._sessions(state):
+            for session in await sessions_in(self._store, state, at_most=_MAX_WAITING):
                 if (session.joined_at_ms or math.inf) < (session.admitted_at_ms or 0):
                     self._followed.add(session.id)
         self._has_caught_up = True
-
-    async def _sessions(self, state: State) -> list[Session]:
-        sessions: list[Session] = []
-        after: str | None = None
-        while len(sessions) < _MAX_WAITING:
-            page = await self._store.views.by_state(state, limit=_PER_PAGE, after=after)
-            sessions += page.sessions
-            after = page.next
-            if after is None:
-                break
-        return sessions
 
     async def _notes(
         self, waiting: list[SessionId], said: Mapping[str, str]

@@ -16,6 +16,7 @@ from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.leases import LeaseSweeper
 from supervisor.loop import run_every
+from supervisor.reconcile import Reconciler
 from supervisor.waiting_rooms import WaitingRooms
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.keys import open_keys
@@ -27,6 +28,9 @@ from tokenserver.neighbours import Neighbours
 from tokenserver.settings import TokenserverSettings
 from tokenserver.state import AppState
 from tokenserver.watchers import Watchers
+
+#: Beyond the time that a user may be away: after a restart of LiveKit all come back at once.
+_WAY_BACK_S = 10.0
 
 
 def lifespan_of(
@@ -71,9 +75,13 @@ def _supervision(
     settings: TokenserverSettings, store: SessionStore, rooms: Rooms, feed: ChangeFeed
 ) -> tuple[Coroutine[None, None, None], ...]:
     """Return the loops that keep sessions true to the world; each server runs them all."""
+    reconciler = Reconciler(
+        store, rooms, patience_s=settings.room_departure_timeout_s + _WAY_BACK_S
+    )
     return (
         Dispatcher(store, rooms).run(feed),
         run_every(settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once),
+        run_every(settings.reconcile_interval_s, "reconcile", reconciler.reconcile_once),
         WaitingRooms(store, rooms, patience_s=settings.room_departure_timeout_s).run(feed),
     )
 

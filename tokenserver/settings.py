@@ -63,6 +63,13 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings, PersonaSe
     sweep_interval_s: float = Field(
         2.0, gt=0, le=60, description="How often lapsed leases are looked for."
     )
+    reconcile_interval_s: float = Field(
+        10.0,
+        gt=0,
+        le=300,
+        description="How often LiveKit's rooms are compared with the sessions. One whose room is "
+        "gone for 10 s longer than `ROOM_DEPARTURE_TIMEOUT_S` is ended.",
+    )
     log_level: str = Field(
         "INFO",
         pattern=r"^(?i:debug|info|warning|error)$",
