@@ -71,6 +71,8 @@ class Worker:
     livekit_id: str
     registered_at_ms: int
     seen_at_ms: int
+    #: Since when LiveKit is known to know it; None before.
+    takes_since_ms: int | None = None
 
     @classmethod
     def from_hash(cls, worker_id: WorkerId, fields: Mapping[str, str]) -> Self:
@@ -87,6 +89,7 @@ class Worker:
             livekit_id=fields["livekitId"],
             registered_at_ms=int(fields["registeredAt"]),
             seen_at_ms=int(fields["seenAt"]),
+            takes_since_ms=int(fields["takesSince"]) if "takesSince" in fields else None,
         )
 
     @property

@@ -53,6 +53,23 @@ class Queue:
         answer = await self._engine.run("advance", limit=_TICKETS_PER_PASS)
         return Progress(admitted=to_ids(answer, "admitted"), expired=to_ids(answer, "expired"))
 
+    async def sent(self, limit: int = 100) -> list[SessionId]:
+        """Return sessions whose agent was sent and may still come, those that wait longest first.
+
+        Those that are sent one at this very moment may be among them.
+        """
+        now_ms = await self._engine.now()
+        with translated_errors():
+            ids = await self._engine.redis.zrange(
+                self._engine.keys.dispatches,
+                f"({now_ms}",
+                "+inf",
+                byscore=True,
+                offset=0,
+                num=limit,
+            )
+        return [SessionId(str(text)) for text in ids]
+
     async def due(self, limit: int = 100) -> list[SessionId]:
         """Return sessions that need an agent now, the longest overdue first.
 

@@ -28,6 +28,7 @@ from sessions.ids import SessionId
 from sessions.model import Session
 from sessions.states import HOLDING, State
 from sessions.store import SessionStore
+from supervisor.absent_workers import taking_since_ms, was_dropped
 from supervisor.changes import ChangeFeed
 from supervisor.loop import run_every
 
@@ -72,7 +73,11 @@ class Dispatcher:
         return await self._send_to([session_id]) == 1
 
     async def _send_to(self, ids: list[SessionId]) -> int:
-        sessions = (await self._store.views.sessions(ids)).values()
+        sessions = [*(await self._store.views.sessions(ids)).values()]
+        since_ms = taking_since_ms(await self._store.fleet.workers())
+        if since_ms is None:
+            # Nobody is judged for not coming while nobody is there: absent_workers.py.
+            sessions = [one for one in sessions if one.dispatched_at_ms is None]
         try:
             # Asked before anything is taken: with LiveKit away, no try is used up.
             there = await self._rooms.metadata([session.room for session in sessions])
@@ -82,13 +87,20 @@ class Dispatcher:
                 extra={"reason": str(error), "sessions": len(sessions)},
             )
             return 0
-        tries = [self._try(session, has_room=session.room in there) for session in sessions]
+        tries = [
+            self._try(
+                session,
+                has_room=session.room in there,
+                is_dropped=was_dropped(session, since_ms),
+            )
+            for session in sessions
+        ]
         return sum(await asyncio.gather(*tries))
 
-    async def _try(self, session: Session, *, has_room: bool) -> bool:
+    async def _try(self, session: Session, *, has_room: bool, is_dropped: bool) -> bool:
         async with self._turns:
             try:
-                return await self._send(session, has_room=has_room)
+                return await self._send(session, has_room=has_room, is_dropped=is_dropped)
             except SessionError as error:
                 # It ended meanwhile, another server was quicker, or Redis is away: it stays due.
                 logger.info("not sent", extra={"session_id": session.id, "code": error.code})
@@ -96,8 +108,9 @@ class Dispatcher:
                 logger.exception("could not send an agent", extra={"session_id": session.id})
             return False
 
-    async def _send(self, session: Session, *, has_room: bool) -> bool:
-        if session.dispatched_at_ms is not None and not await self._write_off(session):
+    async def _send(self, session: Session, *, has_room: bool, is_dropped: bool) -> bool:
+        is_late = session.dispatched_at_ms is not None
+        if is_late and not await self._write_off(session, is_dropped=is_dropped):
             return False
         if not has_room and (session.joined_at_ms is not None or session.foreign_room is not None):
             # Its user has left, which a webhook tells, or comes back with a new room. And a room of
@@ -120,9 +133,18 @@ class Dispatcher:
         logger.info("agent sent", extra={"session_id": session.id, "epoch": duty.epoch})
         return True
 
-    async def _write_off(self, session: Session) -> bool:
-        """Give up the agent that did not come; say whether another one is due."""
-        loss = await self._store.lose(session.id, _NO_AGENT, epoch=session.epoch)
+    async def _write_off(self, session: Session, *, is_dropped: bool) -> bool:
+        """Give up the agent that did not come; say whether another one is due.
+
+        One that nobody could send is no failure.
+        """
+        loss = await self._store.lose(
+            session.id,
+            _NO_AGENT,
+            epoch=session.epoch,
+            is_certain=is_dropped,
+            is_planned=is_dropped,
+        )
         if loss.changed:
             logger.warning(
                 "no agent came",

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from rooms.client import Rooms, open_rooms
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
+from supervisor.absent_workers import AbsentWorkers
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.leases import LeaseSweeper
@@ -31,6 +32,8 @@ from tokenserver.watchers import Watchers
 
 #: Beyond the time that a user may be away: after a restart of LiveKit all come back at once.
 _WAY_BACK_S = 10.0
+#: How long a session waits for an agent after the first worker has come, at most.
+_LOOK_FOR_WORKERS_S = 0.5
 
 
 def lifespan_of(
@@ -81,6 +84,7 @@ def _supervision(
     return (
         Dispatcher(store, rooms).run(feed),
         run_every(settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once),
+        run_every(_LOOK_FOR_WORKERS_S, "workers", AbsentWorkers(store).look_once),
         run_every(settings.reconcile_interval_s, "reconcile", reconciler.reconcile_once),
         WaitingRooms(store, rooms, patience_s=settings.room_departure_timeout_s).run(feed),
     )

@@ -9,5 +9,6 @@ redis.call("DEL", name)
 redis.call("HSET", name, "capacity", ask.capacity, "host", ask.host, "version", ask.version,
   "livekitId", ask.livekitId or "", "active", 0, "idle", 0, "draining", 0, "load", 0, "spawned", 0,
   "registeredAt", now, "seenAt", now)
+if ask.livekitId then redis.call("HSET", name, "takesSince", now) end
 redis.call("EXPIRE", name, limits.liveTtlS)
 return answer({ changed = is_new == 1 })

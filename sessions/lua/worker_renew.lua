@@ -13,7 +13,10 @@ end
 local draining = (ask.draining or known[2] == "1") and 1 or 0
 redis.call("HSET", name, "active", ask.active, "idle", ask.idle, "load", ask.load,
   "spawned", ask.spawned, "draining", draining, "seenAt", now)
-if ask.livekitId then redis.call("HSET", name, "livekitId", ask.livekitId) end
+if ask.livekitId then
+  redis.call("HSET", name, "livekitId", ask.livekitId)
+  redis.call("HSETNX", name, "takesSince", now)
+end
 redis.call("EXPIRE", name, limits.liveTtlS)
 redis.call("ZADD", key("workers"), now + limits.workerLeaseMs, ask.id)
 local new = math.max(ask.spawned - tonumber(known[1]), 0)

@@ -18,6 +18,8 @@ from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from sessions.assignment import Assignment
 from sessions.batch import Client
+from sessions.fleet import Registration
+from sessions.ids import WorkerId
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
@@ -33,6 +35,8 @@ def settings(redis_server: RedisServer) -> StoreSettings:
         redis_url=SecretStr(redis_server.url),
         redis_prefix=f"test-{secrets.token_hex(6)}",
         max_sessions=1,
+        # Longer than any test lets pass.
+        worker_lease_s=600,
     )
 
 
@@ -127,6 +131,14 @@ async def running_loops(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None
             task.cancel()
         _, left = await asyncio.wait(tasks, timeout=10)
         assert not left, "a loop goes on though it was cancelled"
+
+
+async def come(store: SessionStore, livekit_id: str | None = "AW_1") -> None:
+    """Be a worker, which LiveKit knows already, or not yet."""
+    worker = Registration(
+        id=WorkerId("worker-1"), capacity=10, host="here", version="1", livekit_id=livekit_id
+    )
+    await store.fleet.register(worker)
 
 
 async def line_up(store: SessionStore, number: int) -> list[Newcomer]:

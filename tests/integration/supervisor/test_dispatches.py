@@ -22,7 +22,7 @@ from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.leases import LeaseSweeper
 from tests.integration.sessions.conftest import agent, newcomer, pass_time
-from tests.integration.supervisor.conftest import MakeStore, Media, line_up, running_loops
+from tests.integration.supervisor.conftest import MakeStore, Media, come, line_up, running_loops
 from tests.support.gate import gate_before
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
@@ -124,6 +124,7 @@ async def test_an_agent_that_was_sent_just_now_is_waited_for(
 ) -> None:
     """The token server sends the first agent of a session that got its slot at once."""
     store = make_store(now_ms=START_MS)
+    await come(store)
     session = newcomer()
     await store.admit(session)
     await pass_time(store, CLAIM_MS - 1)
@@ -139,6 +140,7 @@ async def test_whoever_is_sent_next_plays_the_same_persona(
     make_store: MakeStore, rooms: Rooms, media: Media
 ) -> None:
     store = make_store(now_ms=START_MS)
+    await come(store)
     session = replace(newcomer(), persona="interviewer")
     await store.admit(session)
     await pass_time(store, CLAIM_MS)
@@ -157,6 +159,7 @@ async def test_after_an_outage_of_redis_nobody_is_written_off_at_once(
     Result: no other is sent until the agent had its time; then one is, under the next epoch.
     """
     store = make_store(now_ms=START_MS)
+    await come(store)
     session = newcomer()
     await store.admit(session)
     store.now_ms = START_MS + 60_000
@@ -262,12 +265,13 @@ async def test_one_session_that_cannot_be_served_holds_up_no_other(
 async def test_agents_that_never_come_are_replaced_until_the_session_fails(
     make_store: MakeStore, rooms: Rooms, media: Media
 ) -> None:
-    """1. An agent is sent; no worker is there. 2. Its time is up, and another is sent; and so on.
+    """1. An agent is sent, and does not come. 2. Its time is up, and another is sent; and so on.
 
     Result: as many as the limit says, then it fails with words for its user, and its slot goes to
     the next. The sweep of leases runs all the time, and keeps out of it.
     """
     store = make_store(now_ms=START_MS, redispatch_limit=2, ticket_ttl_s=600)
+    await come(store)
     holder, waiting, next_one = await line_up(store, 2)
     await store.end(holder.id)
     dispatcher, sweeper = Dispatcher(store, rooms), LeaseSweeper(store, rooms)

@@ -6,6 +6,7 @@ As token servers run it: an agent is sent as soon as one is due, lapsed leases a
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,14 +16,17 @@ from pydantic import SecretStr
 
 from rooms.client import open_rooms
 from rooms.settings import RoomSettings
+from sessions.connection import Temper, connect
 from sessions.model import Session
 from sessions.states import State
+from sessions.store import SessionStore
+from supervisor.absent_workers import AbsentWorkers
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.leases import LeaseSweeper
 from supervisor.loop import run_every
 from tests.integration.supervisor.conftest import running_loops
-from tests.integration.worker.fleet import CALL_S, Call, Fleet, WorkerProcess
+from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess
 from tests.integration.worker.talking import until_said
 from tests.support.provider import Provider
 from tests.support.wait import eventually
@@ -60,6 +64,7 @@ async def supervised(fleet: Fleet) -> AsyncIterator[None]:
             feed.run(),
             Dispatcher(fleet.store, rooms).run(feed),
             run_every(0.5, "leases", sweeper.sweep_once),
+            run_every(0.5, "workers", AbsentWorkers(fleet.store).look_once),
         ):
             yield
 
@@ -116,4 +121,28 @@ async def test_another_agent_goes_on(
             assert (await call.look()).epoch == after.epoch
             assert await call.agents() == [f"agent-{after.job_id}"]
             assert len(after.losses_ms) == 1
+    await call.until(State.ENDED)
+
+
+async def test_who_comes_before_the_first_worker_is_served_when_there_is_one(
+    fleet: Fleet, provider: Provider
+) -> None:
+    """1. A session starts; LiveKit drops the job. 2. Its user joins, and waits. 3. A worker starts.
+
+    Result: the user is greeted, by the first agent that could be sent; none counts as lost.
+    """
+    # However long the worker takes to start here.
+    patient = fleet.store.settings.model_copy(update={"start_lease_s": READY_S})
+    fleet.store = SessionStore(connect(patient, Temper.PATIENT), patient)
+    fleet.agent_name = f"agent-{secrets.token_hex(4)}"
+    async with supervised(fleet):
+        call = await fleet.start_call()
+        async with call.join() as caller:
+            await fleet.start_worker(
+                until_ready=True, AGENT_NAME=fleet.agent_name, OPENAI_BASE_URL=provider.url
+            )
+            await caller.wait_greeting(CALL_S)
+            session = await call.until(State.ACTIVE)
+            assert session.epoch > 1
+            assert session.losses_ms == ()
     await call.until(State.ENDED)
