@@ -133,14 +133,14 @@ async def test_who_comes_before_the_first_worker_is_served_when_there_is_one(
     """
     # However long the worker takes to start here.
     patient = fleet.store.settings.model_copy(update={"start_lease_s": READY_S})
-    fleet.store = SessionStore(connect(patient, Temper.PATIENT), patient)
-    fleet.agent_name = f"agent-{secrets.token_hex(4)}"
+    redis = connect(patient, Temper.PATIENT)
+    fleet.cleanup.push_async_callback(redis.aclose)
+    fleet.store = SessionStore(redis, patient)
+    fleet.agent_name = name = f"agent-{secrets.token_hex(4)}"
     async with supervised(fleet):
         call = await fleet.start_call()
         async with call.join() as caller:
-            await fleet.start_worker(
-                until_ready=True, AGENT_NAME=fleet.agent_name, OPENAI_BASE_URL=provider.url
-            )
+            await fleet.start_worker(AGENT_NAME=name, OPENAI_BASE_URL=provider.url)
             await caller.wait_greeting(CALL_S)
             session = await call.until(State.ACTIVE)
             assert session.epoch > 1
