@@ -13,6 +13,7 @@ import pytest
 from sessions.ids import SessionId, WorkerId
 from sessions.model import AgentProcess
 from sessions.store import SessionStore
+from tests.integration.supervisor.conftest import come
 from tests.integration.tokenserver.flow import (
     Session,
     assert_opens,
@@ -239,7 +240,11 @@ async def test_a_slot_that_comes_free_while_livekit_is_away_is_used_when_it_is_b
 async def test_when_no_agent_comes_the_session_fails_and_the_next_one_is_served(
     replicas: Replicas, livekit_server: LiveKitServer
 ) -> None:
-    """There is no worker. An agent is sent, another one in its place, and then it is enough."""
+    """A worker is listed, and takes nothing. An agent is sent, another one in its place, and then
+    it is enough.
+    """
+    replicas.env["WORKER_LEASE_S"] = "300"
+    await come(await replicas.store())
     server = await replicas.start(CLAIM_DEADLINE_S="3", REDISPATCH_LIMIT="1")
     http = await replicas.http(server)
     unlucky, waiting = await start(http), await start(http, 202)
