@@ -89,12 +89,16 @@ def audit_stages() -> list[Stage]:
     ]
 
 
+#: Those besides that of the store.
+_BENCHMARKS = frozenset({"starts", "burst", "degradation", "recovery", "warm", "worker_memory"})
+
+
 def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the command that measures the store, or what the first word names.
 
     Not a stage: its output is the result.
     """
-    if arguments and arguments[0] in {"starts", "burst", "worker_memory", "degradation", "warm"}:
+    if arguments and arguments[0] in _BENCHMARKS:
         return (sys.executable, "-m", f"bench.{arguments[0]}", *arguments[1:])
     return (sys.executable, "-m", "bench.store", *arguments)
 

@@ -13,6 +13,7 @@ from sessions.settings import StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import CALL_S, Call, Fleet, Worker
+from tests.integration.worker.talking import until_said
 from tests.support.speech import speak
 from tests.support.wait import eventually
 
@@ -72,8 +73,7 @@ async def test_speaking_over_the_agent_stops_it(
 
         await eventually(is_telling, CALL_S)
         await caller.say(objection)
-        answer = await caller.wait_answer(CALL_S)
-        assert "4" in answer.text
+        await until_said(caller, "4")
         said = " ".join(line.text for line in caller.lines if line.speaker == "agent")
         assert "the end of the story" not in said
 
