@@ -16,20 +16,11 @@ from sessions.store import SessionStore
 from supervisor.reconcile import Reconciler
 from tests.integration.sessions.conftest import agent, newcomer
 from tests.integration.supervisor.conftest import MakeStore, Media
+from tests.support.clock import Clock
 from tests.support.gate import gate_before
 from tests.support.servers import LiveKitServer
 
 PATIENCE_S = 30.0
-
-
-class Clock:
-    """Time as the test wants it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

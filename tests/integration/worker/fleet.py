@@ -12,10 +12,12 @@ from pathlib import Path
 import httpx2
 import psutil  # type: ignore[import-untyped]
 from livekit import api
+from pydantic import SecretStr
 
 from devstack.services.ports import LOOPBACK, free_port
 from devstack.settings import REPO
 from devstack.talk.caller import Caller
+from rooms.settings import RoomSettings
 from sessions.assignment import Assignment
 from sessions.ids import SessionId, UserId, new_identity, new_session_id, room_name
 from sessions.model import Newcomer, Session
@@ -201,6 +203,16 @@ class Fleet:
         if until_ready:
             await eventually(lambda: worker.answers("/readyz", 200), READY_S)
         return worker
+
+    def room_settings(self) -> RoomSettings:
+        """Return how token servers reach LiveKit, and send for the worker that was started last."""
+        server = self.server
+        return RoomSettings(
+            livekit_url=server.url,
+            livekit_api_key=server.api_key,
+            livekit_api_secret=SecretStr(server.api_secret),
+            agent_name=self.agent_name,
+        )
 
     async def start_call(
         self, *, is_admitted: bool = True, metadata: str | None = None, persona: str | None = None

@@ -11,11 +11,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from pydantic import SecretStr
 
 from devstack.talk.caller import Caller
 from rooms.client import open_rooms
-from rooms.settings import RoomSettings
 from sessions.states import State
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
@@ -45,16 +43,9 @@ def light(fleet: Fleet, provider: Provider) -> Fleet:
 @asynccontextmanager
 async def sending_agents(fleet: Fleet) -> AsyncIterator[None]:
     """Send agents to sessions that need one, as each token server does."""
-    server = fleet.server
-    settings = RoomSettings(
-        livekit_url=server.url,
-        livekit_api_key=server.api_key,
-        livekit_api_secret=SecretStr(server.api_secret),
-        agent_name=fleet.agent_name,
-    )
     feed = ChangeFeed(fleet.store)
     async with (
-        open_rooms(settings) as rooms,
+        open_rooms(fleet.room_settings()) as rooms,
         running_loops(feed.run(), Dispatcher(fleet.store, rooms).run(feed)),
     ):
         yield

@@ -16,6 +16,7 @@ from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.keys import Keys
 from sessions.settings import StoreSettings
+from tests.support.clock import Clock
 from tests.support.wait import eventually
 from worker.voice.outages import Outages
 
@@ -23,16 +24,6 @@ pytestmark = pytest.mark.timeout(60)
 
 MODEL = "0123456789abcdef" * 2
 LONGEST_S = 80.0
-
-
-class Clock:
-    """Time as the test wants it."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 Process = Callable[[], Outages]

@@ -12,10 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from pydantic import SecretStr
 
 from rooms.client import open_rooms
-from rooms.settings import RoomSettings
 from sessions.connection import Temper, connect
 from sessions.model import Session
 from sessions.states import State
@@ -50,15 +48,8 @@ async def worker(fleet: Fleet, provider: Provider) -> WorkerProcess:
 @asynccontextmanager
 async def supervised(fleet: Fleet) -> AsyncIterator[None]:
     """Keep sessions true to the world, as each token server does."""
-    server = fleet.server
-    settings = RoomSettings(
-        livekit_url=server.url,
-        livekit_api_key=server.api_key,
-        livekit_api_secret=SecretStr(server.api_secret),
-        agent_name=fleet.agent_name,
-    )
     feed = ChangeFeed(fleet.store)
-    async with open_rooms(settings) as rooms:
+    async with open_rooms(fleet.room_settings()) as rooms:
         sweeper = LeaseSweeper(fleet.store, rooms)
         async with running_loops(
             feed.run(),

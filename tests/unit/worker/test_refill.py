@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.clock import Clock
 from worker.host.refill import Refill
-
-
-class Clock:
-    """Time as the test wants it, in s."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

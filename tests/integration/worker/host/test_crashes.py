@@ -8,10 +8,8 @@ import signal
 from collections.abc import AsyncIterator
 
 import pytest
-from pydantic import SecretStr
 
 from rooms.client import Rooms, open_rooms
-from rooms.settings import RoomSettings
 from sessions.model import Session
 from sessions.states import State
 from sessions.store import SessionStore
@@ -26,13 +24,8 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.fixture
 async def rooms(fleet: Fleet, worker: Worker) -> AsyncIterator[Rooms]:
-    settings = RoomSettings(
-        livekit_url=fleet.server.url,
-        livekit_api_key=fleet.server.api_key,
-        livekit_api_secret=SecretStr(fleet.server.api_secret),
-        agent_name=worker.agent_name,
-    )
-    async with open_rooms(settings) as client:
+    del worker
+    async with open_rooms(fleet.room_settings()) as client:
         yield client
 
 
