@@ -55,18 +55,21 @@ class AbsentWorkers:
             return 0
 
     async def _look(self) -> int:
+        ids = await self._store.queue.sent()
+        if not ids:
+            return 0
         since_ms = taking_since_ms(await self._store.fleet.workers())
-        sent = (await self._store.views.sessions(await self._store.queue.sent())).values()
+        sent = (await self._store.views.sessions(ids)).values()
         self._tell(is_alone=since_ms is None, waiting=len(sent))
         dropped = [one for one in sent if was_dropped(one, since_ms)]
         return sum(await asyncio.gather(*map(self._write_off, dropped)))
 
     def _tell(self, *, is_alone: bool, waiting: int) -> None:
-        if is_alone and waiting and not self._has_warned:
+        if is_alone and not self._has_warned:
             logger.error("no worker is there; sessions wait", extra={"sessions": waiting})
         elif not is_alone and self._has_warned:
             logger.warning("a worker is there again")
-        self._has_warned = is_alone and (waiting > 0 or self._has_warned)
+        self._has_warned = is_alone
 
     async def _write_off(self, session: Session) -> bool:
         try:

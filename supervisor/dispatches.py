@@ -74,6 +74,8 @@ class Dispatcher:
 
     async def _send_to(self, ids: list[SessionId]) -> int:
         sessions = [*(await self._store.views.sessions(ids)).values()]
+        if not sessions:
+            return 0
         since_ms = taking_since_ms(await self._store.fleet.workers())
         if since_ms is None:
             # Nobody is judged for not coming while nobody is there: absent_workers.py.
