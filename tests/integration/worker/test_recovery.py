@@ -9,10 +9,11 @@ import os
 import secrets
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
+from devstack.talk.caller import Caller
 from rooms.client import open_rooms
 from sessions.connection import Temper, connect
 from sessions.model import Session
@@ -26,6 +27,7 @@ from supervisor.loop import run_every
 from tests.integration.supervisor.conftest import running_loops
 from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess
 from tests.integration.worker.talking import until_said
+from tests.integration.worker.test_drain import start_another, worker_id
 from tests.support.provider import Provider
 from tests.support.wait import eventually
 
@@ -113,6 +115,35 @@ async def test_another_agent_goes_on(
             assert await call.agents() == [f"agent-{after.job_id}"]
             assert len(after.losses_ms) == 1
     await call.until(State.ENDED)
+
+
+async def test_the_calls_of_a_worker_that_died_go_on_with_another(
+    fleet: Fleet, provider: Provider
+) -> None:
+    """1. Two workers; each has a call. 2. One of them is killed, and its agents with it.
+
+    Result: its call goes on with the other worker; the other call never noticed.
+    """
+    url = provider.url
+    first = await fleet.start_worker(OPENAI_BASE_URL=url, POOL_SIZE="2")
+    second = await start_another(fleet, first, OPENAI_BASE_URL=url, POOL_SIZE="2")
+    workers = [first, second]
+    by_id = {await worker_id(one): one for one in workers}
+    async with supervised(fleet), AsyncExitStack() as stack:
+        calls: dict[str, tuple[Call, Caller]] = {}
+        while len(calls) < len(workers):
+            call = await fleet.start_call()
+            caller = await stack.enter_async_context(call.join())
+            await caller.wait_greeting(CALL_S)
+            calls[(await call.until(State.ACTIVE)).worker_id or ""] = (call, caller)
+        dead, alive = calls
+        before, untouched = await calls[dead][0].look(), await calls[alive][0].look()
+        by_id[dead].process.kill()
+        after = await replaced(calls[dead][0], before)
+        assert after.worker_id == alive
+        await until_said(calls[dead][1], BACK)
+        now = await calls[alive][0].look()
+        assert (now.epoch, now.job_id) == (untouched.epoch, untouched.job_id)
 
 
 async def test_who_comes_before_the_first_worker_is_served_when_there_is_one(
