@@ -18,6 +18,7 @@ from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.service import Service
 from devstack.settings import REPO
+from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import READY_S, Fleet, Worker, WorkerProcess
@@ -123,6 +124,15 @@ async def fleet(
         api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as livekit,
     ):
         yield Fleet(store, livekit, server, environment, tmp_path, cleanup)
+
+
+@pytest.fixture
+async def nothing_before(settings: StoreSettings) -> None:
+    """No slot is taken by a session of another test, and none of them is due for an agent."""
+    redis = connect(settings, Temper.PATIENT)
+    async for name in redis.scan_iter(match=f"{{{settings.redis_prefix}}}:*"):
+        await redis.delete(name)
+    await redis.aclose()
 
 
 @pytest.fixture

@@ -10,10 +10,8 @@ import pytest
 from livekit import api
 
 from devstack.talk.caller import Caller
-from sessions.connection import Temper, connect
 from sessions.ids import new_session_id, room_name
 from sessions.model import Session
-from sessions.settings import StoreSettings
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
 from tests.integration.worker.api import serving_api
@@ -22,7 +20,7 @@ from tests.integration.worker.test_drain import said, sending_agents
 from tests.support.provider import Provider
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("nothing_before")]
 
 
 @pytest.fixture(scope="module")
@@ -83,15 +81,6 @@ class Foreign:
             return await self.agents() == []
 
         await eventually(is_agentless, CALL_S)
-
-
-@pytest.fixture(autouse=True)
-async def nothing_before(settings: StoreSettings) -> None:
-    """No slot is taken by a session of another test."""
-    redis = connect(settings, Temper.PATIENT)
-    async for name in redis.scan_iter(match=f"{{{settings.redis_prefix}}}:*"):
-        await redis.delete(name)
-    await redis.aclose()
 
 
 @pytest.fixture

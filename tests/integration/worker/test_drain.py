@@ -24,7 +24,7 @@ from tests.support.provider import Provider
 from tests.support.servers import RedisServer
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("nothing_before")]
 
 
 @pytest.fixture(scope="module")

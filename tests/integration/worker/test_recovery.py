@@ -31,7 +31,7 @@ from tests.integration.worker.test_drain import start_another, worker_id
 from tests.support.provider import Provider
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("nothing_before")]
 
 BACK = "Sorry, I'm back."
 
