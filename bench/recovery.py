@@ -42,7 +42,7 @@ from tests.support.plain import NO_TLS
 from tests.support.provider import provider
 
 _FAULTS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
-#: Of the replacement's first sound, 95 % of the time (issue "no session is ever lost").
+#: By when 95 of 100 shall hear the replacement.
 _AIMS = {"killed": Aim(limit=1.5), "stopped": Aim(limit=8)}
 _GREETED_WITHIN_S = 60.0
 #: After this nobody is expected any more.

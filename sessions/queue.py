@@ -59,16 +59,7 @@ class Queue:
         Those that are sent one at this very moment may be among them.
         """
         now_ms = await self._engine.now()
-        with translated_errors():
-            ids = await self._engine.redis.zrange(
-                self._engine.keys.dispatches,
-                f"({now_ms}",
-                "+inf",
-                byscore=True,
-                offset=0,
-                num=limit,
-            )
-        return [SessionId(str(text)) for text in ids]
+        return await self._dispatched(f"({now_ms}", "+inf", limit)
 
     async def due(self, limit: int = 100) -> list[SessionId]:
         """Return sessions that need an agent now, the longest overdue first.
@@ -77,8 +68,12 @@ class Queue:
         agent that did not come: `SessionStore.lose` it first.
         """
         now_ms = await self._engine.now()
+        return await self._dispatched("-inf", str(now_ms), limit)
+
+    async def _dispatched(self, first: str, last: str, limit: int) -> list[SessionId]:
+        """Return sessions that wait for an agent, by when the next one is due."""
         with translated_errors():
             ids = await self._engine.redis.zrange(
-                self._engine.keys.dispatches, "-inf", now_ms, byscore=True, offset=0, num=limit
+                self._engine.keys.dispatches, first, last, byscore=True, offset=0, num=limit
             )
         return [SessionId(str(text)) for text in ids]

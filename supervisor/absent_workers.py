@@ -35,8 +35,9 @@ def taking_since_ms(workers: Iterable[Worker]) -> int | None:
 
 def was_dropped(session: Session, since_ms: int | None) -> bool:
     """Say whether a session's agent was sent while nobody could come; False while nobody can."""
-    sent_at_ms = session.dispatched_at_ms
-    return None not in {since_ms, sent_at_ms} and (sent_at_ms or 0) < (since_ms or 0) - _MARGIN_MS
+    if since_ms is None or session.dispatched_at_ms is None:
+        return False
+    return session.dispatched_at_ms < since_ms - _MARGIN_MS
 
 
 class AbsentWorkers:

@@ -42,6 +42,7 @@ _MOST_DIGITS = 6
 _SAMPLE_BYTES = 2
 #: What packed sound becomes: the rate that the conversation listens at.
 _RATE = 24_000
+_MOST_UNPACKED_BYTES = int(LONGEST_S * _RATE) * _SAMPLE_BYTES
 _CHUNK_BYTES = 48_000
 #: What browsers record in; the framework would take all but opus for plain samples: for noise.
 _PACKED = ("audio/opus", "audio/webm", "audio/ogg", "audio/mp4")
@@ -209,12 +210,12 @@ def unpack(data: bytes) -> bytes:
     try:
         for piece in _decoded(data):
             samples += piece
-            if len(samples) >= LONGEST_S * _RATE * _SAMPLE_BYTES:
+            if len(samples) >= _MOST_UNPACKED_BYTES:
                 break
     except (av.error.FFmpegError, ValueError, EOFError, IndexError) as error:
         extra = {"error": type(error).__name__, "kept_bytes": len(samples)}
         logger.info("pre-connect audio cannot be decoded", extra=extra)
-    return bytes(samples[: int(LONGEST_S * _RATE) * _SAMPLE_BYTES])
+    return bytes(samples[:_MOST_UNPACKED_BYTES])
 
 
 def _decoded(data: bytes) -> Iterator[bytes]:

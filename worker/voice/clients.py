@@ -75,7 +75,7 @@ class ModelClient(AsyncClient):
         for name in ("connect", "read", "write", "pool"):
             longest = timeouts.get(name)
             timeouts[name] = min(longest or self._patience_s, self._patience_s)
-        request.extensions |= {"timeout": timeouts}
+        request.extensions["timeout"] = timeouts
         # Looking at the list of models only opens a connection: no answer would be told of.
         if request.method != "POST":
             return

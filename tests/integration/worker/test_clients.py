@@ -18,6 +18,7 @@ from sessions.settings import StoreSettings
 from tests.integration.worker.test_substitutes import ask, workshop
 from tests.support.provider import Provider, Stage, Trouble
 from tests.support.wait import eventually
+from worker.host.health import served
 from worker.voice.clients import ModelClient
 from worker.voice.parts import Parts, build_llm
 from worker.voice.settings import Stage as Part
@@ -41,13 +42,8 @@ async def portal(where: str) -> AsyncIterator[str]:
     app = web.Application()
     app.router.add_post("/v1/{tail:.*}", elsewhere)
     app.router.add_get("/login", login)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
+    async with served(app, LOOPBACK, 0) as port:
+        yield f"http://{LOOPBACK}:{port}/v1"
 
 
 @asynccontextmanager
