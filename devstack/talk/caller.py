@@ -230,6 +230,7 @@ class Caller:
         if self._listening is not None:  # a replacement of the first agent
             self._listening.cancel()
         self._listening = asyncio.create_task(self._listen(track), name="caller listens")
+        self.log.voices.append((time.monotonic(), participant.identity))
         self._changes.note()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:

@@ -57,6 +57,8 @@ class CallLog:
 
     moments: Moments = field(default_factory=Moments)
     states: list[tuple[float, str]] = field(default_factory=list)
+    #: Whose voice was listened to, each from when on: an agent may be replaced.
+    voices: list[tuple[float, str]] = field(default_factory=list)
     ended_because: str | None = None
 
     @property

@@ -28,6 +28,10 @@ class BackgroundLoop:
         """Run `work` on the loop and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(deadline_s)
 
+    async def apart(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work` on the loop and return its result, for whoever is on another loop."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
     def __exit__(
         self,
         kind: type[BaseException] | None,

@@ -1,0 +1,179 @@
+"""A whole fleet of processes on this machine, to which a story may do anything.
+
+    two token servers -- proxy -- Redis (AOF) -- proxy -- two workers
+            |                                                  |
+            +-- proxy -- LiveKit (and its webhooks back) ------+
+
+All settings of the product are its defaults, since those are what is promised (services.py). Media
+and the workers' own connections to LiveKit pass no proxy.
+
+One stage serves the stories of a module, and `restore` comes between them. It lives on a loop of
+its own, in a thread: whatever a story does to its loop, the stage goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+from devstack.services.keys import Keys
+from devstack.services.ports import Ports, free_port, random_ports
+from rooms.settings import RoomSettings
+from sessions.settings import StoreSettings
+from tests.chaos.gates import Gate
+from tests.chaos.parts import Part, PartDied, WorkerPart
+from tests.chaos.services import Services
+from tests.chaos.webhooks import Forwarder, Mail
+from tests.support.fault_proxy import Fault
+from tests.support.logs import add_log, forget_logs
+from tests.support.loops import BackgroundLoop
+from tests.support.provider import Provider, provider
+from tests.support.replicas import store_settings
+from tests.support.servers import START_ATTEMPTS
+
+_SERVERS = _WORKERS = 2
+#: What the agent answers, whatever was said to it; about two seconds.
+REPLY = "Yes, I am here, and I listen to you."
+
+
+class Stage:
+    """The processes, what is between them, and where everything is."""
+
+    def __init__(self, folder: Path, loop: BackgroundLoop, models: Provider) -> None:
+        ports = random_ports()
+        taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
+        more = list[int]()
+        while len(more) < _SERVERS + _WORKERS + 1:
+            more.append(free_port(avoid=[*taken, *more]))
+        self.provider = models
+        self.keys = Keys.generate()
+        self.services = services = Services(
+            folder=folder, ports=ports, keys=self.keys, models_url=models.url
+        )
+        self.webhooks = Forwarder(more.pop(), self._server_urls)
+        #: Redis as the token servers reach it, Redis as the workers do, LiveKit's server API.
+        self.servers_redis = to_redis = Gate(ports.redis, loop)
+        self.workers_redis = Gate(ports.redis, loop)
+        self.servers_livekit = to_livekit = Gate(ports.livekit, loop)
+        self.redis = Part(services.redis(), loop)
+        self.livekit = Part(services.livekit(self.webhooks.url), loop)
+        self.servers = [
+            Part(
+                services.server(
+                    number,
+                    more.pop(),
+                    redis_port=to_redis.port,
+                    livekit_port=to_livekit.port,
+                ),
+                loop,
+            )
+            for number in range(_SERVERS)
+        ]
+        self.workers = [
+            WorkerPart(
+                services.worker(number, more.pop(), redis_port=self.workers_redis.port), loop
+            )
+            for number in range(_WORKERS)
+        ]
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """All processes, in the order in which they need each other."""
+        return [self.redis, self.livekit, *self.servers, *self.workers]
+
+    @property
+    def gates(self) -> Sequence[Gate]:
+        """All proxies."""
+        return [self.servers_redis, self.workers_redis, self.servers_livekit]
+
+    @property
+    def livekit_url(self) -> str:
+        """LiveKit as users and workers reach it."""
+        return self.services.livekit_url
+
+    def store_settings(self) -> StoreSettings:
+        """Return the settings of the store, past the proxies."""
+        return store_settings(self.services.common() | {"REDIS_URL": self.services.redis_url})
+
+    def room_settings(self) -> RoomSettings:
+        """Return how the server API of LiveKit is reached, past the proxies."""
+        return RoomSettings.model_validate(
+            {
+                "livekit_url": self.livekit_url,
+                "livekit_api_key": self.keys.livekit_api_key,
+                "livekit_api_secret": self.keys.livekit_api_secret,
+            }
+        )
+
+    def worker_of(self, worker_id: str | None) -> WorkerPart:
+        """Return the worker that the store calls so."""
+        return next(worker for worker in self.workers if worker.id == worker_id)
+
+    async def restore(self) -> None:
+        """Have everything run as at the beginning, whatever a story did to it."""
+        for gate in self.gates:
+            await gate.switch(Fault.PASS)
+        self.webhooks.mail = Mail.PASS
+        self.provider.reply, self.provider.trouble = REPLY, {}
+        self.provider.asked.clear()
+        for part in (self.redis, self.livekit):
+            await part.restore()
+        await asyncio.gather(*(part.restore() for part in (*self.servers, *self.workers)))
+
+    async def start_here(self) -> None:
+        """Start everything; raises PartDied where a port was taken meanwhile. On its own loop."""
+        for gate in self.gates:
+            await gate.start_here()
+        await self.webhooks.start_here()
+        # They take longest, and wait by themselves for what they need.
+        for worker in self.workers:
+            await worker.launch_here()
+        await asyncio.gather(self.redis.start_here(), self.livekit.start_here())
+        await asyncio.gather(*(server.start_here() for server in self.servers))
+        await asyncio.gather(*(worker.ready_here() for worker in self.workers))
+
+    async def close_here(self) -> None:
+        """Leave nothing behind. On its own loop."""
+        await asyncio.gather(*(part.end_here() for part in self.parts))
+        for gate in self.gates:
+            await gate.close_here()
+        await self.webhooks.close_here()
+
+    def _server_urls(self) -> list[str]:
+        return [server.url for server in self.servers if server.is_up]
+
+
+@contextmanager
+def standing_stage(folder: Path) -> Iterator[Stage]:
+    """Run a stage until the block is left."""
+    with BackgroundLoop() as loop:
+        cleanup = AsyncExitStack()
+        try:
+            models = loop.run(cleanup.enter_async_context(provider()))
+            models.reply = REPLY
+            stage = _started(folder, loop, models, cleanup)
+            forget_logs("stage")
+            for part in stage.parts:
+                add_log("stage", part.log)
+            yield stage
+        finally:
+            loop.run(cleanup.aclose())
+
+
+def _started(
+    folder: Path, loop: BackgroundLoop, models: Provider, cleanup: AsyncExitStack
+) -> Stage:
+    """Start a stage; on other ports when somebody else was quicker to bind."""
+    for attempt in range(1, START_ATTEMPTS + 1):
+        stage = Stage(folder / str(attempt), loop, models)
+        cleanup.push_async_callback(stage.close_here)
+        try:
+            loop.run(stage.start_here())
+        except PartDied as error:
+            if not error.is_for_its_port or attempt == START_ATTEMPTS:
+                raise
+        else:
+            return stage
+    raise AssertionError("every attempt ends above")
