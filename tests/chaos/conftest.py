@@ -1,13 +1,52 @@
-"""A stage for each module, and a story for each test."""
+"""A stage for each module, a story for each test, and the table of what all of them found.
+
+python -m pytest tests/chaos --chaos-json chaos.json
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.chaos.ledger import Ledger
 from tests.chaos.stage import Stage, standing_stage
 from tests.chaos.story import Story, told_on
+
+_LEDGER = pytest.StashKey[Ledger]()
+_OPTION = "--chaos-json"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add where the table is to be written, too."""
+    parser.addoption(_OPTION, type=Path, metavar="FILE", help="write the table of chaos there, too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the ledger."""
+    config.stash[_LEDGER] = Ledger()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Show what the stories found."""
+    found = config.stash[_LEDGER]
+    if not found.entries:
+        return
+    shown = io.StringIO()
+    found.show(shown)
+    terminalreporter.write_line(shown.getvalue())
+    if path := config.getoption(_OPTION, default=None):
+        found.save(path)
+
+
+@pytest.fixture
+def ledger(pytestconfig: pytest.Config) -> Ledger:
+    """Where stories write what they found."""
+    return pytestconfig.stash[_LEDGER]
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +57,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 @pytest.fixture
-async def story(stage: Stage) -> AsyncIterator[Story]:
-    """One story; what it broke is mended afterwards."""
-    async with told_on(stage) as story:
+async def story(stage: Stage, ledger: Ledger) -> AsyncIterator[Story]:
+    """One story. What it broke is mended afterwards; nothing must be left, or have been wrong."""
+    async with told_on(stage, ledger) as story:
         yield story
+    assert story.watcher.violations == [], "\n".join(map(str, story.watcher.violations))

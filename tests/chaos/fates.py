@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: The status of a session that was never let in.
+REFUSED = "refused"
+
 
 class Fate(StrEnum):
     RECOVERED = "recovered"  # an agent was heard
@@ -31,5 +34,5 @@ class Heard:
         """Whether somebody was heard, or the user knows that nobody will be."""
         if self.after_s is not None:
             return Fate.RECOVERED
-        is_told = self.status == "failed" and bool(self.message)
+        is_told = self.status in {"failed", REFUSED} and bool(self.message)
         return Fate.FAILED if is_told else Fate.LOST

@@ -5,48 +5,79 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx2
 from livekit import api
 
 from rooms.client import Rooms, open_rooms
-from sessions.connection import Temper, connect
+from sessions.ids import room_name
 from sessions.model import Session
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
+from tests.chaos.fates import REFUSED, Fate, Heard
 from tests.chaos.front import Front
+from tests.chaos.halls import Halls
+from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.parts import WorkerPart
 from tests.chaos.stage import Stage
 from tests.chaos.users import User, Visitor
+from tests.chaos.watcher import Watcher, watching
 from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
+from voicefleet_client import VoicefleetError
 
-_CLEAN_WITHIN_S = 30.0
+_CLEAN_WITHIN_S = 40.0
 _PAGE = 200
+_MOST_USERS = 8
 
 
 @dataclass
 class Story:
-    """One story on a stage. All it looks at is asked past the proxies."""
+    """One story on a stage. What it looks at by itself is asked past the proxies."""
 
     stage: Stage
     front: Front
+    watcher: Watcher
     store: SessionStore
-    livekit: api.LiveKitAPI
     rooms: Rooms
-    cleanup: AsyncExitStack
+    ledger: Ledger
+    people: AsyncExitStack
     visitors: list[Visitor] = field(default_factory=list)
+    #: Processes that stand still, and are to go on before the story is over.
+    frozen: list[int] = field(default_factory=list)
+    _told: list[tuple[str, Sequence[Heard]]] = field(default_factory=list)
 
     async def users(self, number: int) -> list[User]:
         """Have users talk with agents: all of them were greeted."""
-        users = [await self.cleanup.enter_async_context(User(self.front)) for _ in range(number)]
-        self.visitors += users
+        users = [await self.user() for _ in range(number)]
         await asyncio.gather(*(user.arrive() for user in users))
         await asyncio.gather(*(self.until(user, State.ACTIVE) for user in users))
         return users
+
+    async def users_of_all_workers(self, number: int) -> list[User]:
+        """Have so many users talk, or some more: until every worker holds one of the calls."""
+        users = await self.users(number)
+        wanted = {worker.id for worker in self.stage.workers if worker.is_up}
+        while {(await self.session(user)).worker_id for user in users} < wanted:
+            assert len(users) < _MOST_USERS, "LiveKit gives all calls to one worker"
+            users += await self.users(1)
+        return users
+
+    async def user(self, *, user_id: str | None = None) -> User:
+        """Have a user who has not done anything yet."""
+        user = await self.people.enter_async_context(User(self.front, user_id=user_id))
+        self.visitors.append(user)
+        return user
+
+    def visitor(self) -> Visitor:
+        """Have somebody who will not join."""
+        visitor = Visitor(self.front)
+        self.visitors.append(visitor)
+        return visitor
 
     async def session(self, visitor: Visitor) -> Session:
         """Return a session as the store has it."""
@@ -67,69 +98,154 @@ class Story:
         """Return the worker that holds a call."""
         return self.stage.worker_of((await self.session(visitor)).worker_id)
 
-    async def signal_agent(self, visitor: Visitor, number: signal.Signals) -> int:
-        """Send a signal to the process of the agent that has a session; return its pid."""
-        pid = (await self.session(visitor)).agent_pid
+    async def held_by(self, worker: WorkerPart, users: Iterable[User]) -> list[User]:
+        """Return those whose call a worker holds."""
+        return [user for user in users if (await self.session(user)).worker_id == worker.id]
+
+    def expect_loss(self, visitors: Iterable[Visitor]) -> None:
+        """Take note that the agents of these are lost: they are to be replaced, and no others."""
+        self.watcher.expect_loss(*(visitor.id for visitor in visitors))
+
+    def signal(self, session: Session, number: signal.Signals) -> int:
+        """Send a signal to the process of an agent; return its pid."""
+        pid = session.agent_pid
         assert pid is not None
-        os.kill(pid, number)
+        if number is signal.SIGSTOP:
+            self.frozen.append(pid)
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
         return pid
 
-    async def agents(self, visitor: Visitor) -> list[str]:
-        """Return the agents in a room, as LiveKit sees it."""
-        return await self.rooms.agents((await self.session(visitor)).room)
+    async def alone(self, visitor: Visitor, deadline_s: float = 30.0) -> Session:
+        """Wait until the agent that has a session is the only one in its room; return it."""
+
+        async def is_alone() -> Session | None:
+            session = await self.session(visitor)
+            agents = await self.rooms.agents(session.room)
+            return session if agents == [agent_of(session)] else None
+
+        session = await eventually(is_alone, deadline_s, message="one agent in the room")
+        assert session is not None
+        return session
+
+    async def heard_again(
+        self, before: dict[User, Session], lost_at: float, deadline_s: float
+    ) -> list[Heard]:
+        """Return what each of these users heard of another agent than the one before."""
+        waits = (
+            user.heard_after(lost_at, deadline_s, other_than=agent_of(session))
+            for user, session in before.items()
+        )
+        return list(await asyncio.gather(*waits))
+
+    async def not_touched(self, before: dict[User, Session], deadline_s: float = 20.0) -> None:
+        """Fail unless these calls go on as they were: same agent, and it is heard from now on."""
+        now_s = time.monotonic()
+        for user, session in before.items():
+            heard = await user.heard_after(now_s, deadline_s)
+            assert heard.fate is Fate.RECOVERED, heard
+            now = await self.session(user)
+            assert (now.epoch, now.job_id) == (session.epoch, session.job_id)
+
+    async def served(self, visitor: Visitor, deadline_s: float) -> Heard:
+        """Return after what time somebody who does not join had an agent with a voice in the room.
+
+        As LiveKit tells it, so half a second late. Counted from when the API was asked.
+        """
+        if not visitor.has_session:
+            return Heard(after_s=None, trouble="no session")
+        room = room_name(visitor.id)
+        with suppress(AssertionError):
+            await eventually(lambda: self._is_voiced(room, visitor), deadline_s, interval_s=0.1)
+        if (voiced_at := self.watcher.voiced_at.get(room)) is not None:
+            return Heard(after_s=voiced_at - visitor.asked_at)
+        session = await self.session(visitor)
+        return Heard(after_s=None, status=session.status, message=session.error)
+
+    async def begins(self, visitor: Visitor) -> Heard | None:
+        """Start a session; return how it was refused, if it was."""
+        try:
+            await visitor.start()
+        except VoicefleetError as error:
+            return Heard(after_s=None, status=REFUSED, message=str(error))
+        return None
+
+    def tell(self, fault: str, heard: Sequence[Heard]) -> None:
+        """Write down what became of those that a fault was done to; none of them may be lost."""
+        self._told.append((fault, heard))
+        lost = [one for one in heard if one.fate is Fate.LOST]
+        assert not lost, f"{len(lost)} of {len(heard)} are lost: {lost}"
+
+    async def end(self) -> None:
+        """Let everybody go, mend the stage, and judge what is left."""
+        for pid in self.frozen:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        await self.stage.restore()
+        await asyncio.gather(*(visitor.stop() for visitor in self.visitors))
+        await self.people.aclose()
+        await self.clear()
+        accepted = [visitor.id for visitor in self.visitors if visitor.has_session]
+        servers = [server.url for server in self.stage.servers]
+        await self.watcher.judge_quiet(self.rooms, accepted, servers)
+        for fault, heard in self._told:
+            duplicates = self.watcher.duplicates
+            self.ledger.write(Entry(fault=fault, heard=heard, duplicates=duplicates))
 
     async def clear(self) -> None:
-        """End all that a story has left, and wait until nothing of it is there."""
-        await self._end_sessions()
-        await eventually(self._is_clean, _CLEAN_WITHIN_S, message="nothing is left of the story")
-
-    async def _end_sessions(self) -> None:
+        """End what is left of sessions, and wait until there is nothing but a fleet at rest."""
         for state in LIVE:
             page = await self.store.views.by_state(state, limit=_PAGE)
             await asyncio.gather(*(self.store.end(one.id) for one in page.sessions))
+        await eventually(self._is_at_rest, _CLEAN_WITHIN_S, message="the fleet is at rest")
 
-    async def _is_clean(self) -> bool:
+    async def _is_at_rest(self) -> bool:
         counts = await self.store.views.counts()
         assert not any(counts[state] for state in {*LIVE, State.ENDING}), counts
-        engine = self.store._engine
-        assert await engine.redis.zcard(engine.keys.slots) == 0, "slots are taken"
         assert not await self.rooms.names(), "rooms are open"
         fleet = {worker.id: worker for worker in await self.store.fleet.workers()}
-        assert set(fleet) >= {worker.id for worker in self.stage.workers}, "workers are missing"
         for worker in self.stage.workers:
-            one = fleet[worker.id]
+            one = fleet.get(worker.id)
+            assert one is not None, f"{worker.name} is not in the list"
             assert one.takes_since_ms is not None, f"{worker.name} is not known to LiveKit"
             assert one.active == 0, f"{worker.name} has jobs"
-            assert one.idle >= 1, f"{worker.name} has no warm process"
+            assert one.idle >= 2, f"{worker.name} has not enough warm processes"
         return True
+
+    async def _is_voiced(self, room: str, visitor: Visitor) -> bool:
+        if room in self.watcher.voiced_at:
+            return True
+        return (await self.session(visitor)).is_over
+
+
+def agent_of(session: Session) -> str:
+    """Return the identity of the participant of the agent that has a session."""
+    return f"agent-{session.job_id}"
 
 
 @asynccontextmanager
-async def told_on(stage: Stage) -> AsyncIterator[Story]:
-    """Tell a story: the stage is whole before, and afterwards again, with nothing left on it."""
-    settings, rooms = stage.store_settings(), stage.room_settings()
-    async with AsyncExitStack() as cleanup:
-        http = httpx2.AsyncClient(
-            verify=NO_TLS, limits=httpx2.Limits(max_connections=200, max_keepalive_connections=0)
-        )
-        await cleanup.enter_async_context(http)
-        redis = connect(settings, Temper.PATIENT)
-        cleanup.push_async_callback(redis.aclose)
-        key, secret = stage.keys.livekit_api_key, stage.keys.livekit_api_secret
+async def told_on(stage: Stage, ledger: Ledger) -> AsyncIterator[Story]:
+    """Tell a story: the stage is whole and at rest before, and afterwards again."""
+    key, secret = stage.keys.livekit_api_key, stage.keys.livekit_api_secret
+    url = stage.livekit_url.replace("ws", "http", 1)
+    limits = httpx2.Limits(max_connections=200)
+    async with (
+        httpx2.AsyncClient(verify=NO_TLS, limits=limits) as http,
+        api.LiveKitAPI(url, key, secret) as livekit,
+        open_rooms(stage.room_settings()) as rooms,
+        watching(stage.store_settings(), Halls(rooms, livekit)) as watcher,
+    ):
         story = Story(
             stage=stage,
             front=Front(stage, http),
-            store=SessionStore(redis, settings),
-            livekit=await cleanup.enter_async_context(
-                api.LiveKitAPI(rooms.livekit_url.replace("ws", "http", 1), key, secret)
-            ),
-            rooms=await cleanup.enter_async_context(open_rooms(rooms)),
-            cleanup=cleanup,
+            watcher=watcher,
+            store=watcher.store,
+            rooms=rooms,
+            ledger=ledger,
+            people=AsyncExitStack(),
         )
         try:
-            await stage.restore()
             await story.clear()
             yield story
         finally:
-            await stage.restore()
-            await story.clear()
+            await story.end()

@@ -2,37 +2,125 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
+from functools import partial
+from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.chaos.fates import Fate
-from tests.chaos.story import Story
+from tests.chaos.services import BLOCKED_S, BLOCKING_TOOL
+from tests.chaos.stage import REPLY
+from tests.chaos.story import Story, agent_of
+from tests.chaos.users import User
+from tests.support.provider import Reply, ToolCall
+from tests.support.wait import eventually
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(180)
 
-_HEARD_WITHIN_S = 15.0
+#: Of a killed one its worker tells at once; of any other its lease.
+_KILLED_HEARD_WITHIN_S = 30.0
+_HUNG_HEARD_WITHIN_S = 40.0
+#: What an agent may take to notice that it was replaced, once it can.
+_LEAVES_WITHIN_S = 2.0
+_ENDS_WITHIN_S = 30.0
+_REQUEST = "Please think hard."
 
 
 @pytest.mark.quick
-async def test_an_agent_is_killed(story: Story) -> None:
+async def test_killed(story: Story) -> None:
     """1. Four users talk with agents. 2. The processes of two of these are killed.
 
-    Result: another agent is heard by their users; the other two never noticed.
+    Result: their users hear another agent; the other two never noticed.
     """
     users = await story.users(4)
-    hit, spared = users[:2], users[2:]
     before = {user: await story.session(user) for user in users}
+    hit, spared = dict(list(before.items())[:2]), dict(list(before.items())[2:])
+    story.expect_loss(hit)
     lost_at = time.monotonic()
+    for session in hit.values():
+        story.signal(session, signal.SIGKILL)
+    heard = await story.heard_again(hit, lost_at, _KILLED_HEARD_WITHIN_S)
+    story.tell("agent killed", heard)
     for user in hit:
-        await story.signal_agent(user, signal.SIGKILL)
-    for user in hit:
-        heard = await user.heard_after(
-            lost_at, _HEARD_WITHIN_S, other_than=f"agent-{before[user].job_id}"
-        )
-        assert heard.fate is Fate.RECOVERED, heard
-    for user in spared:
-        now = await story.session(user)
-        assert (now.epoch, now.job_id) == (before[user].epoch, before[user].job_id)
-        assert (await user.heard_after(lost_at, _HEARD_WITHIN_S)).fate is Fate.RECOVERED
+        await story.alone(user)
+    await story.not_touched(spared)
+
+
+@pytest.mark.quick
+async def test_stopped_and_continued(story: Story) -> None:
+    """1. Three users talk. 2. The processes of two agents stand still. 3. Others have taken their
+    places. 4. They go on.
+
+    Result: those leave at once, end, and are not heard any more; the third call was not touched.
+    """
+    users = await story.users(3)
+    before = {user: await story.session(user) for user in users}
+    hit, spared = dict(list(before.items())[:2]), dict(list(before.items())[2:])
+    story.expect_loss(hit)
+    lost_at = time.monotonic()
+    pids = [story.signal(session, signal.SIGSTOP) for session in hit.values()]
+    heard = await story.heard_again(hit, lost_at, _HUNG_HEARD_WITHIN_S)
+    story.tell("agent stopped", heard)
+    after = {user: await story.alone(user) for user in hit}
+
+    woken_at = time.monotonic()
+    for session in hit.values():
+        story.signal(session, signal.SIGCONT)
+    for user, session in hit.items():
+        await _stays_away(story, user, agent_of(session), woken_at)
+    for pid in pids:
+        await eventually(partial(_is_gone, pid), _ENDS_WITHIN_S, message="it ends")
+    await story.not_touched(after | spared)
+
+
+async def test_event_loop_blocked(story: Story) -> None:
+    """1. Three users talk. 2. For one, the model calls a tool that blocks the agent's event loop.
+
+    Result: another agent is heard, long before the loop is free again; the blocked one leaves then,
+    and says nothing any more. The other calls were not touched.
+    """
+    called_at = list[float]()
+
+    def reply(messages: list[dict[str, Any]]) -> Reply:
+        if _REQUEST not in str(messages[-1]["content"]):
+            return REPLY
+        called_at.append(time.monotonic())
+        return ToolCall(name=BLOCKING_TOOL)
+
+    users = await story.users(3)
+    before = {user: await story.session(user) for user in users}
+    user, *others = users
+    hit, spared = {user: before[user]}, {other: before[other] for other in others}
+    story.expect_loss(hit)
+    story.stage.provider.reply = reply
+    user.next_words = _REQUEST
+    await eventually(lambda: _is_there(called_at), 30.0, message="the tool is called")
+    heard = await story.heard_again(hit, called_at[0], _HUNG_HEARD_WITHIN_S)
+    story.tell("event loop blocked", heard)
+    assert heard[0].after_s is None or heard[0].after_s < BLOCKED_S
+    after = {user: await story.alone(user)}
+
+    await asyncio.sleep(max(0.0, called_at[0] + BLOCKED_S - time.monotonic()))
+    await _stays_away(story, user, agent_of(before[user]), called_at[0] + BLOCKED_S)
+    await story.not_touched(after | spared)
+
+
+async def _stays_away(story: Story, user: User, agent: str, woken_at: float) -> None:
+    """Fail if an agent that woke up is there later than it may be, or was listened to again."""
+    room = (await story.session(user)).room
+    while (awake_s := time.monotonic() - woken_at) < 2 * _LEAVES_WITHIN_S:
+        there = {*await story.rooms.agents(room), *user.agents()}
+        assert agent not in there or awake_s < _LEAVES_WITHIN_S, f"it is there after {awake_s} s"
+        await asyncio.sleep(0.05)
+    assert not [who for at, who in user.caller.log.voices if at > woken_at and who == agent]
+
+
+async def _is_there(moments: list[float]) -> bool:
+    return bool(moments)
+
+
+async def _is_gone(pid: int) -> bool:
+    return not psutil.pid_exists(pid)

@@ -67,6 +67,11 @@ class Watcher:
         self._keys_at: float | None = None
 
     @property
+    def store(self) -> SessionStore:
+        """The store that is watched."""
+        return self._eye.store
+
+    @property
     def duplicates(self) -> int:
         """In how many rooms there were two agents for too long."""
         return len(self._company.found)

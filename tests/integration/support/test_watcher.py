@@ -32,8 +32,6 @@ from tests.support.odd_server import odd_server, says
 from tests.support.servers import LiveKitServer, RedisServer
 from tests.support.wait import eventually
 
-pytestmark = pytest.mark.quick
-
 _WORKERS = (WorkerId("worker-1"), WorkerId("worker-2"))
 
 
