@@ -7,7 +7,10 @@ framework does by itself. The framework takes the agent's name from LIVEKIT_AGEN
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobProcess, cli, inference
+from livekit.agents.llm import Tool
 from livekit.plugins import openai
 
 from devstack.settings import process_environment
@@ -16,12 +19,6 @@ _INSTRUCTIONS = "You are a helpful voice assistant. Your answers are short and t
 _GREETING = "Hello. How can I help you?"
 
 _env = process_environment()
-server = AgentServer(
-    host="127.0.0.1",
-    port=int(_env.get("WORKER_PORT", "0")),
-    load_threshold=float("inf"),
-    num_idle_processes=int(_env.get("POOL_SIZE", "3")),
-)
 
 
 def prewarm(process: JobProcess) -> None:
@@ -29,11 +26,25 @@ def prewarm(process: JobProcess) -> None:
     process.userdata["vad"] = inference.VAD(model="silero")
 
 
-server.setup_fnc = prewarm
+def _no_load() -> float:
+    return 0.0
 
 
-@server.rtc_session()
-async def talk(ctx: JobContext) -> None:
+def make_server() -> AgentServer:
+    """Make a worker that has no entrypoint yet."""
+    made = AgentServer(
+        host="127.0.0.1",
+        port=int(_env.get("WORKER_PORT", "0")),
+        load_threshold=float("inf"),
+        # LiveKit gives no job to a worker that says it has no CPU left.
+        load_fnc=_no_load,
+        num_idle_processes=int(_env.get("POOL_SIZE", "3")),
+    )
+    made.setup_fnc = prewarm
+    return made
+
+
+async def hold_call(ctx: JobContext, tools: Sequence[Tool] = ()) -> None:
     """Join the room, greet whoever is there, and answer."""
     session: AgentSession[None] = AgentSession(
         stt=openai.STT(base_url=_env["STT_BASE_URL"]),
@@ -41,9 +52,19 @@ async def talk(ctx: JobContext) -> None:
         tts=openai.TTS(base_url=_env["TTS_BASE_URL"]),
         vad=ctx.proc.userdata["vad"],
     )
-    await session.start(agent=Agent(instructions=_INSTRUCTIONS), room=ctx.room)
+    agent = Agent(instructions=_INSTRUCTIONS, tools=[*tools])
+    await session.start(agent=agent, room=ctx.room)
     await ctx.connect()
     session.say(_GREETING)
+
+
+server = make_server()
+
+
+@server.rtc_session()
+async def talk(ctx: JobContext) -> None:
+    """Hold a call, without any tool."""
+    await hold_call(ctx)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import psutil  # type: ignore[import-untyped]
 
+from bench.workers import REGISTERED
 from devstack.services.process import RunningProcess
 from devstack.services.readiness import NotReady, until_ready
 from devstack.services.service import Service
@@ -117,8 +118,13 @@ class Part:
         """Have it run, whatever was done to it."""
         if self.is_alive:
             self.cont()
+            await self.ready()
         else:
             await self.start()
+
+    async def end(self) -> None:
+        """Leave nothing behind."""
+        await self._loop.apart(self.end_here())
 
     async def end_here(self) -> None:
         """Leave nothing behind. On the stage's loop, as all that ends in `_here`."""
@@ -168,7 +174,23 @@ class Part:
             await asyncio.shield(self._running.exited)
 
 
-class WorkerPart(Part):
+class AnyWorker(Part):
+    """A worker of whatever kind."""
+
+    async def until_registered(self, deadline_s: float) -> float:
+        """Wait until LiveKit knows it, warm or not; return when that was seen."""
+        ends_at = time.monotonic() + deadline_s
+        while REGISTERED not in await asyncio.to_thread(self._said):
+            assert self.is_alive, f"{self.name} ended"
+            assert time.monotonic() < ends_at, f"{self.name} did not register"
+            await asyncio.sleep(0.02)
+        return time.monotonic()
+
+    def _said(self) -> str:
+        return self.log.read_text() if self.log.exists() else ""
+
+
+class WorkerPart(AnyWorker):
     """A worker of ours, which is known by the name it gave itself when it started."""
 
     _id: WorkerId | None = None
@@ -178,18 +200,6 @@ class WorkerPart(Part):
         """What the store calls it; that of its last start."""
         assert self._id is not None, f"{self.name} was never ready"
         return self._id
-
-    async def until_registered(self, deadline_s: float) -> float:
-        """Wait until LiveKit knows it, warm or not; return when that was seen."""
-        ends_at = time.monotonic() + deadline_s
-        while "registered worker" not in await asyncio.to_thread(self._said):
-            assert self.is_alive, f"{self.name} ended"
-            assert time.monotonic() < ends_at, f"{self.name} did not register"
-            await asyncio.sleep(0.02)
-        return time.monotonic()
-
-    def _said(self) -> str:
-        return self.log.read_text() if self.log.exists() else ""
 
     async def ready_here(self) -> None:
         """Wait until it is ready, and has told its name."""

@@ -47,6 +47,7 @@ class Stage:
         more = list[int]()
         while len(more) < _SERVERS + _WORKERS + 1:
             more.append(free_port(avoid=[*taken, *more]))
+        self.loop = loop
         self.provider = models
         self.keys = Keys.generate()
         self.services = services = Services(

@@ -36,6 +36,8 @@ from tests.chaos.sights import Eye, Finding, Held, RoomSight, Sight, Violation
 _LOOK_EVERY_S = 0.25
 _ROOMS_EVERY_S = 0.5
 _KEYS_EVERY_S = 2.0
+#: For each second of looking it looks away for so long at least.
+_REST = 3.0
 #: Whatever verb comes sees to the TTL of shared keys once a second.
 _LASTING_S = 5.0
 _AWAY = (RedisError, StoreUnavailable, OSError, TimeoutError)
@@ -213,8 +215,11 @@ async def watching(settings: StoreSettings, halls: Halls) -> AsyncIterator[Watch
 async def _every(
     pause_s: float, stop: asyncio.Event, work: Callable[[], Coroutine[Any, Any, object]]
 ) -> None:
+    """Work again and again; the more it takes, the less often, so that it leaves time to others."""
     while not stop.is_set():
+        began_at = time.monotonic()
         await work()
+        took_s = time.monotonic() - began_at
         with suppress(TimeoutError):
-            async with asyncio.timeout(pause_s):
+            async with asyncio.timeout(max(pause_s, _REST * took_s)):
                 await stop.wait()

@@ -1,0 +1,89 @@
+"""Sessions start when no worker is there, or has only just come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from tests.chaos.fates import Heard
+from tests.chaos.story import Story
+from tests.chaos.users import User, Visitor
+
+pytestmark = pytest.mark.timeout(240)
+
+#: How long before it is known to LiveKit a worker is started: it loads for so long.
+_LOADING_S = 6.0
+_ALONE_S = 20.0
+_REGISTERED_WITHIN_S = 60.0
+_HEARD_WITHIN_S = 60.0
+
+
+async def no_workers(story: Story) -> None:
+    """Kill all workers, of which none has a call."""
+    await asyncio.gather(*(worker.kill() for worker in story.stage.workers))
+
+
+@pytest.mark.quick
+async def test_no_worker(story: Story) -> None:
+    """1. There is no worker. 2. Three users start, and join. 3. A worker comes 20 s later.
+
+    Result: they hear an agent, or know that there is none.
+    """
+    await no_workers(story)
+    users = [await story.user() for _ in range(3)]
+    for user in users:
+        await user.start()
+        await user.join()
+        user.talk()
+    worker = story.stage.workers[0]
+    await asyncio.sleep(max(0.0, users[0].asked_at + _ALONE_S - _LOADING_S - time.monotonic()))
+    await worker.launch()
+    came_at = await worker.until_registered(_REGISTERED_WITHIN_S)
+    waits = (user.heard_after(came_at, _HEARD_WITHIN_S) for user in users)
+    story.tell("no worker for 20 s", await asyncio.gather(*waits))
+    await worker.ready()
+
+
+async def test_ten_at_once(story: Story) -> None:
+    """1. A worker has just come. 2. In the same second ten users start, and join.
+
+    Result: each hears an agent, or knows that there is none.
+    """
+    story.watcher.limits.starting_s = _HEARD_WITHIN_S
+    await no_workers(story)
+    worker = story.stage.workers[0]
+    await worker.launch()
+    users = [await story.user() for _ in range(10)]
+    await worker.until_registered(_REGISTERED_WITHIN_S)
+    story.tell("10 starts at once", await asyncio.gather(*(_heard(story, one) for one in users)))
+    await worker.ready()
+
+
+async def test_fifty_at_once(story: Story) -> None:
+    """1. A worker has just come. 2. In the same second 50 start, as many as there are slots.
+
+    Result: for each there is an agent with a voice in the room, or they know that there is none.
+    """
+    story.watcher.limits.starting_s = _HEARD_WITHIN_S
+    await no_workers(story)
+    worker = story.stage.workers[0]
+    await worker.launch()
+    visitors = [story.visitor() for _ in range(50)]
+    await worker.until_registered(_REGISTERED_WITHIN_S)
+    waits = (_served(story, visitor) for visitor in visitors)
+    story.tell("50 starts at once", await asyncio.gather(*waits))
+    await worker.ready()
+
+
+async def _heard(story: Story, user: User) -> Heard:
+    if (refusal := await story.begins(user)) is not None:
+        return refusal
+    await user.join()
+    return await user.heard_after(user.asked_at, _HEARD_WITHIN_S)
+
+
+async def _served(story: Story, visitor: Visitor) -> Heard:
+    refusal = await story.begins(visitor)
+    return refusal or await story.served(visitor, _HEARD_WITHIN_S)
