@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status ask test lint types unit integration e2e bench lock audit
+.PHONY: help setup run stop status ask test lint types unit integration e2e chaos bench lock audit
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ integration: ## run the tests with real servers
 
 e2e: ## run the tests that speak with the whole stack
 	$(TASK) e2e $(ARGS)
+
+chaos: ## do the worst to a whole fleet and tell what becomes of its calls; ARGS="--chaos-json FILE" writes the table, too
+	$(TASK) chaos $(ARGS)
 
 bench: ## measure the store, with ARGS=starts the API, ARGS=burst, degradation, recovery, warm or worker_memory workers; ARGS="--help" lists options
 	$(TASK) bench $(ARGS)

@@ -22,6 +22,7 @@ from devstack.terminal import Terminal
 
 TESTING = {"unit": "tests without input or output", "integration": "tests with real servers"}
 TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks and tests"}
+TESTING |= {"chaos": "the stories of a fleet to which the worst happens"}
 
 #: Commands that become another program; it reads their arguments.
 HANDED_OVER = frozenset({"ask", "bench"})

@@ -63,17 +63,19 @@ def type_stages(env: Mapping[str, str]) -> list[Stage]:
     return stages
 
 
-def tier_stages(tier: str, arguments: Sequence[str] = ()) -> list[Stage]:
-    """Return the tests of a tier. What `arguments` select may be in other tiers."""
+def tier_stages(tier: str, arguments: Sequence[str] = (), *, is_quick: bool = False) -> list[Stage]:
+    """Return the tests of a tier, or its quick ones. What `arguments` select may be in others."""
     accepted = frozenset({0, PYTEST_FOUND_NOTHING} if arguments else {0})
     crew = IN_PARALLEL.get(tier, ())
-    argv = (sys.executable, "-m", "pytest", f"tests/{tier}", *crew, *arguments)
+    selection = ("-m", "quick") if is_quick else ()
+    argv = (sys.executable, "-m", "pytest", f"tests/{tier}", *crew, *selection, *arguments)
     return [Stage(tier, argv, accepted, is_quiet=False)]
 
 
 def all_stages(env: Mapping[str, str], arguments: Sequence[str] = ()) -> list[Stage]:
     """Return everything that `make test` checks, the quick and telling things first."""
     tiers = [stage for tier in TIERS for stage in tier_stages(tier, arguments)]
+    tiers += tier_stages("chaos", arguments, is_quick=True)
     return [*lint_stages(), *type_stages(env), *tiers]
 
 

@@ -94,8 +94,15 @@ def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
     stages = all_stages({"CI": "true"}, ["-k", "x"])
     names = [stage.name for stage in stages]
     assert names[:4] == ["ruff", "format", "imports", "spelling"]
-    assert names[-5:] == ["types", "web types", "unit", "integration", "e2e"]
+    assert names[-6:] == ["types", "web types", "unit", "integration", "e2e", "chaos"]
     assert stages[-1].argv[-2:] == ("-k", "x")
+
+
+def test_all_tests_tell_the_quick_stories_and_chaos_tells_all_one_after_the_other() -> None:
+    quick, every = all_stages({"CI": "true"})[-1], tier_stages("chaos")[0]
+    assert quick.argv[3:] == ("tests/chaos", "-m", "quick")
+    assert every.argv[3:] == ("tests/chaos",)
+    assert quick.accepted == every.accepted == {0}
 
 
 @pytest.mark.parametrize("is_current", [True, False])
