@@ -5,9 +5,10 @@ goes to the first in line in the same step; whoever took that step may know noth
 die. Here every token server looks for sessions that need an agent, and one of them sends it.
 
 Scenario: an agent was sent and did not claim the session in time: LiveKit sends once and forgets.
-LiveKit is asked whether any worker took its job. One that did may need longer, as in a burst, until
-CLAIM_DEADLINE_S. Otherwise the agent is written off, so that it can do nothing should it come after
-all, and another one is sent, a few times at most; then the session fails with words for its user.
+LiveKit is asked whether any worker took its job, or an agent is in the room. That one may need
+longer, as in a burst, until CLAIM_DEADLINE_S. Otherwise the agent is written off, so that it can do
+nothing should it come after all, and another one is sent, a few times at most; then the session
+fails with words for its user.
 
 Scenario: an agent that had the session was lost (leases.py, worker/host/crashes.py). Another one is
 sent into the room, and what is left of the first is put out of it.
@@ -26,7 +27,7 @@ import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from rooms.client import Rooms
+from rooms.client import Rooms, agent_identity
 from rooms.errors import RoomsError
 from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
@@ -178,7 +179,13 @@ class Dispatcher:
         if waited_ms >= self._store.settings.claim_deadline_s * 1000:
             return False
         sent = await self._rooms.sent(session.room)
-        return any(one.is_taken and _is_for(session, one.metadata) for one in sent)
+        if any(one.is_taken and _is_for(session, one.metadata) for one in sent):
+            return True
+        # One that was assigned at the last moment LiveKit lets in, and does not note.
+        ghost = session.ghost_job_id
+        lost = None if ghost is None else agent_identity(ghost)
+        there = await self._rooms.agents(session.room)
+        return session.foreign_room is None and any(one != lost for one in there)
 
     async def _invite(self, session: Session, epoch: int, *, has_room: bool) -> None:
         metadata = Assignment(
