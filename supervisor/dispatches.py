@@ -2,7 +2,7 @@
 
 Scenario: a session ends somewhere, in a token server, in a worker, by a lease that lapses. The slot
 goes to the first in line in the same step; whoever took that step may know nothing of rooms, or
-die. Here every token server looks for sessions that need an agent, and one of them sends it.
+die. Here sessions are looked for that need an agent, and one is sent to each.
 
 Scenario: an agent was sent and did not claim the session in time: LiveKit sends once and forgets.
 LiveKit is asked whether any worker took its job, or an agent is in the room. That one may need

@@ -41,7 +41,7 @@ def light(fleet: Fleet, provider: Provider) -> Fleet:
 
 @asynccontextmanager
 async def sending_agents(fleet: Fleet) -> AsyncIterator[None]:
-    """Send agents to sessions that need one, as each token server does."""
+    """Send agents to sessions that need one, as the token server that leads does."""
     feed = ChangeFeed(fleet.store)
     async with (
         open_rooms(fleet.room_settings()) as rooms,
