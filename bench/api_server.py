@@ -23,19 +23,37 @@ _NO_LIMIT = "100000"
 
 
 @asynccontextmanager
-async def running_api(env: Mapping[str, str], folder: Path) -> AsyncIterator[Stack]:
-    """Run the three until the block is left, the API last. Raises ToolMissing."""
+async def running_api(
+    env: Mapping[str, str],
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    rtc: Mapping[str, object] | None = None,
+) -> AsyncIterator[Stack]:
+    """Run the three until the block is left, the API last. Raises ToolMissing.
+
+    `settings` of the API count for more than what a benchmark mostly wants; `rtc` is what of that
+    section of LiveKit's configuration is to be otherwise.
+    """
     redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
 
     def describe() -> Sequence[Service]:
-        return _services(redis, livekit, ports=random_ports(), env=env, folder=folder)
+        ports, own = random_ports(), settings or {}
+        return _services(redis, livekit, ports=ports, env=env, folder=folder, settings=own, rtc=rtc)
 
     async with running(describe) as stack:
         yield stack
 
 
 def _services(
-    redis: Path, livekit: Path, *, ports: Ports, env: Mapping[str, str], folder: Path
+    redis: Path,
+    livekit: Path,
+    *,
+    ports: Ports,
+    env: Mapping[str, str],
+    folder: Path,
+    settings: Mapping[str, str],
+    rtc: Mapping[str, object] | None,
 ) -> Sequence[Service]:
     keys = Keys.generate()
     url = f"http://{LOOPBACK}:{ports.tokenserver}"
@@ -56,7 +74,7 @@ def _services(
     command = Command(
         name="tokenserver",
         argv=(sys.executable, "-m", "tokenserver"),
-        env={**env, **variables},
+        env={**env, **variables, **settings},
         log=folder / "tokenserver.log",
         cwd=REPO,
     )
@@ -69,6 +87,7 @@ def _services(
             run_dir=folder,
             env=env,
             webhook_url=f"{url}/livekit/webhook",
+            rtc=rtc,
         ),
         Service(command=command, url=url, ready=http_ok(f"{url}/readyz")),
     ]
