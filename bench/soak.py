@@ -173,7 +173,7 @@ def _rounded(value: float | None) -> float | None:
 async def _run(plan: Plan, env: Mapping[str, str]) -> list[Table]:
     with ExitStack() as stack:
         temporary = partial(tempfile.TemporaryDirectory, prefix="bench-soak-")
-        folder = plan.logs or Path(stack.enter_context(temporary()))
+        folder = plan.logs.resolve() if plan.logs else Path(stack.enter_context(temporary()))
         progress = Progress("soak", Terminal(env, sys.stderr))
         progress.tell("starting")
         async with soaked_fleet(env, folder, loss=plan.loss, seed=plan.seed) as fleet:

@@ -28,7 +28,7 @@ from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.support.lossy_udp import FRONT, ONLY_BY_LINK, LossyUdp, lossy_udp
 from tests.support.plain import NO_TLS
-from tests.support.provider import provider
+from tests.support.provider import Provider, provider
 from tests.support.speech import speak
 
 SENTENCES = (
@@ -81,28 +81,22 @@ async def soaked_fleet(
     sentences = await _spoken(env, folder)
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(provider())
-        one.heard, one.reply = SENTENCES[0], ANSWER
         # An empty value counts as unset, whatever the environment says.
         defaults = dict.fromkeys(_DEFAULTS, "")
         name = f"soak-{secrets.token_hex(4)}"
-        told = {**env, "AGENT_NAME": name}
         servers = await stack.enter_async_context(
-            running_api(told, folder, settings=defaults, rtc=ONLY_BY_LINK)
+            running_api({**env, "AGENT_NAME": name}, folder, settings=defaults, rtc=ONLY_BY_LINK)
         )
         port = _media_port(folder)
         link = await stack.enter_async_context(
             lossy_udp(server=(LOOPBACK, port), front=(FRONT, port), loss=loss, seed=seed)
         )
-        variables = {**servers.services[-1].command.env, "OPENAI_BASE_URL": one.url}
-        variables |= dict.fromkeys(("STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL"), one.url)
-        variables |= {"OPENAI_API_KEY": "unset", "POOL_SIZE": str(_WARM_EACH)}
+        variables = {**servers.services[-1].command.env, **_models(one)}
         variables["GREETING_CACHE_DIR"] = str(folder / "clips")
-        logs = [folder / "tokenserver.log"]
-        for number in range(_WORKERS):
-            log = folder / f"worker-{number}.log"
+        logs = [folder / f"worker-{number}.log" for number in range(_WORKERS)]
+        for log in logs:
             await stack.enter_async_context(working(OURS, variables, agent_name=name, log=log))
             await until_logged(log, WARM, _WARM_EACH)
-            logs.append(log)
         settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
         redis = connect(settings, Temper.PATIENT)
         stack.push_async_callback(redis.aclose)
@@ -116,8 +110,16 @@ async def soaked_fleet(
             store=SessionStore(redis, settings),
             link=link,
             sentences=sentences,
-            logs=logs,
+            logs=[folder / "tokenserver.log", *logs],
         )
+
+
+def _models(one: Provider) -> dict[str, str]:
+    """Have a provider hear and say always the same; return what a worker is told of it."""
+    one.heard, one.reply = SENTENCES[0], ANSWER
+    names = ("OPENAI_BASE_URL", "STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL")
+    urls = dict.fromkeys(names, one.url)
+    return urls | {"OPENAI_API_KEY": "unset", "POOL_SIZE": str(_WARM_EACH)}
 
 
 def _media_port(folder: Path) -> int:
