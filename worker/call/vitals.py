@@ -15,8 +15,8 @@ _ROLLUP = Path("/proc/self/smaps_rollup")
 #: Reading it walks all page tables of the process, some ms for a large one; memory is not that
 #: quick.
 _MEASURED_EVERY_S = 10.0
-#: So long a heartbeat waits for it. On a machine that is overloaded it was seen to take 3 s and
-#: more, by which the lease would have been renewed too late.
+#: So long a heartbeat waits for it. On a machine that is overloaded it was seen to take 3 s, by
+#: which the lease was renewed later.
 _WAITED_S = 0.2
 #: `ru_maxrss` is in KiB, but on macOS.
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
