@@ -47,7 +47,7 @@ integration: ## run the tests with real servers
 e2e: ## run the tests that speak with the whole stack
 	$(TASK) e2e $(ARGS)
 
-bench: ## measure the store, with ARGS=starts the API, ARGS=burst, degradation, recovery, warm or worker_memory workers; ARGS="--help" lists options
+bench: ## measure the store, with ARGS=starts the API, ARGS=burst, degradation, recovery, soak, warm or worker_memory workers; ARGS="--help" lists options
 	$(TASK) bench $(ARGS)
 
 lock: ## write requirements/*.lock anew; ARGS=--check only compares
