@@ -23,23 +23,65 @@ _NO_LIMIT = "100000"
 
 
 @asynccontextmanager
-async def running_api(env: Mapping[str, str], folder: Path) -> AsyncIterator[Stack]:
-    """Run the three until the block is left, the API last. Raises ToolMissing."""
+async def running_api(
+    env: Mapping[str, str],
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+    rtc: Mapping[str, object] | None = None,
+) -> AsyncIterator[Stack]:
+    """Run the three until the block is left, the API last. Raises ToolMissing.
+
+    `settings` of the API count for more than what a benchmark mostly wants; `rtc` is what of that
+    section of LiveKit's configuration is to be otherwise.
+    """
     redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
 
     def describe() -> Sequence[Service]:
-        return _services(redis, livekit, ports=random_ports(), env=env, folder=folder)
+        ports, own = random_ports(), settings or {}
+        return _services(redis, livekit, ports=ports, env=env, folder=folder, settings=own, rtc=rtc)
 
     async with running(describe) as stack:
         yield stack
 
 
 def _services(
-    redis: Path, livekit: Path, *, ports: Ports, env: Mapping[str, str], folder: Path
+    redis: Path,
+    livekit: Path,
+    *,
+    ports: Ports,
+    env: Mapping[str, str],
+    folder: Path,
+    settings: Mapping[str, str],
+    rtc: Mapping[str, object] | None,
 ) -> Sequence[Service]:
     keys = Keys.generate()
     url = f"http://{LOOPBACK}:{ports.tokenserver}"
-    variables = {
+    command = Command(
+        name="tokenserver",
+        argv=(sys.executable, "-m", "tokenserver"),
+        env={**env, **_variables(ports, keys), **settings},
+        log=folder / "tokenserver.log",
+        cwd=REPO,
+    )
+    return [
+        redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
+        livekit_service(
+            livekit,
+            ports=ports,
+            keys=keys,
+            run_dir=folder,
+            env=env,
+            webhook_url=f"{url}/livekit/webhook",
+            rtc=rtc,
+        ),
+        Service(command=command, url=url, ready=http_ok(f"{url}/readyz")),
+    ]
+
+
+def _variables(ports: Ports, keys: Keys) -> dict[str, str]:
+    """Return what the API is told: where all is, and limits that no crowd reaches."""
+    return {
         "TOKENSERVER_PORT": str(ports.tokenserver),
         "REDIS_URL": f"redis://{LOOPBACK}:{ports.redis}/0",
         "LIVEKIT_URL": f"ws://{LOOPBACK}:{ports.livekit}",
@@ -53,22 +95,3 @@ def _services(
         "CLAIM_DEADLINE_S": "60",
         "SHUTDOWN_DELAY_S": "0",
     }
-    command = Command(
-        name="tokenserver",
-        argv=(sys.executable, "-m", "tokenserver"),
-        env={**env, **variables},
-        log=folder / "tokenserver.log",
-        cwd=REPO,
-    )
-    return [
-        redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
-        livekit_service(
-            livekit,
-            ports=ports,
-            keys=keys,
-            run_dir=folder,
-            env=env,
-            webhook_url=f"{url}/livekit/webhook",
-        ),
-        Service(command=command, url=url, ready=http_ok(f"{url}/readyz")),
-    ]

@@ -71,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "bench",
         help="measure the store; `bench starts`: the API; `bench burst`, `degradation`, `warm`, "
-        "`recovery`, `worker_memory`: workers",
+        "`recovery`, `soak`, `worker_memory`: workers",
         add_help=False,
     )
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")

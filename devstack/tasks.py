@@ -92,7 +92,9 @@ def audit_stages() -> list[Stage]:
 
 
 #: Those besides that of the store.
-_BENCHMARKS = frozenset({"starts", "burst", "degradation", "recovery", "warm", "worker_memory"})
+_BENCHMARKS = frozenset(
+    {"starts", "burst", "degradation", "recovery", "soak", "warm", "worker_memory"}
+)
 
 
 def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:

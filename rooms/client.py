@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TypeVar
 
 import aiohttp
@@ -24,6 +25,20 @@ _TRY_INTERVAL_S = 0.1
 
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """An agent that was sent for."""
+
+    metadata: str
+    #: Whether a worker has taken its job.
+    is_taken: bool
+
+
+def agent_identity(job_id: str) -> str:
+    """Return how livekit-agents names the participant of an agent: after its job."""
+    return f"agent-{job_id}"
 
 
 class Rooms:
@@ -82,11 +97,19 @@ class Rooms:
     async def has_job(self, room: str) -> bool:
         """Say whether a worker has taken a job for the room, be its agent there yet or not.
 
+        Raises as `sent`.
+        """
+        return any(one.is_taken for one in await self.sent(room))
+
+    async def sent(self, room: str) -> list[Sent]:
+        """Return the agents that were sent for into a room, the first ones first.
+
         LiveKit notes a job when a worker takes it, and never how it went. For a room that is not
         there the question takes 3 s, and raises LiveKitUnavailable.
         """
         dispatches = await self._call(self._server.inside.agent_dispatch.list_dispatch, room)
-        return any(one.state.jobs for one in dispatches)
+        dispatches = sorted(dispatches, key=lambda one: one.state.created_at)
+        return [Sent(metadata=one.metadata, is_taken=bool(one.state.jobs)) for one in dispatches]
 
     async def set_metadata(self, room: str, metadata: str) -> bool:
         """Replace the metadata that everybody in a room sees; False when it is not there."""
@@ -111,11 +134,12 @@ class Rooms:
         ]
 
     async def remove_agent(self, room: str, job_id: str) -> bool:
-        """Put the agent of a job out of a room; False when it is not there (any more).
+        """Put the agent of a job out of a room; False when it is not there (any more)."""
+        return await self.remove(room, agent_identity(job_id))
 
-        livekit-agents names the participant of an agent after its job (`agent-` and the job's id).
-        """
-        request = api.RoomParticipantIdentity(room=room, identity=f"agent-{job_id}")
+    async def remove(self, room: str, identity: str) -> bool:
+        """Put somebody out of a room; False when they are not there (any more)."""
+        request = api.RoomParticipantIdentity(room=room, identity=identity)
         try:
             await self._call(self._server.inside.room.remove_participant, request)
         except _NotThereError:
@@ -130,10 +154,13 @@ class Rooms:
         answer = await self._call(self._server.all_rooms.list_rooms, request)
         return {room.name: room.metadata for room in answer.rooms}
 
-    async def names(self) -> frozenset[str]:
-        """Return the names of all rooms there are, those of others, too."""
+    async def opened(self) -> dict[str, int]:
+        """Return all rooms there are, those of others, too, and when each was opened.
+
+        In ms since 1970, by the clock of LiveKit.
+        """
         answer = await self._call(self._server.all_rooms.list_rooms, api.ListRoomsRequest())
-        return frozenset(room.name for room in answer.rooms)
+        return {room.name: room.creation_time_ms for room in answer.rooms}
 
     async def close(self, room: str) -> bool:
         """Close a room and put everybody out; False when it was not there."""

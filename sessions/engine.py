@@ -2,31 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sessions.batch import Client
 from sessions.ids import SessionId
 from sessions.keys import Keys
 from sessions.scripts import Answer, Scripts, translated_errors
 from sessions.settings import StoreSettings
 
+#: Returns the term under which a leader writes. Raises Deposed when it does not lead any more.
+Fence = Callable[[], int]
+
 
 class Engine:
-    """Runs verbs. ``now_ms`` is for tests only: None takes the clock of Redis."""
+    """Runs verbs, under a leader's term if there is a ``fence``.
 
-    def __init__(self, redis: Client, settings: StoreSettings, *, now_ms: int | None) -> None:
+    ``now_ms`` is for tests only: None takes the clock of Redis.
+    """
+
+    def __init__(
+        self,
+        redis: Client,
+        settings: StoreSettings,
+        *,
+        now_ms: int | None,
+        fence: Fence | None = None,
+    ) -> None:
         self.redis = redis
         self.settings = settings
         self.keys = Keys(settings.redis_prefix)
         self.now_ms = now_ms
+        self._fence = fence
         self._scripts = Scripts(redis, self.keys, settings)
 
     async def run(self, verb: str, **ask: object) -> Answer:
         """Run a verb about the store as a whole. What is None is left out of the question."""
-        return await self._scripts.run(None, _question(verb, ask), self.now_ms)
+        return await self._scripts.run(None, self._question(verb, ask), self.now_ms)
 
     async def run_for(self, verb: str, session_id: SessionId, **ask: object) -> Answer:
         """Run a verb about one session. Raises InvalidInput for what cannot be an id."""
         key = self.keys.session(session_id)
-        return await self._scripts.run(key, _question(verb, ask, id=session_id), self.now_ms)
+        return await self._scripts.run(key, self._question(verb, ask, id=session_id), self.now_ms)
 
     async def now(self) -> int:
         """Return the time by Redis's clock, in ms since 1970."""
@@ -36,8 +52,8 @@ class Engine:
             seconds, microseconds = await self.redis.time()
         return int(seconds) * 1000 + int(microseconds) // 1000
 
-
-def _question(verb: str, ask: dict[str, object], **more: object) -> dict[str, object]:
-    return {"verb": verb, **more} | {
-        name: value for name, value in ask.items() if value is not None
-    }
+    def _question(self, verb: str, ask: dict[str, object], **more: object) -> dict[str, object]:
+        if self._fence is not None:
+            more["term"] = self._fence()
+        given = {name: value for name, value in ask.items() if value is not None}
+        return {"verb": verb, **more} | given

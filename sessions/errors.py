@@ -14,6 +14,7 @@ SessionError
 │   ├── UserBusy         the user has a live session, and the policy is to have one only
 │   ├── RateLimited      too many sessions were started; `retry_after_s` says when to retry
 │   └── IdempotencyConflict   the same Idempotency-Key came with another request
+├── Deposed              another supervisor leads by now; this one must stop
 ├── WorkerNotFound       no such worker, or its lease has lapsed: it has to register again
 ├── WrongSchema          the keys in Redis were written by another version of this code
 └── StoreUnavailable     Redis did not answer, or not in time
@@ -118,6 +119,12 @@ class IdempotencyConflict(NotAdmitted):
     retryable = False
 
 
+class Deposed(SessionError):
+    """Raised when a supervisor writes under a term that is no longer the leader's."""
+
+    code = "deposed"
+
+
 class WorkerNotFound(SessionError):
     """Raised when there is no such worker, or its lease has lapsed. It has to register again."""
 
@@ -150,6 +157,7 @@ BY_REPLY: dict[str, type[SessionError]] = {
     "USERBUSY": UserBusy,
     "RATE": RateLimited,
     "IDEMPOTENCY": IdempotencyConflict,
+    "DEPOSED": Deposed,
     "NOWORKER": WorkerNotFound,
     "SCHEMA": WrongSchema,
 }

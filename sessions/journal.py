@@ -22,6 +22,8 @@ _MAX_DETAIL_CHARS = 200
 _LINES_PER_CALL = 200
 #: The client library gives up on a socket that is silent for longer.
 _MAX_BLOCK_MS = 400
+#: LiveKit retries a webhook for 15 s; its signature is valid for 5 minutes.
+_WEBHOOK_MEMORY_S = 600
 _EVENT = "e:"
 #: A line is stored with one letter for its level.
 _LEVELS = {"d": "debug", "i": "info", "w": "warning", "e": "error", "c": "critical"}
@@ -75,6 +77,18 @@ class Journal:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    async def is_event_applied(self, event_id: str) -> bool:
+        """Say whether a webhook event was applied before: LiveKit may deliver it again."""
+        with translated_errors():
+            name = self._engine.keys.event_applied(event_id)
+            return bool(await self._engine.redis.exists(name))
+
+    async def mark_event_applied(self, event_id: str) -> None:
+        """Remember that a webhook event has been applied."""
+        with translated_errors():
+            name = self._engine.keys.event_applied(event_id)
+            await self._engine.redis.set(name, 1, ex=_WEBHOOK_MEMORY_S)
 
     async def log(
         self, session_id: SessionId, lines: Sequence[LogLine], *, epoch: int | None = None

@@ -28,6 +28,8 @@ SHARED = (
     "suspects",
     "tickets",
     "dispatches",
+    "ghosts",
+    "claims",
     "startups",
     "events",
     "workers",
@@ -46,8 +48,8 @@ class Keys:
 
     @property
     def store(self) -> str:
-        """Hash: schema, ticket counter, mean session length, when Redis was away. No TTL:
-        it is the store itself, and has a handful of fields."""
+        """Hash: schema, ticket counter, mean session length, when Redis was away, who leads under
+        which term. No TTL: it is the store itself, and has a handful of fields."""
         return self._key("store")
 
     def session(self, session_id: SessionId) -> str:
@@ -83,6 +85,17 @@ class Keys:
     def dispatches(self) -> str:
         """ZSET of ids without an agent scored by when one is due. Shared."""
         return self._key("dispatches")
+
+    @property
+    def ghosts(self) -> str:
+        """ZSET of ids in whose rooms an agent may be that was written off, scored by when it was.
+        Shared."""
+        return self._key("ghosts")
+
+    @property
+    def claims(self) -> str:
+        """List of how long the last agents took to come, in ms, newest first. Shared."""
+        return self._key("claims")
 
     @property
     def startups(self) -> str:

@@ -7,9 +7,10 @@ from typing import Literal
 from sessions.batch import Client
 from sessions.codec import newcomer_fields, to_admission, to_loss, to_reply, to_session
 from sessions.conversations import Conversations
-from sessions.engine import Engine
+from sessions.engine import Engine, Fence
 from sessions.errors import InvalidInput, SessionNotFound
 from sessions.fleet import Fleet
+from sessions.ghosts import Ghosts
 from sessions.ids import (
     SessionId,
     checked_caller,
@@ -30,6 +31,7 @@ from sessions.model import (
     UserPolicy,
     Vitals,
 )
+from sessions.office import Office
 from sessions.queue import Queue
 from sessions.records import Records
 from sessions.scripts import translated_errors
@@ -37,8 +39,6 @@ from sessions.settings import StoreSettings, milliseconds
 from sessions.text import clean
 from sessions.views import Views
 
-#: LiveKit retries a webhook for 15 s; its signature is valid for 5 minutes.
-_WEBHOOK_MEMORY_S = 600
 _MAX_ERROR_CHARS = 500
 _MAX_REASON_CHARS = 64
 #: How many suspects one pass looks at.
@@ -53,15 +53,22 @@ class SessionStore:
     """
 
     def __init__(
-        self, redis: Client, settings: StoreSettings, *, now_ms: int | None = None
+        self,
+        redis: Client,
+        settings: StoreSettings,
+        *,
+        now_ms: int | None = None,
+        fence: Fence | None = None,
     ) -> None:
-        self._engine = Engine(redis, settings, now_ms=now_ms)
+        self._engine = Engine(redis, settings, now_ms=now_ms, fence=fence)
         self.settings = settings
         self.queue = Queue(self._engine)
         self.fleet = Fleet(self._engine)
         self.journal = Journal(self._engine)
         self.conversations = Conversations(self._engine)
         self.records = Records(self._engine)
+        self.ghosts = Ghosts(self._engine)
+        self.office = Office(self._engine)
         self.views = Views(self._engine, self.fleet)
 
     @property
@@ -105,15 +112,19 @@ class SessionStore:
         )
         return to_admission(answer)
 
-    async def dispatch(
-        self, session_id: SessionId, *, claim_deadline_s: float | None = None
-    ) -> Reply:
+    def fenced(self, fence: Fence) -> SessionStore:
+        """Return the same store for a leader, whose every verb is refused once another one leads.
+
+        Every method of it may raise Deposed, too.
+        """
+        return SessionStore(self._engine.redis, self.settings, now_ms=self.now_ms, fence=fence)
+
+    async def dispatch(self, session_id: SessionId) -> Reply:
         """Take over the duty to send an agent that is due; `changed` says whether you got it.
 
         The agent is sent under the epoch returned. Raises SessionNotFound, SessionOver.
         """
-        claim_ms = None if claim_deadline_s is None else milliseconds(claim_deadline_s)
-        return to_reply(await self._engine.run_for("dispatch", session_id, claimMs=claim_ms))
+        return to_reply(await self._engine.run_for("dispatch", session_id))
 
     async def claim(self, session_id: SessionId, epoch: int, agent: AgentProcess) -> Reply:
         """Take the session for one agent process; its lease starts here.
@@ -244,18 +255,6 @@ class SessionStore:
     async def occupancy(self) -> Occupancy:
         """Return how many sessions there are, and how fast the last ones started."""
         return await self.views.occupancy()
-
-    async def is_event_applied(self, event_id: str) -> bool:
-        """Say whether a webhook event was applied before: LiveKit may deliver it again."""
-        with translated_errors():
-            name = self._engine.keys.event_applied(event_id)
-            return bool(await self._engine.redis.exists(name))
-
-    async def mark_event_applied(self, event_id: str) -> None:
-        """Remember that a webhook event has been applied."""
-        with translated_errors():
-            name = self._engine.keys.event_applied(event_id)
-            await self._engine.redis.set(name, 1, ex=_WEBHOOK_MEMORY_S)
 
     async def now(self) -> int:
         """Return the time by Redis's clock, in ms since 1970, as sessions are stamped by it."""

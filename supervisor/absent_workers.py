@@ -24,7 +24,7 @@ logger = logging.getLogger("supervisor")
 
 _NO_WORKER = "No agent was there to be sent. Please try again."
 #: A worker tells that LiveKit knows it with its next heartbeat.
-_MARGIN_MS = 1_000
+MARGIN_MS = 1_000
 
 
 def taking_since_ms(workers: Iterable[Worker]) -> int | None:
@@ -37,7 +37,7 @@ def was_dropped(session: Session, since_ms: int | None) -> bool:
     """Say whether a session's agent was sent while nobody could come; False while nobody can."""
     if since_ms is None or session.dispatched_at_ms is None:
         return False
-    return session.dispatched_at_ms < since_ms - _MARGIN_MS
+    return session.dispatched_at_ms < since_ms - MARGIN_MS
 
 
 class AbsentWorkers:

@@ -2,35 +2,40 @@
 
 Scenario: a session ends somewhere, in a token server, in a worker, by a lease that lapses. The slot
 goes to the first in line in the same step; whoever took that step may know nothing of rooms, or
-die. Here every token server looks for sessions that need an agent, and one of them sends it.
+die. Here sessions are looked for that need an agent, and one is sent to each.
 
 Scenario: an agent was sent and did not claim the session in time: LiveKit sends once and forgets.
-It is written off, so that it can do nothing should it come after all, and another one is sent, a
-few times at most; then the session fails with words for its user.
+LiveKit is asked whether any worker took its job, or an agent is in the room. That one may need
+longer, as in a burst, until CLAIM_DEADLINE_S. Otherwise the agent is written off, so that it can do
+nothing should it come after all, and another one is sent, a few times at most; then the session
+fails with words for its user.
 
 Scenario: an agent that had the session was lost (leases.py, worker/host/crashes.py). Another one is
 sent into the room, and what is left of the first is put out of it.
 
 Counter-scenario: LiveKit is away. Then nobody can be sent, and nobody is judged: sessions stay due
-until it is back, or until the lease of their slot lapses (supervisor/leases.py).
+until it is back, or until the lease of their slot lapses (supervisor/leases.py). Who was on the way
+then is waited for as long as one who is sent afterwards.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
+from collections.abc import Callable, Container
+from dataclasses import dataclass
 
-from rooms.client import Rooms
+from rooms.client import Rooms, agent_identity
 from rooms.errors import RoomsError
 from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.model import Session
-from sessions.states import HOLDING, State
+from sessions.states import HOLDING
 from sessions.store import SessionStore
 from supervisor.absent_workers import taking_since_ms, was_dropped
-from supervisor.changes import ChangeFeed
-from supervisor.loop import run_every
 
 logger = logging.getLogger("supervisor")
 
@@ -40,22 +45,31 @@ _NOT_SENT = "The media server did not let an agent in. Please try again."
 _AT_ONCE = 10
 #: After LiveKit failed half-way, the next try waits so long.
 _RETRY_S = 1.0
-#: How often a pass looks without being woken: for what became due by the clock.
-_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is true for all sessions of one pass."""
+
+    #: The rooms that are there.
+    rooms: Container[str]
+    #: Since when any worker can be given jobs; None while none can.
+    workers_since_ms: int | None
+    now_ms: int
 
 
 class Dispatcher:
     """Sends agents to sessions that need one. Any number of them may run at the same time."""
 
-    def __init__(self, store: SessionStore, rooms: Rooms) -> None:
+    def __init__(
+        self, store: SessionStore, rooms: Rooms, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._store = store
         self._rooms = rooms
+        self._clock = clock
         self._turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def run(self, feed: ChangeFeed) -> None:
-        """Send what is due, at once when a session is admitted, until cancelled."""
-        async with feed.watch(State.STARTING, State.RECOVERING) as changes:
-            await run_every(_INTERVAL_S, "dispatches", self.dispatch_due_once, pause=changes.wait)
+        #: Until then nobody is judged for not coming, by our clock.
+        self._excused_until = -math.inf
 
     async def dispatch_due_once(self) -> int:
         """Send an agent to each session that needs one; return how many were sent."""
@@ -76,33 +90,27 @@ class Dispatcher:
         sessions = [*(await self._store.views.sessions(ids)).values()]
         if not sessions:
             return 0
-        since_ms = taking_since_ms(await self._store.fleet.workers())
-        if since_ms is None:
+        workers_since_ms = taking_since_ms(await self._store.fleet.workers())
+        if workers_since_ms is None:
             # Nobody is judged for not coming while nobody is there: absent_workers.py.
             sessions = [one for one in sessions if one.dispatched_at_ms is None]
         try:
             # Asked before anything is taken: with LiveKit away, no try is used up.
             there = await self._rooms.metadata([session.room for session in sessions])
         except RoomsError as error:
+            self._excused_until = self._clock() + self._store.settings.claim_deadline_s
             logger.warning(
                 "livekit is away; nobody is sent",
                 extra={"reason": str(error), "sessions": len(sessions)},
             )
             return 0
-        tries = [
-            self._try(
-                session,
-                has_room=session.room in there,
-                is_dropped=was_dropped(session, since_ms),
-            )
-            for session in sessions
-        ]
-        return sum(await asyncio.gather(*tries))
+        look = _Look(rooms=there, workers_since_ms=workers_since_ms, now_ms=await self._store.now())
+        return sum(await asyncio.gather(*(self._try(session, look) for session in sessions)))
 
-    async def _try(self, session: Session, *, has_room: bool, is_dropped: bool) -> bool:
+    async def _try(self, session: Session, look: _Look) -> bool:
         async with self._turns:
             try:
-                return await self._send(session, has_room=has_room, is_dropped=is_dropped)
+                return await self._send(session, look)
             except SessionError as error:
                 # It ended meanwhile, another server was quicker, or Redis is away: it stays due.
                 logger.info("not sent", extra={"session_id": session.id, "code": error.code})
@@ -110,10 +118,11 @@ class Dispatcher:
                 logger.exception("could not send an agent", extra={"session_id": session.id})
             return False
 
-    async def _send(self, session: Session, *, has_room: bool, is_dropped: bool) -> bool:
+    async def _send(self, session: Session, look: _Look) -> bool:
         is_late = session.dispatched_at_ms is not None
-        if is_late and not await self._write_off(session, is_dropped=is_dropped):
+        if is_late and not await self._write_off(session, look):
             return False
+        has_room = session.room in look.rooms
         if not has_room and (session.joined_at_ms is not None or session.foreign_room is not None):
             # Its user has left, which a webhook tells, or comes back with a new room. And a room of
             # somebody else's is not for us to open.
@@ -135,11 +144,14 @@ class Dispatcher:
         logger.info("agent sent", extra={"session_id": session.id, "epoch": duty.epoch})
         return True
 
-    async def _write_off(self, session: Session, *, is_dropped: bool) -> bool:
+    async def _write_off(self, session: Session, look: _Look) -> bool:
         """Give up the agent that did not come; say whether another one is due.
 
         One that nobody could send is no failure.
         """
+        is_dropped = was_dropped(session, look.workers_since_ms)
+        if not is_dropped and await self._may_come(session, look):
+            return False
         loss = await self._store.lose(
             session.id,
             _NO_AGENT,
@@ -153,6 +165,27 @@ class Dispatcher:
                 extra={"session_id": session.id, "losses": loss.losses, "status": loss.status},
             )
         return loss.changed and loss.status in HOLDING
+
+    async def _may_come(self, session: Session, look: _Look) -> bool:
+        """Say whether the agent that was sent is to be waited for.
+
+        With its room, LiveKit has lost what was sent into it.
+        """
+        if session.room not in look.rooms:
+            return False
+        if self._clock() < self._excused_until:
+            return True
+        waited_ms = look.now_ms - (session.dispatched_at_ms or 0)
+        if waited_ms >= self._store.settings.claim_deadline_s * 1000:
+            return False
+        sent = await self._rooms.sent(session.room)
+        if any(one.is_taken and _is_for(session, one.metadata) for one in sent):
+            return True
+        # One that was assigned at the last moment LiveKit lets in, and does not note.
+        ghost = session.ghost_job_id
+        lost = None if ghost is None else agent_identity(ghost)
+        there = await self._rooms.agents(session.room)
+        return session.foreign_room is None and any(one != lost for one in there)
 
     async def _invite(self, session: Session, epoch: int, *, has_room: bool) -> None:
         metadata = Assignment(
@@ -187,3 +220,9 @@ class Dispatcher:
                 "could not remove a lost agent",
                 extra={"session_id": session.id, "reason": str(error)},
             )
+
+
+def _is_for(session: Session, metadata: str) -> bool:
+    """Say whether this is what the agent that was sent last was told."""
+    told = Assignment.from_metadata(metadata)
+    return told is not None and (told.session_id, told.epoch) == (session.id, session.epoch)

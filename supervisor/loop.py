@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
+
+from sessions.errors import Deposed
+from telemetry.metrics import SupervisorMetrics
 
 logger = logging.getLogger("supervisor")
 
@@ -16,21 +20,29 @@ _PASS_DEADLINE_S = 30.0
 async def run_every(
     interval_s: float,
     name: str,
-    one_pass: Callable[[], Awaitable[object]],
+    one_pass: Callable[[], Awaitable[int]],
     *,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    metrics: SupervisorMetrics | None = None,
 ) -> None:
     """Run ``one_pass`` about every ``interval_s`` seconds until cancelled.
 
-    The interval is jittered by a tenth, so that loops of several servers do not march in step.
-    ``pause`` may return before its time, when there is something to do.
+    A pass returns how much it has put right. The interval is jittered by a tenth, so that loops of
+    several servers do not march in step. ``pause`` may return before its time, when there is
+    something to do.
     """
     while True:
+        began, repairs, is_well = time.monotonic(), 0, False
         try:
             async with asyncio.timeout(_PASS_DEADLINE_S):
-                await one_pass()
+                repairs = await one_pass()
+            is_well = True
+        except Deposed:
+            logger.info("another supervisor leads by now", extra={"loop": name})
         except Exception:
             logger.exception("a supervisor pass failed", extra={"loop": name})
+        if metrics is not None:
+            metrics.note_pass(name, time.monotonic() - began, repairs, is_well=is_well)
         if is_to_end():
             return
         await pause(interval_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret

@@ -11,8 +11,8 @@ over is closed here.
 Counter-scenario: LiveKit is away, or has just been started and its clients are on their way back.
 Who is not seen meanwhile is not judged: the time counts from the first look that found it.
 
-A room of ours without any session is left alone: one that was opened with a standard token gets its
-session from its agent. Rooms of others are none of our business.
+A room of ours without any session was opened with a standard token, and gets its session from its
+agent (unserved_rooms.py). Rooms of others are none of our business.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Reconciler:
             sessions = [
                 one for state in _IN_A_ROOM for one in await sessions_in(self._store, state)
             ]
-            rooms = await self._rooms.names()
+            rooms = await self._rooms.opened()
             closing = self._close_rooms(rooms)
             ending = self._end_sessions(sessions, rooms)
             return sum(await asyncio.gather(closing, ending))

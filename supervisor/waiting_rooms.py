@@ -27,14 +27,10 @@ from sessions.ids import SessionId, room_name
 from sessions.model import Place
 from sessions.states import HOLDING, State
 from sessions.store import SessionStore
-from supervisor.changes import ChangeFeed
 from supervisor.listing import sessions_in
-from supervisor.loop import run_every
 
 logger = logging.getLogger("supervisor")
 
-#: How old a place in line may be that a room shows.
-_INTERVAL_S = 1.0
 #: One pass tells the first in line; those behind hear when they have come so far.
 _MAX_WAITING = 1000
 #: So many rooms are told at a time.
@@ -65,11 +61,6 @@ class WaitingRooms:
         self._gone_since: dict[SessionId, float] = {}
         self._has_caught_up = False
         self._turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def run(self, feed: ChangeFeed) -> None:
-        """Keep the rooms informed, at once when somebody queues or is admitted."""
-        async with feed.watch(State.QUEUED, State.STARTING) as changes:
-            await run_every(_INTERVAL_S, "waiting rooms", self.tell_once, pause=changes.wait)
 
     async def tell_once(self) -> int:
         """Tell every room what has changed for it; return how many were told."""

@@ -10,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 #: Edges on what is promised: a start within 50 ms, an answer within a second.
 _REQUEST_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
+#: Half an interval is late, a deadline is an accident.
+_PASS_EDGES_S = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
 _OUTCOMES = ("started", "queued", "resumed", "repeated", "refused", "failed")
 _RESULTS = ("applied", "repeated", "foreign_room", "of_no_matter", "unknown_session", "refused")
 
@@ -52,6 +55,7 @@ class ApiMetrics:
             "1 while the circuit to a neighbour is open, 0.5 while it is tried out, else 0.",
             "dependency",
         )
+        self.supervisor = SupervisorMetrics(self.registry)
         self._begin_at_zero()
 
     def _begin_at_zero(self) -> None:
@@ -66,3 +70,39 @@ class ApiMetrics:
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
         return Gauge(name, meaning, labels, registry=self.registry)
+
+
+class SupervisorMetrics:
+    """What a supervisor counts: of itself, and of what it has put right while it led."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.leads = Gauge(
+            "voicefleet_supervisor_leads",
+            "1 while this process leads the supervision, else 0; all processes together: 1.",
+            registry=registry,
+        )
+        self._passes = Histogram(
+            "voicefleet_supervisor_pass_duration_seconds",
+            "How long one look of a loop took.",
+            ("loop",),
+            buckets=_PASS_EDGES_S,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "voicefleet_supervisor_pass_failures_total",
+            "Looks of a loop that failed for a reason nobody has thought of, or took too long.",
+            ("loop",),
+            registry=registry,
+        )
+        self._repairs = Counter(
+            "voicefleet_supervisor_repairs_total",
+            "What a loop has put right: agents sent, agents written off, rooms closed.",
+            ("loop",),
+            registry=registry,
+        )
+
+    def note_pass(self, loop: str, duration_s: float, repairs: int, *, is_well: bool) -> None:
+        """Count one look of a loop."""
+        self._passes.labels(loop).observe(duration_s)
+        self._repairs.labels(loop).inc(repairs)
+        self._failures.labels(loop).inc(not is_well)

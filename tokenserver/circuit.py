@@ -59,8 +59,10 @@ class RedisCircuit:
         """Try out the circuit while it is open, until cancelled."""
         await run_every(_LOOK_EVERY_S, "redis circuit", self._try)
 
-    async def _try(self) -> None:
-        """Ask Redis once, if the circuit is open and its time has come."""
+    async def _try(self) -> int:
+        """Ask Redis once, if the circuit is open and its time has come; return 1 if it answers."""
         if self.state is not BreakerState.CLOSED:
             with suppress(StoreUnavailable), self._breaker.guard():
                 await self._store.ping()
+                return 1
+        return 0

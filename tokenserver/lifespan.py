@@ -9,16 +9,11 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from rooms.client import Rooms, open_rooms
+from rooms.client import open_rooms
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
-from supervisor.absent_workers import AbsentWorkers
 from supervisor.changes import ChangeFeed
-from supervisor.dispatches import Dispatcher
-from supervisor.leases import LeaseSweeper
-from supervisor.loop import run_every
-from supervisor.reconcile import Reconciler
-from supervisor.waiting_rooms import WaitingRooms
+from supervisor.supervisor import Supervisor
 from telemetry.metrics import ApiMetrics
 from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
@@ -29,11 +24,6 @@ from tokenserver.neighbours import Neighbours
 from tokenserver.settings import TokenserverSettings
 from tokenserver.state import AppState
 from tokenserver.watchers import Watchers
-
-#: Beyond the time that a user may be away: after a restart of LiveKit all come back at once.
-_WAY_BACK_S = 10.0
-#: How long a session waits for an agent after the first worker has come, at most.
-_LOOK_FOR_WORKERS_S = 0.5
 
 
 def lifespan_of(
@@ -52,8 +42,11 @@ def lifespan_of(
             affinity = Affinity(store, rooms)
             stack.push_async_callback(affinity.aclose)
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
-            for loop in (feed.run(), circuit.run(), *_supervision(settings, store, rooms, feed)):
-                await stack.enter_async_context(_running(loop))
+            await stack.enter_async_context(_running(feed.run()))
+            await stack.enter_async_context(_running(circuit.run()))
+            if settings.supervise:
+                supervisor = Supervisor(settings, store, rooms, feed, metrics.supervisor)
+                await stack.enter_async_context(_running(supervisor.run()))
             watchers = Watchers(settings.watchers_limit, settings.watchers_per_address)
             app.state.watchers = watchers
             yield {
@@ -72,22 +65,6 @@ def lifespan_of(
             }
 
     return lifespan
-
-
-def _supervision(
-    settings: TokenserverSettings, store: SessionStore, rooms: Rooms, feed: ChangeFeed
-) -> tuple[Coroutine[None, None, None], ...]:
-    """Return the loops that keep sessions true to the world; each server runs them all."""
-    reconciler = Reconciler(
-        store, rooms, patience_s=settings.room_departure_timeout_s + _WAY_BACK_S
-    )
-    return (
-        Dispatcher(store, rooms).run(feed),
-        run_every(settings.sweep_interval_s, "leases", LeaseSweeper(store, rooms).sweep_once),
-        run_every(_LOOK_FOR_WORKERS_S, "workers", AbsentWorkers(store).look_once),
-        run_every(settings.reconcile_interval_s, "reconcile", reconciler.reconcile_once),
-        WaitingRooms(store, rooms, patience_s=settings.room_departure_timeout_s).run(feed),
-    )
 
 
 @asynccontextmanager

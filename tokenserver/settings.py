@@ -6,14 +6,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from rooms.settings import RoomSettings
 from sessions.personas import PersonaSettings
-from sessions.settings import StoreSettings
+from supervisor.settings import SupervisorSettings
 from tokenserver.access.settings import AccessSettings
 from tokenserver.access.strength import weak_secrets
 
-#: So often at least does the sweep look at leases.
-_SWEEPS_PER_LEASE = 4
 #: LiveKit hands those who are in a room fresh tokens, good for ten minutes (livekit-server 1.13.5).
 REFRESHED_TOKEN_S = 600
 #: By how much it lets clocks differ when it looks at one.
@@ -22,7 +19,7 @@ _TOKEN_LEEWAY_S = 60
 _EVERYBODY = frozenset({"*", "null"})
 
 
-class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings, PersonaSettings):
+class TokenserverSettings(SupervisorSettings, AccessSettings, PersonaSettings):
     """Everything the token server reads from its environment."""
 
     tokenserver_host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -60,30 +57,11 @@ class TokenserverSettings(StoreSettings, RoomSettings, AccessSettings, PersonaSe
     redis_breaker_open_s: float = Field(
         1.0, ge=0.1, le=60, description="How long that is, before one call tries again."
     )
-    sweep_interval_s: float = Field(
-        2.0, gt=0, le=60, description="How often lapsed leases are looked for."
-    )
-    reconcile_interval_s: float = Field(
-        10.0,
-        gt=0,
-        le=300,
-        description="How often LiveKit's rooms are compared with the sessions. One whose room is "
-        "gone for 10 s longer than `ROOM_DEPARTURE_TIMEOUT_S` is ended.",
-    )
     log_level: str = Field(
         "INFO",
         pattern=r"^(?i:debug|info|warning|error)$",
         description="Lowest level that is logged.",
     )
-
-    @model_validator(mode="after")
-    def _check_sweep(self) -> Self:
-        # The store takes a gap of a third of a lease for an outage of Redis; the loop is jittered.
-        if self.sweep_interval_s * _SWEEPS_PER_LEASE > self.agent_lease_s:
-            raise ValueError(
-                f"AGENT_LEASE_S must be {_SWEEPS_PER_LEASE} times SWEEP_INTERVAL_S or more"
-            )
-        return self
 
     @model_validator(mode="after")
     def _check_history(self) -> Self:

@@ -67,14 +67,19 @@ def livekit_service(
     run_dir: Path,
     env: Mapping[str, str],
     webhook_url: str | None,
+    rtc: Mapping[str, object] | None = None,
 ) -> Service:
-    """Describe a livekit-server on loopback and write its configuration to `run_dir`."""
+    """Describe a livekit-server on loopback and write its configuration to `run_dir`.
+
+    `rtc` is what of that section is to be otherwise.
+    """
     config = run_dir / "livekit.yaml"
     rendered = render_livekit_yaml(
         LIVEKIT_YAML.read_text(encoding="utf-8"),
         ports=ports,
         keys=keys,
         webhook_url=webhook_url,
+        rtc=rtc,
     )
     write_private(config, rendered)
     return Service(
@@ -90,10 +95,17 @@ def livekit_service(
     )
 
 
-def render_livekit_yaml(template: str, *, ports: Ports, keys: Keys, webhook_url: str | None) -> str:
+def render_livekit_yaml(
+    template: str,
+    *,
+    ports: Ports,
+    keys: Keys,
+    webhook_url: str | None,
+    rtc: Mapping[str, object] | None = None,
+) -> str:
     """Fill in what differs between runs. The result holds the API secret.
 
-    `webhook_url` is None for a server that nobody listens to.
+    `webhook_url` is None for a server that nobody listens to; `rtc` has the last word.
     """
     config: dict[str, Any] = yaml.safe_load(template)
     config["port"] = ports.livekit
@@ -104,6 +116,7 @@ def render_livekit_yaml(template: str, *, ports: Ports, keys: Keys, webhook_url:
     }
     if sys.platform == "darwin":
         config["rtc"]["interfaces"] = {"includes": ["lo0"]}
+    config["rtc"] |= rtc or {}
     config["keys"] = {keys.livekit_api_key: keys.livekit_api_secret}
     config["webhook"] |= {"api_key": keys.livekit_api_key, "urls": [webhook_url]}
     if webhook_url is None:

@@ -46,7 +46,7 @@ list_with_user()
 list_with_idempotency()
 if has_slot then
   fields[#fields + 1], fields[#fields + 2] = "dispatchedAt", now
-  start(s, now + limits.claimMs, fields)
+  start(s, now + claim_ms(), fields)
 else
   move(s, "queued", nil, fields, place)
   keep_place(s)

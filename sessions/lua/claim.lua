@@ -13,5 +13,6 @@ if s.job then return about(s, false) end
 redis.call("HSET", s.key, "workerId", ask.workerId, "agentPid", ask.agentPid, "jobId", ask.jobId,
   "prewarmed", ask.prewarmed, "claimedAt", now)
 redis.call("ZREM", key("dispatches"), s.id)
-redis.call("HINCRBY", key("pool:stats"), ask.prewarmed == 1 and "total_assigned" or "total_cold", 1)
+local counter = ask.prewarmed == 1 and "total_assigned" or "total_cold"
+learn_claim(s, redis.call("HINCRBY", key("pool:stats"), counter, 1))
 return about(s, true)

@@ -36,6 +36,7 @@ if not ask.isPlanned then
   -- Its participant may be in the room still.
   if s.job then redis.call("HSET", s.key, "ghost", s.job) end
 end
+redis.call("ZADD", key("ghosts"), now, s.id)
 redis.call("HDEL", s.key, "workerId", "agentPid", "jobId", "prewarmed", "claimedAt", "dispatchedAt",
   "agentState", "pssBytes")
 redis.call("ZADD", key("dispatches"), now + ask.delayMs, s.id)

@@ -31,7 +31,7 @@ from tests.support.logs import add_log
 #: Nobody waits longer for what never comes.
 PATIENCE_S = 15.0
 REGISTERED_WITHIN_S = 60.0
-_READY_S = 60.0
+_READY_S = 120.0
 _GREETED_WITHIN_S = 60.0
 
 

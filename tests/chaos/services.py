@@ -31,7 +31,7 @@ async def {BLOCKING_TOOL}() -> str:
 #: All users of the stories have one address.
 _LIMITS = ("START_LIMIT", "ALL_STARTS", "TOKEN_LIMIT", "READ_LIMIT", "ADMIN_LIMIT")
 _NO_LIMIT = "100000"
-_READY_S = 60.0
+_READY_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)

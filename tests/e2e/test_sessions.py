@@ -18,7 +18,7 @@ from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(300)
 
-#: A lease lasts 8 s, and LiveKit gives up a request to its Redis after 10 s.
+#: A lease lasts 6 s, and LiveKit gives up a request to its Redis after 10 s.
 OUTAGE_S = 15.0
 
 

@@ -54,10 +54,10 @@ async def _outcome(state: AppState, event: WebhookEvent) -> str:
         if event.event == "room_started":
             # Only a look, for every session: to remember it would cost more than to repeat it.
             return await _close_if_over(state, session_id)
-        if await store.is_event_applied(event.id):
+        if await store.journal.is_event_applied(event.id):
             return "repeated"
         await _apply(state, event, session_id)
-        await store.mark_event_applied(event.id)
+        await store.journal.mark_event_applied(event.id)
     except SessionNotFound:
         # A room of the standard token endpoint: its session begins when the agent admits it.
         logger.info(

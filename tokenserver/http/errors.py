@@ -88,6 +88,12 @@ _MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
         "There is no such worker.",
         None,
     ),
+    sessions.Deposed: (
+        HTTPStatus.CONFLICT,
+        sessions.Deposed.code,
+        "Another supervisor leads by now.",
+        None,
+    ),
     sessions.WrongSchema: (
         HTTPStatus.SERVICE_UNAVAILABLE,
         sessions.WrongSchema.code,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from sessions.assignment import Assignment
@@ -176,8 +177,11 @@ class Lease:
         self._must_admit = False
 
     async def _renew(self, published: asyncio.Event, joined: asyncio.Event) -> None:
+        """Renew at an even pace: on a busy machine a beat takes seconds, and the next is due."""
+        due_at = time.monotonic() + self._interval_s
         while True:
-            await asyncio.sleep(self._interval_s)
+            await asyncio.sleep(due_at - time.monotonic())
+            due_at = time.monotonic() + self._interval_s
             await self._persistently(lambda: self._beat(published, joined))
 
     async def _beat(self, published: asyncio.Event, joined: asyncio.Event) -> None:

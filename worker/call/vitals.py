@@ -15,6 +15,9 @@ _ROLLUP = Path("/proc/self/smaps_rollup")
 #: Reading it walks all page tables of the process, some ms for a large one; memory is not that
 #: quick.
 _MEASURED_EVERY_S = 10.0
+#: So long a heartbeat waits for it. On a machine that is overloaded it was seen to take 3 s, by
+#: which the lease was renewed later.
+_WAITED_S = 0.2
 #: `ru_maxrss` is in KiB, but on macOS.
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
@@ -27,12 +30,19 @@ class VitalSigns:
         self._rollup = rollup
         self._pss_bytes = 0
         self._next_measure_at = 0.0
+        self._measuring: asyncio.Task[int] | None = None
 
     async def read(self) -> Vitals:
-        """Return how the agent is; its memory as it was at most 10 s ago."""
-        if time.monotonic() >= self._next_measure_at:
+        """Return how the agent is; its memory as it was 10 s ago, or longer on a busy machine."""
+        if self._measuring is None and time.monotonic() >= self._next_measure_at:
             self._next_measure_at = time.monotonic() + _MEASURED_EVERY_S
-            self._pss_bytes = await asyncio.to_thread(measure_pss_bytes, self._rollup)
+            reading = asyncio.to_thread(measure_pss_bytes, self._rollup)
+            self._measuring = asyncio.create_task(reading, name="memory is measured")
+        if self._measuring is not None:
+            done, _ = await asyncio.wait({self._measuring}, timeout=_WAITED_S)
+            for measured in done:
+                self._measuring = None
+                self._pss_bytes = measured.result()
         return Vitals(agent_state=self._agent_state(), pss_bytes=self._pss_bytes)
 
 

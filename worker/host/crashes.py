@@ -1,7 +1,7 @@
 """A job process that dies takes its session's agent with it: the store is told at once.
 
 Scenario: the process is killed for its memory, or crashes in native code. LiveKit forgets the job
-and sends nobody; the session would look healthy until its lease lapses, some 8 s later. The worker
+and sends nobody; the session would look healthy until its lease lapses, some 7 s later. The worker
 sees its child die, writes the agent off under its epoch, and another one is sent.
 
 Counter-scenario: the process ends as it should. Then the call has said itself how it went.

@@ -2,7 +2,7 @@
 
 -- Take a session out of everything that waits for it.
 local function unlist(id)
-  for _, name in ipairs({ "slots", "dispatches", "suspects", "tickets" }) do
+  for _, name in ipairs({ "slots", "dispatches", "suspects", "tickets", "ghosts" }) do
     redis.call("ZREM", key(name), id)
   end
 end

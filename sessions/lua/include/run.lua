@@ -3,6 +3,8 @@
 -- Returns an answer or an error for each: one that fails does not touch the others.
 local function run(text)
   ask = cjson.decode(text)
+  -- A leader that has been followed by another writes nothing any more.
+  if ask.term and ask.term ~= term then return redis.error_reply("DEPOSED " .. term) end
   return verbs[ask.verb]()
 end
 

@@ -9,7 +9,9 @@ local ask, verbs = nil, {}
 
 local function key(name) return prefix .. name end
 
-local meta = redis.call("HMGET", KEYS[1], "schema", "pulse", "outage", "mercy", "meanHeld", "back")
+local meta = redis.call("HMGET", KEYS[1], "schema", "pulse", "outage", "mercy", "meanHeld", "back",
+  "claimMs", "term")
+local term = tonumber(meta[8]) or 0
 if meta[1] ~= limits.schema then
   if meta[1] or redis.call("EXISTS", key("slots")) == 1 then
     return redis.error_reply("SCHEMA " .. (meta[1] or "1"))

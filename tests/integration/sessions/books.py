@@ -89,6 +89,7 @@ class Books:
         self._suspects: dict[SessionId, int] = {}
         self._tickets: dict[SessionId, int] = {}
         self._dispatches: dict[SessionId, int] = {}
+        self._ghosts: dict[SessionId, int] = {}
         self._line: dict[SessionId, int] = {}
         self._outcomes: dict[SessionId, State] = {}
         self._of_user: dict[UserId | None, list[SessionId]] = {}
@@ -106,6 +107,7 @@ class Books:
             suspects=dict(self._suspects),
             tickets=dict(self._tickets),
             dispatches=dict(self._dispatches),
+            ghosts=dict(self._ghosts),
             line=dict(self._line),
             startups=tuple(self._startups),
             pool=dict(self._pool),
@@ -291,7 +293,8 @@ class Books:
 
     def _release(self, session_id: SessionId, outcome: State, why: str | None = None) -> None:
         session = self.sessions[session_id]
-        for waiting in (self.slots, self._dispatches, self._suspects, self._tickets):
+        lists = (self.slots, self._dispatches, self._suspects, self._tickets, self._ghosts)
+        for waiting in lists:
             waiting.pop(session_id, None)
         if session.admitted_at_ms is not None:
             held, mean = self.now_ms - session.admitted_at_ms, self._mean_held

@@ -193,6 +193,7 @@ class Watched(RuleBasedStateMachine):
                 id_ for id_ in holding if now.sessions[id_].job_id is None
             }
             assert set(now.suspects) <= holding
+            assert set(now.ghosts) <= holding
 
     @invariant()
     def only_edges_of_the_table_are_taken(self) -> None:
@@ -265,7 +266,7 @@ class Watched(RuleBasedStateMachine):
         ids = list(self.model.sessions)
         now = await look(self.world.redis, self.keys, ids)
         assert now == self.model.picture()
-        for waiting in (now.slots, now.tickets, now.dispatches, now.suspects):
+        for waiting in (now.slots, now.tickets, now.dispatches, now.suspects, now.ghosts):
             assert waiting == {}
         assert not any(now.indexes[state] for state in {*LIVE, State.ENDING})
         self._check_ends(now)

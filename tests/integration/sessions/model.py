@@ -224,6 +224,7 @@ class Model(Books):
             recent += (self.now_ms,)
             if session.job_id is not None:
                 self._set(session_id, ghost_job_id=session.job_id)
+        self._ghosts[session_id] = self.now_ms
         self._dispatches[session_id] = self.now_ms + round(delay_s * 1000)
         self._set(session_id, epoch=session.epoch + 1, losses_ms=recent, **NO_AGENT)
         is_starting = session.status is State.STARTING

@@ -68,6 +68,7 @@ class Picture:
     suspects: Scores
     tickets: Scores
     dispatches: Scores
+    ghosts: Scores
     #: Who waits, by ticket number.
     line: Scores
     startups: tuple[int, ...]
@@ -83,7 +84,7 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
     """Read the store as it is, past all of its own code but for the decoding of a session."""
     ids = list(ids)
     pipeline = redis.pipeline(transaction=True)
-    for name in (keys.slots, keys.suspects, keys.tickets, keys.dispatches):
+    for name in (keys.slots, keys.suspects, keys.tickets, keys.dispatches, keys.ghosts):
         pipeline.zrange(name, 0, -1, withscores=True)
     for state in State:
         pipeline.zrange(keys.in_state(state), 0, -1, withscores=True)
@@ -91,7 +92,7 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
     pipeline.hgetall(keys.pool_stats)
     for session_id in ids:
         pipeline.hgetall(keys.session(session_id))
-    slots, suspects, tickets, dispatches, *rest = await pipeline.execute()
+    slots, suspects, tickets, dispatches, ghosts, *rest = await pipeline.execute()
     states = dict(zip(State, (_scores(rows) for rows in rest[: len(State)]), strict=True))
     startups, pool, *hashes = rest[len(State) :]
     return Picture(
@@ -104,6 +105,7 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
         suspects=_scores(suspects),
         tickets=_scores(tickets),
         dispatches=_scores(dispatches),
+        ghosts=_scores(ghosts),
         line=states[State.QUEUED],
         startups=tuple(int(text) for text in startups),
         pool={str(name): int(number) for name, number in pool.items()},

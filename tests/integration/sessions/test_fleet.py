@@ -65,7 +65,7 @@ async def test_no_worker_is_judged_while_redis_was_away(make_store: MakeStore) -
     store.now_ms = START_MS + 60_000
     assert await store.fleet.expire() == []
     await store.fleet.renew(W1, IDLE)
-    await pass_time(store, 7_000)
+    await pass_time(store, 5_000)
     assert await store.fleet.expire() == []
 
 

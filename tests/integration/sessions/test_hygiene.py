@@ -63,7 +63,7 @@ async def live_fully(store: SessionStore) -> list[SessionId]:
     await store.admit(waiting, may_wait=True)
     await store.fleet.register(Registration(id=WorkerId("w1"), capacity=1, host="h", version="0"))
     await store.fleet.set_pool_target(1)
-    await store.mark_event_applied("EV_1")
+    await store.journal.mark_event_applied("EV_1")
     return [ended.id, live.id, waiting.id]
 
 
@@ -107,7 +107,7 @@ async def test_after_the_history_nothing_is_left_but_what_has_an_owner(
     async def is_clean() -> bool:
         await store.queue.advance()
         left = set(await keys_of(redis, settings)) - {"webhook:EV_1"}
-        assert left == {*OWNED, "events", "startups"}
+        assert left == {*OWNED, "events", "startups", "claims"}
         return True
 
     await eventually(is_clean)

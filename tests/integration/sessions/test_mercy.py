@@ -10,7 +10,7 @@ from tests.integration.sessions.conftest import agent, newcomer, pass_time
 
 MakeStore = Callable[..., SessionStore]
 START_MS = 1_000_000
-LEASE_MS = 8_000
+LEASE_MS = 6_000
 
 
 async def _talking(make_store: MakeStore) -> tuple[SessionStore, SessionId]:

@@ -169,8 +169,8 @@ async def _look(store: SessionStore, active: SessionId, waiting: SessionId) -> N
     assert await store.fleet.drain(worker)
     await store.fleet.leave(worker)
     event = secrets.token_hex(8)
-    await store.mark_event_applied(event)
-    assert await store.is_event_applied(event)
+    await store.journal.mark_event_applied(event)
+    assert await store.journal.is_event_applied(event)
     await store.ping()
 
 

@@ -22,7 +22,11 @@ from sessions.fleet import Registration
 from sessions.ids import WorkerId
 from sessions.model import Newcomer
 from sessions.settings import StoreSettings
+from sessions.states import State
 from sessions.store import SessionStore
+from supervisor.changes import ChangeFeed
+from supervisor.dispatches import Dispatcher
+from supervisor.supervisor import Loop
 from tests.integration.sessions.conftest import agent, newcomer
 from tests.support.servers import LiveKitServer, RedisServer
 
@@ -131,6 +135,15 @@ async def running_loops(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None
             task.cancel()
         _, left = await asyncio.wait(tasks, timeout=10)
         assert not left, "a loop goes on though it was cancelled"
+
+
+def dispatching(
+    store: SessionStore, rooms: Rooms, feed: ChangeFeed, interval_s: float = 0.5
+) -> Coroutine[None, None, None]:
+    """Send agents to sessions that need one, as a supervisor that leads."""
+    one_pass = Dispatcher(store, rooms).dispatch_due_once
+    wakes = (State.STARTING, State.RECOVERING)
+    return Loop(name="dispatches", interval_s=interval_s, one_pass=one_pass, wakes=wakes).run(feed)
 
 
 async def come(store: SessionStore, livekit_id: str | None = "AW_1") -> None:

@@ -12,6 +12,7 @@ from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.absent_workers import AbsentWorkers
 from supervisor.dispatches import Dispatcher
+from supervisor.endings import RoomCloser
 from supervisor.leases import LeaseSweeper
 from tests.integration.sessions.conftest import newcomer, pass_time
 from tests.integration.supervisor.conftest import MakeStore, Media, come
@@ -81,11 +82,12 @@ async def test_nobody_waits_for_ever(store: SessionStore, rooms: Rooms, media: M
     """No worker comes. Result: honest words when the slot's time is up."""
     del media
     session = await started(store, rooms)
-    sweeper = LeaseSweeper(store, rooms)
+    sweeper = LeaseSweeper(store)
     await pass_time(store, 30_000)
     await sweeper.sweep_once()
     await pass_time(store, 1_000)
     assert await sweeper.sweep_once() == 1
+    await RoomCloser(store, rooms).close_once()
     failed = await store.get(session.id)
     assert (failed.status, failed.error) == (
         State.FAILED,

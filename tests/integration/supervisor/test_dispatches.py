@@ -20,9 +20,17 @@ from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
+from supervisor.endings import RoomCloser
 from supervisor.leases import LeaseSweeper
 from tests.integration.sessions.conftest import agent, newcomer, pass_time
-from tests.integration.supervisor.conftest import MakeStore, Media, come, line_up, running_loops
+from tests.integration.supervisor.conftest import (
+    MakeStore,
+    Media,
+    come,
+    dispatching,
+    line_up,
+    running_loops,
+)
 from tests.support.gate import gate_before
 from tests.support.servers import LiveKitServer
 from tests.support.wait import eventually
@@ -30,7 +38,7 @@ from tests.support.wait import eventually
 START_MS = 1_000_000
 CLAIM_MS = 10_000
 START_LEASE_MS = 30_000
-SUSPICION_MS = 1_000
+SUSPICION_MS = 500
 
 
 class Flaky(Rooms):
@@ -76,7 +84,7 @@ async def test_who_was_admitted_from_the_line_gets_an_agent_by_itself(
     assert (admitted.status, admitted.dispatched_at_ms) == (State.STARTING, None)
     assert await media.epochs_sent(waiting.room) == []
     feed = ChangeFeed(store)
-    async with running_loops(feed.run(), Dispatcher(store, rooms).run(feed)):
+    async with running_loops(feed.run(), dispatching(store, rooms, feed)):
         await eventually(lambda: _has_sent(media, waiting, [1]))
     assert (await store.claim(waiting.id, 1, agent("AJ_two"))).changed
 
@@ -86,13 +94,11 @@ async def test_the_feed_wakes_a_dispatcher_that_sleeps(
     other_store: SessionStore,
     rooms: Rooms,
     media: Media,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without being woken it would look once an hour."""
-    monkeypatch.setattr("supervisor.dispatches._INTERVAL_S", 3600)
     current, *waiting = await line_up(store, 3)
     feed = ChangeFeed(store)
-    async with running_loops(feed.run(), Dispatcher(store, rooms).run(feed)):
+    async with running_loops(feed.run(), dispatching(store, rooms, feed, 3600)):
         # The first one may still be found by the look with which the loop begins.
         for one in waiting:
             await other_store.end(current.id)
@@ -195,7 +201,7 @@ async def test_while_livekit_is_away_no_try_is_used_up(
             for _ in range(3):
                 assert await dispatcher.dispatch_due_once() == 0
             assert (await store.get(waiting.id)).losses_ms == ()
-            async with running_loops(feed.run(), dispatcher.run(feed)):
+            async with running_loops(feed.run(), dispatching(store, rooms, feed)):
                 await gate.open()
                 await eventually(lambda: _has_sent(media, waiting, [1]))
 
@@ -209,7 +215,7 @@ async def test_a_livekit_that_stays_away_fails_the_session_in_the_end(
     holder, waiting = await line_up(store, 1)
     settings = room_settings.model_copy(update={"livekit_url": "ws://127.0.0.1:1"})
     async with open_rooms(settings) as rooms:
-        dispatcher, sweeper = Dispatcher(store, rooms), LeaseSweeper(store, rooms)
+        dispatcher, sweeper = Dispatcher(store, rooms), LeaseSweeper(store)
         await store.end(holder.id)
         await pass_time(store, START_LEASE_MS)
         assert await dispatcher.dispatch_due_once() == 0
@@ -232,7 +238,7 @@ async def test_an_answer_that_was_lost_leads_to_another_agent_under_another_epoc
     await store.end(holder.id)
     flaky.lost_answers = 1
     feed = ChangeFeed(store)
-    async with running_loops(feed.run(), Dispatcher(store, flaky).run(feed)):
+    async with running_loops(feed.run(), dispatching(store, flaky, feed)):
         await eventually(lambda: _has_sent(media, waiting, [1, 2]))
     assert (await store.get(waiting.id)).epoch == 2
 
@@ -274,7 +280,7 @@ async def test_agents_that_never_come_are_replaced_until_the_session_fails(
     await come(store)
     holder, waiting, next_one = await line_up(store, 2)
     await store.end(holder.id)
-    dispatcher, sweeper = Dispatcher(store, rooms), LeaseSweeper(store, rooms)
+    dispatcher, sweeper = Dispatcher(store, rooms), LeaseSweeper(store)
     for epochs in ([1], [1, 2], [1, 2, 3]):
         assert await dispatcher.dispatch_due_once() == 1
         assert await media.epochs_sent(waiting.room) == epochs
@@ -284,6 +290,7 @@ async def test_agents_that_never_come_are_replaced_until_the_session_fails(
             assert await sweeper.sweep_once() == 0
     await dispatcher.dispatch_due_once()
     await sweeper.sweep_once()
+    await RoomCloser(store, rooms).close_once()
     failed = await store.get(waiting.id)
     assert (failed.status, failed.error) == (
         State.FAILED,

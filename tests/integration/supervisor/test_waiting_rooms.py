@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from sessions.model import Newcomer
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
+from supervisor.supervisor import Loop
 from supervisor.waiting_rooms import WaitingRooms
 from tests.integration.sessions.conftest import agent, pass_time
 from tests.integration.supervisor.conftest import MakeStore, Media, line_up, running_loops
@@ -74,14 +73,17 @@ async def test_a_room_that_was_made_anew_is_told_again(
     assert await media.metadata(first.room) == _queued(1, None)
 
 
-async def test_the_loop_tells_at_once(
-    store: SessionStore, rooms: Rooms, media: Media, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_loop_tells_at_once(store: SessionStore, rooms: Rooms, media: Media) -> None:
     """Without being woken it would look once an hour."""
-    monkeypatch.setattr("supervisor.waiting_rooms._INTERVAL_S", 3600)
+    loop = Loop(
+        name="waiting rooms",
+        interval_s=3600,
+        one_pass=WaitingRooms(store, rooms).tell_once,
+        wakes=(State.QUEUED, State.STARTING),
+    )
     feed = ChangeFeed(store)
     current, *waiting = await _wait_in_rooms(store, media, 3)
-    async with running_loops(feed.run(), WaitingRooms(store, rooms).run(feed)):
+    async with running_loops(feed.run(), loop.run(feed)):
         # The first one may still be found by the look with which the loop begins.
         for one in waiting:
             await store.end(current.id)

@@ -16,8 +16,7 @@ from devstack.talk.caller import Caller
 from rooms.client import open_rooms
 from sessions.states import State
 from supervisor.changes import ChangeFeed
-from supervisor.dispatches import Dispatcher
-from tests.integration.supervisor.conftest import running_loops
+from tests.integration.supervisor.conftest import dispatching, running_loops
 from tests.integration.worker.fleet import CALL_S, Fleet, WorkerProcess
 from tests.support.gate import gate_before
 from tests.support.provider import Provider
@@ -42,11 +41,11 @@ def light(fleet: Fleet, provider: Provider) -> Fleet:
 
 @asynccontextmanager
 async def sending_agents(fleet: Fleet) -> AsyncIterator[None]:
-    """Send agents to sessions that need one, as each token server does."""
+    """Send agents to sessions that need one, as the token server that leads does."""
     feed = ChangeFeed(fleet.store)
     async with (
         open_rooms(fleet.room_settings()) as rooms,
-        running_loops(feed.run(), Dispatcher(fleet.store, rooms).run(feed)),
+        running_loops(feed.run(), dispatching(fleet.store, rooms, feed)),
     ):
         yield
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from devstack.talk.caller import Caller
 from rooms.client import open_rooms
@@ -19,11 +20,10 @@ from sessions.connection import Temper, connect
 from sessions.model import Session
 from sessions.states import State
 from sessions.store import SessionStore
-from supervisor.absent_workers import AbsentWorkers
 from supervisor.changes import ChangeFeed
-from supervisor.dispatches import Dispatcher
-from supervisor.leases import LeaseSweeper
-from supervisor.loop import run_every
+from supervisor.settings import SupervisorSettings
+from supervisor.supervisor import Supervisor
+from telemetry.metrics import SupervisorMetrics
 from tests.integration.supervisor.conftest import running_loops
 from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess
 from tests.integration.worker.talking import until_said
@@ -49,16 +49,14 @@ async def worker(fleet: Fleet, provider: Provider) -> WorkerProcess:
 
 @asynccontextmanager
 async def supervised(fleet: Fleet) -> AsyncIterator[None]:
-    """Keep sessions true to the world, as each token server does."""
+    """Keep sessions true to the world, as the token server that leads."""
     feed = ChangeFeed(fleet.store)
-    async with open_rooms(fleet.room_settings()) as rooms:
-        sweeper = LeaseSweeper(fleet.store, rooms)
-        async with running_loops(
-            feed.run(),
-            Dispatcher(fleet.store, rooms).run(feed),
-            run_every(0.5, "leases", sweeper.sweep_once),
-            run_every(0.5, "workers", AbsentWorkers(fleet.store).look_once),
-        ):
+    known = {**fleet.store.settings.model_dump(), **fleet.room_settings().model_dump()}
+    settings = SupervisorSettings.model_validate(known)
+    metrics = SupervisorMetrics(CollectorRegistry())
+    async with open_rooms(settings) as rooms:
+        supervisor = Supervisor(settings, fleet.store, rooms, feed, metrics)
+        async with running_loops(feed.run(), supervisor.run()):
             yield
 
 

@@ -84,7 +84,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
     text = "\n".join(path.read_text() for path in SCRIPTS)
     in_lua = set(re.findall(r'key\("([\w:]+)"', text)) | {"store"}
     in_lua |= {name for name in SHARED if not name.startswith("session:")}
-    in_lua |= {"slots", "dispatches", "suspects", "tickets"}
+    in_lua |= {"slots", "dispatches", "suspects", "tickets", "ghosts"}
     keys, session, user = Keys(), new_session_id(), UserId("ada")
     every = [
         keys.store,
@@ -94,6 +94,8 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.suspects,
         keys.tickets,
         keys.dispatches,
+        keys.ghosts,
+        keys.claims,
         keys.startups,
         keys.events,
         keys.logs(session),

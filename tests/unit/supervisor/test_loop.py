@@ -13,7 +13,7 @@ from tests.support.wait import eventually
 async def test_a_pass_that_fails_is_not_the_last() -> None:
     passes = 0
 
-    async def one_pass() -> None:
+    async def one_pass() -> int:
         nonlocal passes
         passes += 1
         raise ValueError
@@ -31,9 +31,10 @@ async def test_a_pass_that_fails_is_not_the_last() -> None:
 async def test_a_pause_may_be_cut_short() -> None:
     woken, passes = asyncio.Event(), 0
 
-    async def one_pass() -> None:
+    async def one_pass() -> int:
         nonlocal passes
         passes += 1
+        return 1
 
     async def pause(_: float) -> None:
         await woken.wait()
@@ -54,12 +55,13 @@ async def test_a_pass_that_swallows_the_cancellation_is_the_last() -> None:
     """As `asyncio.wait_for` does in Python 3.11 when its work is done at that moment."""
     begun = asyncio.Event()
 
-    async def one_pass() -> None:
+    async def one_pass() -> int:
         begun.set()
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:
-            return
+            return 0
+        return 1
 
     loop = asyncio.create_task(run_every(3600, "test", one_pass))
     await begun.wait()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
+from sessions.model import Vitals
+from tests.support.wait import DEADLINE_S, eventually
 from worker.call.vitals import VitalSigns, measure_pss_bytes
 
 
@@ -24,13 +28,44 @@ def test_where_the_system_does_not_tell_it_is_the_most_there_ever_was(
     assert measure_pss_bytes(rollup) > 1_000_000
 
 
+async def measured(signs: VitalSigns) -> Vitals:
+    """Return the first vitals with a memory."""
+
+    async def read() -> Vitals | None:
+        vitals = await signs.read()
+        return vitals if vitals.pss_bytes else None
+
+    found = await eventually(read)
+    assert found is not None
+    return found
+
+
 async def test_memory_is_measured_now_and_then_and_the_state_each_time(tmp_path: Path) -> None:
     rollup = tmp_path / "smaps_rollup"
     rollup.write_text("Rss:  9 kB\nPss:  7 kB\nPss_Dirty:  5 kB\n")
-    states = iter(["listening", "speaking"])
-    signs = VitalSigns(lambda: next(states), rollup=rollup)
-    first = await signs.read()
+    state = "listening"
+    signs = VitalSigns(lambda: state, rollup=rollup)
+    first = await measured(signs)
     rollup.write_text("Pss:  8 kB\n")
+    state = "speaking"
     second = await signs.read()
     assert (first.agent_state, first.pss_bytes) == ("listening", 7168)
     assert (second.agent_state, second.pss_bytes) == ("speaking", 7168)
+
+
+async def test_a_heartbeat_does_not_wait_for_a_measurement_that_takes_long(tmp_path: Path) -> None:
+    """1. Reading the memory hangs, as on a machine that is overloaded. 2. It comes to its end.
+
+    Result: the state is told meanwhile, without a memory; afterwards with it.
+    """
+    rollup = tmp_path / "smaps_rollup"
+    os.mkfifo(rollup)  # whoever opens it waits for a writer
+    signs = VitalSigns(lambda: "thinking", rollup=rollup)
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            early = [await signs.read() for _ in range(2)]
+    finally:
+        await asyncio.to_thread(rollup.write_text, "Pss:  7 kB\n")
+    late = await measured(signs)
+    assert [(one.agent_state, one.pss_bytes) for one in early] == [("thinking", 0)] * 2
+    assert (late.agent_state, late.pss_bytes) == ("thinking", 7168)
