@@ -1,40 +1,43 @@
-"""Who is in LiveKit's rooms, asked past all proxies."""
+"""Who is in LiveKit's rooms, asked past all proxies and without any code of ours."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import aiohttp
 from livekit import api
 from livekit.protocol.models import ParticipantInfo
 
-from rooms.client import Rooms
-from rooms.errors import LiveKitUnavailable
 from tests.chaos.sights import RoomSight, gap_s
+
+T = TypeVar("T")
 
 _AT_ONCE = 8
 _ANSWER_WITHIN_S = 5.0
 
 
-class Halls:
-    """Looks at all rooms of a server."""
+class LiveKitAway(Exception):
+    """Raised when the server does not answer, or not in time."""
 
-    def __init__(self, rooms: Rooms, livekit: api.LiveKitAPI) -> None:
-        self._rooms = rooms
+
+class Halls:
+    """Looks at all rooms of a server. Everything may raise LiveKitAway."""
+
+    def __init__(self, livekit: api.LiveKitAPI) -> None:
         self._livekit = livekit
         self._turns = asyncio.Semaphore(_AT_ONCE)
         self._looked_at: float | None = None
 
     async def look(self) -> RoomSight:
-        """Return who is where. Raises RoomsError while LiveKit is away."""
-        names = sorted(await self._rooms.names())
-        found = await asyncio.gather(*map(self._people, names))
+        """Return who is where."""
+        names = await self.names()
+        found = await asyncio.gather(*map(self._agents, names))
         at = time.monotonic()
-        agents = {
-            name: [one for one in people if one.kind == ParticipantInfo.Kind.AGENT]
-            for name, people in zip(names, found, strict=True)
-        }
+        agents = dict(zip(names, found, strict=True))
         sight = RoomSight(
             at=at,
             agents={name: frozenset(one.identity for one in them) for name, them in agents.items()},
@@ -50,15 +53,45 @@ class Halls:
         """Count no time from the last look to the next one: LiveKit was away."""
         self._looked_at = None
 
-    async def _people(self, room: str) -> list[ParticipantInfo]:
+    async def names(self) -> list[str]:
+        """Return the names of all rooms."""
+        answer = await _answer(self._livekit.room.list_rooms(api.ListRoomsRequest()))
+        return sorted(room.name for room in answer.rooms)
+
+    async def agents(self, room: str) -> list[str]:
+        """Return the agents in a room; none where there is no room."""
+        return sorted(one.identity for one in await self._agents(room))
+
+    async def close(self, room: str) -> None:
+        """Close a room, whosever it is."""
+        await _answer(self._livekit.room.delete_room(api.DeleteRoomRequest(room=room)))
+
+    async def _agents(self, room: str) -> list[ParticipantInfo]:
         request = api.ListParticipantsRequest(room=room)
         async with self._turns:
             try:
-                async with asyncio.timeout(_ANSWER_WITHIN_S):
-                    return list((await self._livekit.room.list_participants(request)).participants)
-            except api.TwirpError as error:
-                if error.code == api.TwirpErrorCode.NOT_FOUND:
+                found = await _answer(self._livekit.room.list_participants(request))
+            except api.ServerError as error:
+                if error.code == api.ServerErrorCode.NOT_FOUND:
                     return []  # it was closed meanwhile
-                raise LiveKitUnavailable(str(error)) from error
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                raise LiveKitUnavailable(str(error)) from error
+                raise
+        return [one for one in found.participants if one.kind == ParticipantInfo.Kind.AGENT]
+
+
+@asynccontextmanager
+async def open_halls(url: str, key: str, secret: str) -> AsyncIterator[Halls]:
+    """Yield the rooms of a server, over HTTP."""
+    async with api.LiveKitAPI(url.replace("ws", "http", 1), key, secret) as livekit:
+        yield Halls(livekit)
+
+
+async def _answer(call: Awaitable[T]) -> T:
+    try:
+        async with asyncio.timeout(_ANSWER_WITHIN_S):
+            return await call
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise LiveKitAway(repr(error)) from error
+    except api.ServerError as error:
+        if error.status >= 500:
+            raise LiveKitAway(repr(error)) from error
+        raise

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 
 import httpx2
 
-from rooms.client import Rooms
 from sessions.ids import SessionId
 from sessions.model import Session
 from sessions.states import HOLDING, LIVE, TERMINAL, State
+from tests.chaos.halls import Halls
 from tests.chaos.sights import Eye, Finding
 from tests.support.plain import NO_TLS
 
+_SEEN_TO_WITHIN_S = 5.0
+_LOOK_EVERY_S = 0.25
 
-async def nothing_is_left(eye: Eye, rooms: Rooms) -> AsyncIterator[Finding]:
+
+async def nothing_is_left(eye: Eye, halls: Halls) -> AsyncIterator[Finding]:
     """I11: no slot, no ticket, no room, no job, and no key that would stay."""
     now = await eye.look()
     picture = now.picture
@@ -24,12 +29,12 @@ async def nothing_is_left(eye: Eye, rooms: Rooms) -> AsyncIterator[Finding]:
     for state in (*LIVE, State.ENDING):
         for id_ in picture.indexes[state]:
             yield Finding(rule="I11", subject=id_, what=f"is left {state}")
-    for room in await rooms.names():
+    for room in await halls.names():
         yield Finding(rule="I11", subject=room, what="is left open")
     for worker in now.workers.values():
         if worker.active:
             yield Finding(rule="I11", subject=worker.id, what=f"has {worker.active} jobs left")
-    for name in await eye.lasting_keys():
+    for name in await _lasting(eye):
         yield Finding(rule="I11", subject=name, what="has no TTL")
 
 
@@ -61,6 +66,14 @@ async def servers_say_the_same(eye: Eye, urls: Sequence[str]) -> AsyncIterator[F
             if differing:
                 what = f"says {differing}, and Redis {there}"
                 yield Finding(rule="I12", subject=url, what=what)
+
+
+async def _lasting(eye: Eye) -> list[str]:
+    """Return the keys without a TTL; of those that are new, somebody sees to it within a second."""
+    ends_at = time.monotonic() + _SEEN_TO_WITHIN_S
+    while (names := await eye.lasting_keys()) and time.monotonic() < ends_at:
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return names
 
 
 async def _now(eye: Eye) -> dict[SessionId, Session]:

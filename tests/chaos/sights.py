@@ -14,12 +14,11 @@ from sessions.keys import Keys
 from sessions.model import Session
 from sessions.states import LIVE, TERMINAL, State
 from sessions.store import SessionStore
+from tests.integration.sessions.invariants import LEFT_TO_OWNERS
 from tests.integration.sessions.observe import Picture, look
 
 #: Nothing is known of what went on in a gap between two looks that is longer; it does not count.
 _LONGEST_GAP_S = 1.0
-#: Keys of the store that have no TTL on purpose: see sessions/keys.py.
-LEFT_TO_OWNERS = ("store", "pool_stats", "pool_target")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

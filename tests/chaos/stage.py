@@ -20,9 +20,8 @@ from pathlib import Path
 
 from devstack.services.keys import Keys
 from devstack.services.ports import Ports, free_port, random_ports
-from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
-from tests.chaos.gates import Gate
+from tests.chaos.gates import Gate, Gatehouse
 from tests.chaos.parts import Part, PartDied, WorkerPart
 from tests.chaos.services import Services
 from tests.chaos.webhooks import Forwarder, Mail
@@ -39,45 +38,28 @@ REPLY = "Yes, I am here, and I listen to you."
 
 
 class Stage:
-    """The processes, what is between them, and where everything is."""
+    """The processes, what is between them, and where everything is; whole once it was started."""
+
+    servers_redis: Gate
+    workers_redis: Gate
+    servers_livekit: Gate
+    servers: list[Part]
+    workers: list[WorkerPart]
 
     def __init__(self, folder: Path, loop: BackgroundLoop, models: Provider) -> None:
         ports = random_ports()
         taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
-        more = list[int]()
-        while len(more) < _SERVERS + _WORKERS + 1:
-            more.append(free_port(avoid=[*taken, *more]))
-        self.loop = loop
-        self.provider = models
+        self._free = list[int]()
+        while len(self._free) < _SERVERS + _WORKERS + 1:
+            self._free.append(free_port(avoid=[*taken, *self._free]))
+        self.loop, self.provider = loop, models
         self.keys = Keys.generate()
-        self.services = services = Services(
-            folder=folder, ports=ports, keys=self.keys, models_url=models.url
-        )
-        self.webhooks = Forwarder(more.pop(), self._server_urls)
-        #: Redis as the token servers reach it, Redis as the workers do, LiveKit's server API.
-        self.servers_redis = to_redis = Gate(ports.redis, loop)
-        self.workers_redis = Gate(ports.redis, loop)
-        self.servers_livekit = to_livekit = Gate(ports.livekit, loop)
-        self.redis = Part(services.redis(), loop)
-        self.livekit = Part(services.livekit(self.webhooks.url), loop)
-        self.servers = [
-            Part(
-                services.server(
-                    number,
-                    more.pop(),
-                    redis_port=to_redis.port,
-                    livekit_port=to_livekit.port,
-                ),
-                loop,
-            )
-            for number in range(_SERVERS)
-        ]
-        self.workers = [
-            WorkerPart(
-                services.worker(number, more.pop(), redis_port=self.workers_redis.port), loop
-            )
-            for number in range(_WORKERS)
-        ]
+        self.services = Services(folder=folder, ports=ports, keys=self.keys, models_url=models.url)
+        self._gatehouse = Gatehouse(loop)
+        self.webhooks = Forwarder(self._free.pop(), self._server_urls)
+        self.redis = Part(self.services.redis(), loop)
+        self.livekit = Part(self.services.livekit(self.webhooks.url), loop)
+        self.servers, self.workers = [], []
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -98,16 +80,6 @@ class Stage:
         """Return the settings of the store, past the proxies."""
         return store_settings(self.services.common() | {"REDIS_URL": self.services.redis_url})
 
-    def room_settings(self) -> RoomSettings:
-        """Return how the server API of LiveKit is reached, past the proxies."""
-        return RoomSettings.model_validate(
-            {
-                "livekit_url": self.livekit_url,
-                "livekit_api_key": self.keys.livekit_api_key,
-                "livekit_api_secret": self.keys.livekit_api_secret,
-            }
-        )
-
     def worker_of(self, worker_id: str | None) -> WorkerPart:
         """Return the worker that the store calls so."""
         return next(worker for worker in self.workers if worker.id == worker_id)
@@ -125,8 +97,7 @@ class Stage:
 
     async def start_here(self) -> None:
         """Start everything; raises PartDied where a port was taken meanwhile. On its own loop."""
-        for gate in self.gates:
-            await gate.start_here()
+        await self._open_gates()
         await self.webhooks.start_here()
         # They take longest, and wait by themselves for what they need.
         for worker in self.workers:
@@ -135,11 +106,29 @@ class Stage:
         await asyncio.gather(*(server.start_here() for server in self.servers))
         await asyncio.gather(*(worker.ready_here() for worker in self.workers))
 
+    async def _open_gates(self) -> None:
+        """Have the proxies, and so the addresses of what is behind them."""
+        ports, services = self.services.ports, self.services
+        #: Redis as the token servers reach it, Redis as the workers do, LiveKit's server API.
+        gates = await self._gatehouse.start_here([ports.redis, ports.redis, ports.livekit])
+        self.servers_redis, self.workers_redis, self.servers_livekit = gates
+        for number in range(_SERVERS):
+            server = services.server(
+                number,
+                self._free.pop(),
+                redis_port=self.servers_redis.port,
+                livekit_port=self.servers_livekit.port,
+            )
+            self.servers.append(Part(server, self.loop))
+        for number in range(_WORKERS):
+            port, redis_port = self._free.pop(), self.workers_redis.port
+            worker = services.worker(number, port, redis_port=redis_port)
+            self.workers.append(WorkerPart(worker, self.loop))
+
     async def close_here(self) -> None:
         """Leave nothing behind. On its own loop."""
         await asyncio.gather(*(part.end_here() for part in self.parts))
-        for gate in self.gates:
-            await gate.close_here()
+        await self._gatehouse.close_here()
         await self.webhooks.close_here()
 
     def _server_urls(self) -> list[str]:

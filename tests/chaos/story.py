@@ -11,16 +11,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx2
-from livekit import api
 
-from rooms.client import Rooms, open_rooms
 from sessions.ids import room_name
 from sessions.model import Session
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
 from tests.chaos.fates import REFUSED, Fate, Heard
 from tests.chaos.front import Front
-from tests.chaos.halls import Halls
+from tests.chaos.halls import Halls, open_halls
 from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.parts import WorkerPart
 from tests.chaos.stage import Stage
@@ -43,7 +41,7 @@ class Story:
     front: Front
     watcher: Watcher
     store: SessionStore
-    rooms: Rooms
+    halls: Halls
     ledger: Ledger
     people: AsyncExitStack
     visitors: list[Visitor] = field(default_factory=list)
@@ -121,7 +119,7 @@ class Story:
 
         async def is_alone() -> Session | None:
             session = await self.session(visitor)
-            agents = await self.rooms.agents(session.room)
+            agents = await self.halls.agents(session.room)
             return session if agents == [agent_of(session)] else None
 
         session = await eventually(is_alone, deadline_s, message="one agent in the room")
@@ -160,7 +158,8 @@ class Story:
         if (voiced_at := self.watcher.voiced_at.get(room)) is not None:
             return Heard(after_s=voiced_at - visitor.asked_at)
         session = await self.session(visitor)
-        return Heard(after_s=None, status=session.status, message=session.error)
+        status = State.FAILED if session.is_over and session.error else session.status
+        return Heard(after_s=None, status=status, message=session.error)
 
     async def begins(self, visitor: Visitor) -> Heard | None:
         """Start a session; return how it was refused, if it was."""
@@ -187,7 +186,7 @@ class Story:
         await self.clear()
         accepted = [visitor.id for visitor in self.visitors if visitor.has_session]
         servers = [server.url for server in self.stage.servers]
-        await self.watcher.judge_quiet(self.rooms, accepted, servers)
+        await self.watcher.judge_quiet(accepted, servers)
         for fault, heard in self._told:
             duplicates = self.watcher.duplicates
             self.ledger.write(Entry(fault=fault, heard=heard, duplicates=duplicates))
@@ -202,7 +201,7 @@ class Story:
     async def _is_at_rest(self) -> bool:
         counts = await self.store.views.counts()
         assert not any(counts[state] for state in {*LIVE, State.ENDING}), counts
-        assert not await self.rooms.names(), "rooms are open"
+        assert not await self.halls.names(), "rooms are open"
         fleet = {worker.id: worker for worker in await self.store.fleet.workers()}
         for worker in self.stage.workers:
             one = fleet.get(worker.id)
@@ -227,20 +226,18 @@ def agent_of(session: Session) -> str:
 async def told_on(stage: Stage, ledger: Ledger) -> AsyncIterator[Story]:
     """Tell a story: the stage is whole and at rest before, and afterwards again."""
     key, secret = stage.keys.livekit_api_key, stage.keys.livekit_api_secret
-    url = stage.livekit_url.replace("ws", "http", 1)
     limits = httpx2.Limits(max_connections=200)
     async with (
         httpx2.AsyncClient(verify=NO_TLS, limits=limits) as http,
-        api.LiveKitAPI(url, key, secret) as livekit,
-        open_rooms(stage.room_settings()) as rooms,
-        watching(stage.store_settings(), Halls(rooms, livekit)) as watcher,
+        open_halls(stage.livekit_url, key, secret) as halls,
+        watching(stage.store_settings(), halls) as watcher,
     ):
         story = Story(
             stage=stage,
             front=Front(stage, http),
             watcher=watcher,
             store=watcher.store,
-            rooms=rooms,
+            halls=halls,
             ledger=ledger,
             people=AsyncExitStack(),
         )

@@ -112,7 +112,7 @@ async def _stays_away(story: Story, user: User, agent: str, woken_at: float) -> 
     """Fail if an agent that woke up is there later than it may be, or was listened to again."""
     room = (await story.session(user)).room
     while (awake_s := time.monotonic() - woken_at) < 2 * _LEAVES_WITHIN_S:
-        there = {*await story.rooms.agents(room), *user.agents()}
+        there = {*await story.halls.agents(room), *user.agents()}
         assert agent not in there or awake_s < _LEAVES_WITHIN_S, f"it is there after {awake_s} s"
         await asyncio.sleep(0.05)
     assert not [who for at, who in user.caller.log.voices if at > woken_at and who == agent]

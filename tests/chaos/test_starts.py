@@ -18,6 +18,8 @@ _LOADING_S = 6.0
 _ALONE_S = 20.0
 _REGISTERED_WITHIN_S = 60.0
 _HEARD_WITHIN_S = 60.0
+#: `START_LEASE_S`, and agents that come and break: by then everybody has one, or is told.
+_DECIDED_WITHIN_S = 100.0
 
 
 async def no_workers(story: Story) -> None:
@@ -51,7 +53,7 @@ async def test_ten_at_once(story: Story) -> None:
 
     Result: each hears an agent, or knows that there is none.
     """
-    story.watcher.limits.starting_s = _HEARD_WITHIN_S
+    _bear(story)
     await no_workers(story)
     worker = story.stage.workers[0]
     await worker.launch()
@@ -66,7 +68,7 @@ async def test_fifty_at_once(story: Story) -> None:
 
     Result: for each there is an agent with a voice in the room, or they know that there is none.
     """
-    story.watcher.limits.starting_s = _HEARD_WITHIN_S
+    _bear(story)
     await no_workers(story)
     worker = story.stage.workers[0]
     await worker.launch()
@@ -77,13 +79,26 @@ async def test_fifty_at_once(story: Story) -> None:
     await worker.ready()
 
 
+def _bear(story: Story) -> None:
+    """Bear more than at other times: so many calls at once may be more than a machine can hold.
+
+    What is asked here is that nobody is forgotten, not that none of them breaks.
+    """
+    limits = story.watcher.limits
+    limits.starting_s = limits.recovering_s = limits.ending_s = _DECIDED_WITHIN_S
+    story.watcher.expect_losses()
+
+
 async def _heard(story: Story, user: User) -> Heard:
     if (refusal := await story.begins(user)) is not None:
         return refusal
     await user.join()
-    return await user.heard_after(user.asked_at, _HEARD_WITHIN_S)
+    heard = await user.heard_after(user.asked_at, _DECIDED_WITHIN_S)
+    # There are enough who talk.
+    await user.leave()
+    return heard
 
 
 async def _served(story: Story, visitor: Visitor) -> Heard:
     refusal = await story.begins(visitor)
-    return refusal or await story.served(visitor, _HEARD_WITHIN_S)
+    return refusal or await story.served(visitor, _DECIDED_WITHIN_S)

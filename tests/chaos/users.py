@@ -24,6 +24,8 @@ from voicefleet_client.transport import Transport
 #: How long a user waits for a place, for the room, for the first words.
 ARRIVED_WITHIN_S = 60.0
 _ASK_EVERY_S = 0.5
+#: How long a session may be ending, by the invariants.
+_ENDS_WITHIN_S = 30.0
 
 
 class Visitor:
@@ -124,7 +126,14 @@ class User(Talker, Visitor):
     async def _nobody(self) -> Heard:
         closed = self.caller.log.ended_because
         try:
-            view = await self.look()
+            view = await self._settled()
         except VoicefleetError as error:
             return Heard(after_s=None, room_closed=closed, trouble=str(error))
         return Heard(after_s=None, status=view.status, message=view.message, room_closed=closed)
+
+    async def _settled(self) -> SessionView:
+        """Return the session; one that is ending, once it has ended and says how."""
+        ends_at = time.monotonic() + _ENDS_WITHIN_S
+        while (view := await self.look()).status == "ending" and time.monotonic() < ends_at:
+            await asyncio.sleep(_ASK_EVERY_S)
+        return view

@@ -20,15 +20,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from rooms.client import Rooms
-from rooms.errors import RoomsError
 from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.keys import Keys
 from sessions.settings import StoreSettings, milliseconds
 from sessions.store import SessionStore
 from tests.chaos import rules
-from tests.chaos.halls import Halls
+from tests.chaos.halls import Halls, LiveKitAway
 from tests.chaos.quiet import all_came_to_an_end, nothing_is_left, servers_say_the_same
 from tests.chaos.rules import Company, Limits, Times
 from tests.chaos.sights import Eye, Finding, Held, RoomSight, Sight, Violation
@@ -119,7 +117,7 @@ class Watcher:
         """Look at all rooms once, and judge; None while LiveKit is away."""
         try:
             sight = await self._halls.look()
-        except RoomsError:
+        except LiveKitAway:
             self._halls.blink()
             self.misses["rooms"] += 1
             self._has_rooms = False
@@ -147,12 +145,10 @@ class Watcher:
         )
         return names
 
-    async def judge_quiet(
-        self, rooms: Rooms, accepted: Iterable[SessionId], servers: Sequence[str]
-    ) -> None:
+    async def judge_quiet(self, accepted: Iterable[SessionId], servers: Sequence[str]) -> None:
         """Judge what is there when all users have left, and everything runs."""
         for finding in (
-            nothing_is_left(self._eye, rooms),
+            nothing_is_left(self._eye, self._halls),
             all_came_to_an_end(self._eye, accepted),
             servers_say_the_same(self._eye, servers),
         ):

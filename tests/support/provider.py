@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from aiohttp import web
@@ -257,6 +257,7 @@ def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+@cache
 def _tone(seconds: float) -> bytes:
     """Return a tone of 440 Hz, 16-bit mono."""
     samples = (

@@ -14,8 +14,6 @@ from livekit import api, rtc
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from rooms.client import Rooms, open_rooms
-from rooms.settings import RoomSettings
 from sessions.fleet import Beat, Registration
 from sessions.ids import SessionId, WorkerId, new_session_id
 from sessions.keys import Keys
@@ -23,7 +21,7 @@ from sessions.settings import StoreSettings
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.loop import run_every
-from tests.chaos.halls import Halls
+from tests.chaos.halls import Halls, open_halls
 from tests.chaos.watcher import Watcher, watching
 from tests.integration.sessions.conftest import agent, newcomer
 from tests.integration.supervisor.conftest import running_loops
@@ -60,33 +58,19 @@ async def media_proxy(livekit_server: LiveKitServer) -> AsyncIterator[FaultProxy
 
 
 @pytest.fixture
-async def rooms(livekit_server: LiveKitServer, media_proxy: FaultProxy) -> AsyncIterator[Rooms]:
-    settings = RoomSettings(
-        livekit_url=f"http://127.0.0.1:{media_proxy.port}",
-        livekit_api_key=livekit_server.api_key,
-        livekit_api_secret=SecretStr(livekit_server.api_secret),
-        livekit_breaker_open_s=0.2,
-    )
-    async with open_rooms(settings) as rooms:
-        yield rooms
+async def halls(livekit_server: LiveKitServer, media_proxy: FaultProxy) -> AsyncIterator[Halls]:
+    url = f"http://127.0.0.1:{media_proxy.port}"
+    async with open_halls(url, livekit_server.api_key, livekit_server.api_secret) as halls:
+        yield halls
 
 
 @pytest.fixture
 async def watcher(
-    settings: StoreSettings,
-    proxy: FaultProxy,
-    rooms: Rooms,
-    livekit_server: LiveKitServer,
-    media_proxy: FaultProxy,
+    settings: StoreSettings, proxy: FaultProxy, halls: Halls
 ) -> AsyncIterator[Watcher]:
     """Looks all the time."""
-    seen = settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{proxy.port}/0")})
-    url = f"http://127.0.0.1:{media_proxy.port}"
-    key, secret = livekit_server.api_key, livekit_server.api_secret
-    async with (
-        api.LiveKitAPI(url, key, secret) as livekit,
-        watching(seen, Halls(rooms, livekit)) as watcher,
-    ):
+    url = SecretStr(f"redis://127.0.0.1:{proxy.port}/0")
+    async with watching(settings.model_copy(update={"redis_url": url}), halls) as watcher:
         yield watcher
 
 
@@ -123,14 +107,15 @@ async def seen(watcher: Watcher, looks: int = 3) -> None:
     await eventually(has_looked, message="the watcher looks")
 
 
-async def staff(store: SessionStore) -> None:
-    """Have two workers that LiveKit knows."""
+async def staff(store: SessionStore) -> int:
+    """Have two workers that LiveKit knows; return how many."""
     for id_ in _WORKERS:
         await store.fleet.register(
             Registration(id=id_, capacity=10, host="here", version="1", livekit_id="AW_1")
         )
         beat = Beat(active=0, idle=1, load=0.0, spawned=1, livekit_id="AW_1")
         await store.fleet.renew(id_, beat)
+    return len(_WORKERS)
 
 
 async def talking(store: SessionStore, *, user: str | None = None) -> SessionId:
@@ -158,7 +143,7 @@ async def move(redis: Redis, keys: Keys, id_: SessionId, before: State, after: S
 
 
 async def test_a_life_as_it_should_be_is_no_violation(
-    watcher: Watcher, store: SessionStore, rooms: Rooms
+    watcher: Watcher, store: SessionStore
 ) -> None:
     """1. Workers come; a session is served, another waits, and is served after it.
 
@@ -177,7 +162,7 @@ async def test_a_life_as_it_should_be_is_no_violation(
     await seen(watcher)
     for id_ in _WORKERS:
         await store.fleet.leave(id_)
-    await watcher.judge_quiet(rooms, [first, second.id], [])
+    await watcher.judge_quiet([first, second.id], [])
     assert watcher.violations == []
 
 
@@ -235,7 +220,7 @@ async def test_a_session_that_lives_again(
 
 
 async def test_an_end_that_changes(
-    watcher: Watcher, store: SessionStore, rooms: Rooms, redis: Redis, keys: Keys
+    watcher: Watcher, store: SessionStore, redis: Redis, keys: Keys
 ) -> None:
     """1. A session is over. 2. Somebody writes into it. Result: I2, when all is quiet."""
     id_ = await talking(store)
@@ -243,7 +228,7 @@ async def test_an_end_that_changes(
     await over(store, id_)
     await seen(watcher)
     await redis.hset(keys.session(id_), "epoch", 7)
-    await watcher.judge_quiet(rooms, [], [])
+    await watcher.judge_quiet([], [])
     await reported(watcher, "I2", id_)
 
 
@@ -291,7 +276,7 @@ async def participant(
 
 
 async def test_two_agents_in_a_room(
-    watcher: Watcher, livekit_server: LiveKitServer, rooms: Rooms
+    watcher: Watcher, livekit_server: LiveKitServer, halls: Halls
 ) -> None:
     """1. A user and an agent are in a room: all is well. 2. A second agent comes. Result: I4."""
     impatient(watcher)
@@ -304,7 +289,7 @@ async def test_two_agents_in_a_room(
         await stack.enter_async_context(participant(livekit_server, room, "agent"))
         await reported(watcher, "I4", room)
         assert watcher.duplicates == 1
-    await rooms.close(room)
+    await halls.close(room)
 
 
 async def test_a_start_that_takes_too_long(watcher: Watcher, store: SessionStore) -> None:
@@ -363,21 +348,21 @@ async def test_a_user_who_is_served_out_of_turn(
 
 
 async def test_a_session_without_an_end(
-    watcher: Watcher, store: SessionStore, rooms: Rooms, redis: Redis, keys: Keys
+    watcher: Watcher, store: SessionStore, redis: Redis, keys: Keys
 ) -> None:
     """1. One was accepted that nobody knows; one goes on for ever; one fails without a word.
 
     Result: I8 for each, when all is quiet.
     """
     unknown, endless = new_session_id(), await talking(store)
-    await watcher.judge_quiet(rooms, [unknown, endless], [])
+    await watcher.judge_quiet([unknown, endless], [])
     await reported(watcher, "I8", unknown)
     await reported(watcher, "I8", endless)
     await store.fail(endless, "The agent was lost.")
     await store.mark_closed(endless)
     await redis.hdel(keys.session(endless), "error")
     watcher.violations.clear()
-    await watcher.judge_quiet(rooms, [endless], [])
+    await watcher.judge_quiet([endless], [])
     await reported(watcher, "I8", endless)
 
 
@@ -418,24 +403,25 @@ async def test_a_user_who_comes_back_to_another_worker(
 
 
 async def test_what_is_left_when_all_is_quiet(
-    watcher: Watcher, store: SessionStore, rooms: Rooms
+    watcher: Watcher, store: SessionStore, halls: Halls, livekit_server: LiveKitServer
 ) -> None:
     """1. A session goes on, and a room is open. Result: I11 for each."""
     id_, room = await talking(store), f"left-{secrets.token_hex(4)}"
-    await rooms.open(room, "{}")
-    await watcher.judge_quiet(rooms, [], [])
+    async with participant(livekit_server, room, "standard"):
+        pass
+    await watcher.judge_quiet([], [])
     await reported(watcher, "I11", id_)
     await reported(watcher, "I11", room)
-    await rooms.close(room)
+    await halls.close(room)
 
 
 async def test_a_key_that_stays_for_ever(
-    watcher: Watcher, store: SessionStore, rooms: Rooms, redis: Redis, keys: Keys
+    watcher: Watcher, store: SessionStore, redis: Redis, keys: Keys
 ) -> None:
     """1. The TTL of a session's key is taken away. Result: I11."""
     id_ = await talking(store)
     await redis.persist(keys.session(id_))
-    await watcher.judge_quiet(rooms, [], [])
+    await watcher.judge_quiet([], [])
     await reported(watcher, "I11", keys.session(id_))
 
 
@@ -449,11 +435,11 @@ async def test_a_counter_that_falls(
     await reported(watcher, "I12", "total_spawned")
 
 
-async def test_a_server_that_says_something_else(watcher: Watcher, rooms: Rooms) -> None:
+async def test_a_server_that_says_something_else(watcher: Watcher) -> None:
     """1. A token server tells of sessions that are not there. Result: I12."""
     told = dict.fromkeys(("queued", "starting", "ready", "active", "recovering"), 1)
     async with odd_server(says(200, {"sessions": told})) as server:
-        await watcher.judge_quiet(rooms, [], [server.url])
+        await watcher.judge_quiet([], [server.url])
         await reported(watcher, "I12", server.url)
 
 
