@@ -35,15 +35,11 @@ class Halls:
     async def look(self) -> RoomSight:
         """Return who is where."""
         names = await self.names()
-        found = await asyncio.gather(*map(self._agents, names))
+        found = await asyncio.gather(*map(self.agents, names))
         at = time.monotonic()
-        agents = dict(zip(names, found, strict=True))
         sight = RoomSight(
             at=at,
-            agents={name: frozenset(one.identity for one in them) for name, them in agents.items()},
-            voiced=frozenset(
-                name for name, them in agents.items() if any(one.tracks for one in them)
-            ),
+            agents={name: frozenset(them) for name, them in zip(names, found, strict=True)},
             elapsed_s=gap_s(self._looked_at, at),
         )
         self._looked_at = at
@@ -60,13 +56,6 @@ class Halls:
 
     async def agents(self, room: str) -> list[str]:
         """Return the agents in a room; none where there is no room."""
-        return sorted(one.identity for one in await self._agents(room))
-
-    async def close(self, room: str) -> None:
-        """Close a room, whosever it is."""
-        await _answer(self._livekit.room.delete_room(api.DeleteRoomRequest(room=room)))
-
-    async def _agents(self, room: str) -> list[ParticipantInfo]:
         request = api.ListParticipantsRequest(room=room)
         async with self._turns:
             try:
@@ -75,7 +64,12 @@ class Halls:
                 if error.code == api.ServerErrorCode.NOT_FOUND:
                     return []  # it was closed meanwhile
                 raise
-        return [one for one in found.participants if one.kind == ParticipantInfo.Kind.AGENT]
+        agent = ParticipantInfo.Kind.AGENT
+        return sorted(one.identity for one in found.participants if one.kind == agent)
+
+    async def close(self, room: str) -> None:
+        """Close a room, whosever it is."""
+        await _answer(self._livekit.room.delete_room(api.DeleteRoomRequest(room=room)))
 
 
 @asynccontextmanager

@@ -71,9 +71,11 @@ async def servers_say_the_same(eye: Eye, urls: Sequence[str]) -> AsyncIterator[F
 async def _lasting(eye: Eye) -> list[str]:
     """Return the keys without a TTL; of those that are new, somebody sees to it within a second."""
     ends_at = time.monotonic() + _SEEN_TO_WITHIN_S
-    while (names := await eye.lasting_keys()) and time.monotonic() < ends_at:
+    while True:
+        names = await eye.lasting_keys()
+        if not names or time.monotonic() > ends_at:
+            return names
         await asyncio.sleep(_LOOK_EVERY_S)
-    return names
 
 
 async def _now(eye: Eye) -> dict[SessionId, Session]:

@@ -71,11 +71,10 @@ class Sight:
 
 @dataclass(frozen=True, kw_only=True)
 class RoomSight:
-    """Who is in the rooms: agents, by room; and whether any of a room can be heard."""
+    """Which agents are in which room."""
 
     at: float
     agents: Mapping[str, frozenset[str]]
-    voiced: frozenset[str]
     #: Seconds since the sight before, as far as LiveKit was there all the time.
     elapsed_s: float
 

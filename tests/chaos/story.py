@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from sessions.ids import room_name
 from sessions.model import Session
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
 from tests.chaos.fates import REFUSED, Fate, Heard
 from tests.chaos.front import Front
+from tests.chaos.guests import Guest
 from tests.chaos.halls import Halls, open_halls
 from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.parts import WorkerPart
@@ -31,6 +31,8 @@ from voicefleet_client import VoicefleetError
 _CLEAN_WITHIN_S = 40.0
 _PAGE = 200
 _MOST_USERS = 8
+#: So many guests join at a time: fifty at once would be more work than their agents.
+_JOIN_AT_ONCE = 5
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Story:
     visitors: list[Visitor] = field(default_factory=list)
     #: Processes that stand still, and are to go on before the story is over.
     frozen: list[int] = field(default_factory=list)
+    _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_JOIN_AT_ONCE))
     _told: list[tuple[str, Sequence[Heard]]] = field(default_factory=list)
 
     async def users(self, number: int) -> list[User]:
@@ -71,11 +74,12 @@ class Story:
         self.visitors.append(user)
         return user
 
-    def visitor(self) -> Visitor:
-        """Have somebody who will not join."""
-        visitor = Visitor(self.front)
-        self.visitors.append(visitor)
-        return visitor
+    def guest(self) -> Guest:
+        """Have somebody who will only look whether there is an agent."""
+        guest = Guest(self.front, self._turns)
+        self.people.push_async_callback(guest.leave)
+        self.visitors.append(guest)
+        return guest
 
     async def session(self, visitor: Visitor) -> Session:
         """Return a session as the store has it."""
@@ -145,22 +149,6 @@ class Story:
             now = await self.session(user)
             assert (now.epoch, now.job_id) == (session.epoch, session.job_id)
 
-    async def served(self, visitor: Visitor, deadline_s: float) -> Heard:
-        """Return after what time somebody who does not join had an agent with a voice in the room.
-
-        As LiveKit tells it, so half a second late. Counted from when the API was asked.
-        """
-        if not visitor.has_session:
-            return Heard(after_s=None, trouble="no session")
-        room = room_name(visitor.id)
-        with suppress(AssertionError):
-            await eventually(lambda: self._is_voiced(room, visitor), deadline_s, interval_s=0.1)
-        if (voiced_at := self.watcher.voiced_at.get(room)) is not None:
-            return Heard(after_s=voiced_at - visitor.asked_at)
-        session = await self.session(visitor)
-        status = State.FAILED if session.is_over and session.error else session.status
-        return Heard(after_s=None, status=status, message=session.error)
-
     async def begins(self, visitor: Visitor) -> Heard | None:
         """Start a session; return how it was refused, if it was."""
         try:
@@ -210,11 +198,6 @@ class Story:
             assert one.active == 0, f"{worker.name} has jobs"
             assert one.idle >= 2, f"{worker.name} has not enough warm processes"
         return True
-
-    async def _is_voiced(self, room: str, visitor: Visitor) -> bool:
-        if room in self.watcher.voiced_at:
-            return True
-        return (await self.session(visitor)).is_over
 
 
 def agent_of(session: Session) -> str:

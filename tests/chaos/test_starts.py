@@ -6,10 +6,12 @@ import asyncio
 import time
 
 import pytest
+from livekit import rtc
 
-from tests.chaos.fates import Heard
+from tests.chaos.fates import REFUSED, Heard
+from tests.chaos.guests import Guest
 from tests.chaos.story import Story
-from tests.chaos.users import User, Visitor
+from tests.chaos.users import User
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -72,9 +74,9 @@ async def test_fifty_at_once(story: Story) -> None:
     await no_workers(story)
     worker = story.stage.workers[0]
     await worker.launch()
-    visitors = [story.visitor() for _ in range(50)]
+    guests = [story.guest() for _ in range(50)]
     await worker.until_registered(_REGISTERED_WITHIN_S)
-    waits = (_served(story, visitor) for visitor in visitors)
+    waits = (_served(story, guest) for guest in guests)
     story.tell("50 starts at once", await asyncio.gather(*waits))
     await worker.ready()
 
@@ -99,6 +101,11 @@ async def _heard(story: Story, user: User) -> Heard:
     return heard
 
 
-async def _served(story: Story, visitor: Visitor) -> Heard:
-    refusal = await story.begins(visitor)
-    return refusal or await story.served(visitor, _DECIDED_WITHIN_S)
+async def _served(story: Story, guest: Guest) -> Heard:
+    if (refusal := await story.begins(guest)) is not None:
+        return refusal
+    try:
+        await guest.join(_HEARD_WITHIN_S)
+    except rtc.ConnectError as error:  # which a user is shown
+        return Heard(after_s=None, status=REFUSED, message=str(error))
+    return await guest.served(_DECIDED_WITHIN_S)

@@ -74,6 +74,15 @@ class Visitor:
 
         return await self.front.ask(ask)
 
+    async def settled(self) -> SessionView:
+        """Return the session; one that is ending, once it has ended and says how."""
+        ends_at = time.monotonic() + _ENDS_WITHIN_S
+        while True:
+            view = await self.look()
+            if view.status != "ending" or time.monotonic() > ends_at:
+                return view
+            await asyncio.sleep(_ASK_EVERY_S)
+
     async def token(self, deadline_s: float = ARRIVED_WITHIN_S) -> Token:
         """Return what is needed to join; wait in line for it if that is how it is."""
         ends_at = time.monotonic() + deadline_s
@@ -126,14 +135,7 @@ class User(Talker, Visitor):
     async def _nobody(self) -> Heard:
         closed = self.caller.log.ended_because
         try:
-            view = await self._settled()
+            view = await self.settled()
         except VoicefleetError as error:
             return Heard(after_s=None, room_closed=closed, trouble=str(error))
         return Heard(after_s=None, status=view.status, message=view.message, room_closed=closed)
-
-    async def _settled(self) -> SessionView:
-        """Return the session; one that is ending, once it has ended and says how."""
-        ends_at = time.monotonic() + _ENDS_WITHIN_S
-        while (view := await self.look()).status == "ending" and time.monotonic() < ends_at:
-            await asyncio.sleep(_ASK_EVERY_S)
-        return view

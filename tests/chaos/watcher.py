@@ -50,8 +50,6 @@ class Watcher:
         #: Sessions whose agent a story takes away; None: any may be lost.
         self.may_be_lost: set[SessionId] = set()
         self.any_may_be_lost = False
-        #: Rooms in which an agent's voice was found, and when first.
-        self.voiced_at: dict[str, float] = {}
         #: How often the store was looked at, and how often both were in vain.
         self.looks = 0
         self.misses = {"store": 0, "rooms": 0}
@@ -123,8 +121,6 @@ class Watcher:
             self._has_rooms = False
             return None
         self._has_rooms = True
-        for room in sight.voiced:
-            self.voiced_at.setdefault(room, sight.at)
         self.report(self._company.judge(sight))
         return sight
 
