@@ -195,7 +195,7 @@ async def _scene(env: Mapping[str, str], folder: Path) -> AsyncIterator[Scene]:
     name, plain_name = (f"recovery-{secrets.token_hex(4)}" for _ in range(2))
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(provider())
-        told = {**env, "AGENT_NAME": name, "SWEEP_INTERVAL_S": "0.5"}
+        told = {**env, "AGENT_NAME": name}
         servers = await stack.enter_async_context(running_api(told, folder))
         variables = {**servers.services[-1].command.env, "OPENAI_BASE_URL": one.url}
         variables |= dict.fromkeys(("STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL"), one.url)

@@ -49,7 +49,7 @@ async def _run(settings: SupervisorSettings) -> None:
     done, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    async with aclosing(connect(settings, Temper.HASTY)) as redis, open_rooms(settings) as rooms:
+    async with aclosing(connect(settings, Temper.PATIENT)) as redis, open_rooms(settings) as rooms:
         store = SessionStore(redis, settings)
         feed = ChangeFeed(store)
         metrics = SupervisorMetrics(CollectorRegistry())

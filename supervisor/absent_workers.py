@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.fleet import Worker
@@ -40,11 +40,17 @@ def was_dropped(session: Session, since_ms: int | None) -> bool:
     return session.dispatched_at_ms < since_ms - MARGIN_MS
 
 
+def _nobody(_: int) -> None:
+    """Tell nobody."""
+
+
 class AbsentWorkers:
     """Sees to sessions whose agent was sent while there was no worker. Any number may do this."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, tell: Callable[[int], object] = _nobody) -> None:
         self._store = store
+        #: Hears of each look how many sessions wait although nobody is there.
+        self._tell_of = tell
         self._has_warned = False
 
     async def look_once(self) -> int:
@@ -56,8 +62,9 @@ class AbsentWorkers:
             return 0
 
     async def _look(self) -> int:
-        ids = await self._store.queue.sent()
+        ids = [*await self._store.queue.due(), *await self._store.queue.sent()]
         if not ids:
+            self._tell_of(0)
             return 0
         since_ms = taking_since_ms(await self._store.fleet.workers())
         sent = (await self._store.views.sessions(ids)).values()
@@ -66,6 +73,7 @@ class AbsentWorkers:
         return sum(await asyncio.gather(*map(self._write_off, dropped)))
 
     def _tell(self, *, is_alone: bool, waiting: int) -> None:
+        self._tell_of(waiting if is_alone else 0)
         if is_alone and not self._has_warned:
             logger.error("no worker is there; sessions wait", extra={"sessions": waiting})
         elif not is_alone and self._has_warned:

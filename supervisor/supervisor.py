@@ -61,11 +61,14 @@ class Loop:
             )
 
 
-def loops(settings: SupervisorSettings, store: SessionStore, rooms: Rooms) -> tuple[Loop, ...]:
+def loops(
+    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, metrics: SupervisorMetrics
+) -> tuple[Loop, ...]:
     """Return what a leader does. Nothing in it is older than its term."""
     departure_s = settings.room_departure_timeout_s
     reconciler = Reconciler(store, rooms, patience_s=departure_s + _WAY_BACK_S)
     waiting = WaitingRooms(store, rooms, patience_s=departure_s)
+    absent = AbsentWorkers(store, metrics.stranded.set)
     return (
         Loop(
             "dispatches",
@@ -75,7 +78,7 @@ def loops(settings: SupervisorSettings, store: SessionStore, rooms: Rooms) -> tu
         ),
         Loop("leases", settings.sweep_interval_s, LeaseSweeper(store).sweep_once),
         Loop("ghosts", settings.ghosts_interval_s, Ghosts(store, rooms).lay_once),
-        Loop("workers", settings.workers_interval_s, AbsentWorkers(store).look_once),
+        Loop("workers", settings.workers_interval_s, absent.look_once),
         Loop("queue", settings.queue_interval_s, Line(store).advance_once),
         Loop(
             "waiting rooms",
@@ -124,6 +127,7 @@ class Supervisor:
         finally:
             await self._stop_working()
             self._metrics.leads.set(0)
+            self._metrics.stranded.set(0)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._leadership.resign()
@@ -141,7 +145,7 @@ class Supervisor:
         self._term = term
         self._working = [
             asyncio.create_task(loop.run(self._feed, self._metrics), name=loop.name)
-            for loop in loops(self._settings, self._store, self._rooms)
+            for loop in loops(self._settings, self._store, self._rooms, self._metrics)
         ]
         return 1
 

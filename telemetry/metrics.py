@@ -81,6 +81,11 @@ class SupervisorMetrics:
             "1 while this process leads the supervision, else 0; all processes together: 1.",
             registry=registry,
         )
+        self.stranded = Gauge(
+            "voicefleet_supervisor_stranded_sessions",
+            "Sessions that wait for an agent while no worker is there; alert on any.",
+            registry=registry,
+        )
         self._passes = Histogram(
             "voicefleet_supervisor_pass_duration_seconds",
             "How long one look of a loop took.",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    aclosing,
+    asynccontextmanager,
+    suppress,
+)
 from typing import Any
 
 from starlette.applications import Starlette
 
-from rooms.client import open_rooms
+from rooms.client import Rooms, open_rooms
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
@@ -45,8 +51,7 @@ def lifespan_of(
             await stack.enter_async_context(_running(feed.run()))
             await stack.enter_async_context(_running(circuit.run()))
             if settings.supervise:
-                supervisor = Supervisor(settings, store, rooms, feed, metrics.supervisor)
-                await stack.enter_async_context(_running(supervisor.run()))
+                await stack.enter_async_context(_supervising(settings, rooms, feed, metrics))
             watchers = Watchers(settings.watchers_limit, settings.watchers_per_address)
             app.state.watchers = watchers
             yield {
@@ -65,6 +70,22 @@ def lifespan_of(
             }
 
     return lifespan
+
+
+@asynccontextmanager
+async def _supervising(
+    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, metrics: ApiMetrics
+) -> AsyncIterator[None]:
+    """Supervise the fleet beside the application, in turns with other servers.
+
+    Loops can wait, unlike who asks over HTTP: on a busy machine an answer that takes half a second
+    is no outage.
+    """
+    async with aclosing(connect(settings, Temper.PATIENT)) as redis:
+        store = SessionStore(redis, settings)
+        supervisor = Supervisor(settings, store, rooms, feed, metrics.supervisor)
+        async with _running(supervisor.run()):
+            yield
 
 
 @asynccontextmanager

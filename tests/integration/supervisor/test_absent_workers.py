@@ -65,13 +65,16 @@ async def test_while_nobody_is_there_nobody_is_judged_for_not_coming(
     """
     del media
     session = await started(store, rooms)
-    absent, dispatcher = AbsentWorkers(store), Dispatcher(store, rooms)
+    stranded: list[int] = []
+    absent, dispatcher = AbsentWorkers(store, stranded.append), Dispatcher(store, rooms)
     await absent.look_once()
     await absent.look_once()
     assert [one.message for one in caplog.records].count("no worker is there; sessions wait") == 1
     await pass_time(store, CLAIM_MS)
     assert await dispatcher.dispatch_due_once() == 0
     assert (await store.get(session.id)).status is State.STARTING
+    await absent.look_once()
+    assert stranded == [1, 1, 1]
     await come(store)
     # It counts for nothing: this store allows no loss.
     assert await dispatcher.dispatch_due_once() == 1

@@ -25,10 +25,11 @@ async def test_the_page_lists_the_loops_in_their_order() -> None:
     settings = SupervisorSettings(livekit_api_key="key", livekit_api_secret=SecretStr("s" * 32))
     redis = connect(settings, Temper.HASTY)
     written = re.findall(r"^\| `([a-z ]+)` \| \[`(\w+\.py)`\]", PAGE, re.M)
+    metrics = SupervisorMetrics(CollectorRegistry())
     async with aclosing(redis), open_rooms(settings) as rooms:
         there = [
             (loop.name, Path(inspect.getfile(inspect.unwrap(loop.one_pass))).name)
-            for loop in loops(settings, SessionStore(redis, settings), rooms)
+            for loop in loops(settings, SessionStore(redis, settings), rooms, metrics)
         ]
     assert written == there
 
