@@ -29,7 +29,6 @@ async def no_workers(story: Story) -> None:
     await asyncio.gather(*(worker.kill() for worker in story.stage.workers))
 
 
-@pytest.mark.quick
 async def test_no_worker(story: Story) -> None:
     """1. There is no worker. 2. Three users start, and join. 3. A worker comes 20 s later.
 
