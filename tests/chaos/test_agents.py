@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
+from collections.abc import Sized
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,7 @@ _HUNG_HEARD_WITHIN_S = 40.0
 #: What an agent may take to notice that it was replaced, once it can.
 _LEAVES_WITHIN_S = 2.0
 _ENDS_WITHIN_S = 30.0
-_REQUEST = "Please think hard."
+_REQUEST = "Please think hard, number"
 
 
 @pytest.mark.quick
@@ -77,34 +78,42 @@ async def test_stopped_and_continued(story: Story) -> None:
 
 
 async def test_event_loop_blocked(story: Story) -> None:
-    """1. Three users talk. 2. For one, the model calls a tool that blocks the agent's event loop.
+    """1. Four users talk. 2. For two, the model calls a tool that blocks the agent's event loop.
 
     Result: another agent is heard, long before the loop is free again; the blocked one leaves then,
     and says nothing any more. The other calls were not touched.
     """
-    called_at = list[float]()
+    called_at = dict[str, float]()
 
     def reply(messages: list[dict[str, Any]]) -> Reply:
-        if _REQUEST not in str(messages[-1]["content"]):
+        words = str(messages[-1]["content"])
+        if _REQUEST not in words:
             return REPLY
-        called_at.append(time.monotonic())
+        called_at.setdefault(words[-1], time.monotonic())
         return ToolCall(name=BLOCKING_TOOL)
 
-    users = await story.users(3)
+    users = await story.users(4)
     before = {user: await story.session(user) for user in users}
-    user, *others = users
-    hit, spared = {user: before[user]}, {other: before[other] for other in others}
+    hit, spared = dict(list(before.items())[:2]), dict(list(before.items())[2:])
     story.expect_loss(hit)
     story.stage.provider.reply = reply
-    user.next_words = _REQUEST
-    await eventually(lambda: _is_there(called_at), 30.0, message="the tool is called")
-    heard = await story.heard_again(hit, called_at[0], _HUNG_HEARD_WITHIN_S)
+    for number, user in enumerate(hit):
+        user.next_words = f"{_REQUEST} {number}"
+    await eventually(lambda: _are_there(called_at, 2), 30.0, message="the tool is called")
+    lost_at = {user: called_at[str(number)] for number, user in enumerate(hit)}
+    waits = (
+        user.heard_after(lost_at[user], _HUNG_HEARD_WITHIN_S, other_than=agent_of(session))
+        for user, session in hit.items()
+    )
+    heard = await asyncio.gather(*waits)
     story.tell("event loop blocked", heard)
-    assert heard[0].after_s is None or heard[0].after_s < BLOCKED_S
-    after = {user: await story.alone(user)}
+    assert all(one.after_s is None or one.after_s < BLOCKED_S for one in heard)
+    after = {user: await story.alone(user) for user in hit}
 
-    await asyncio.sleep(max(0.0, called_at[0] + BLOCKED_S - time.monotonic()))
-    await _stays_away(story, user, agent_of(before[user]), called_at[0] + BLOCKED_S)
+    for user, session in hit.items():
+        free_at = lost_at[user] + BLOCKED_S
+        await asyncio.sleep(max(0.0, free_at - time.monotonic()))
+        await _stays_away(story, user, agent_of(session), free_at)
     await story.not_touched(after | spared)
 
 
@@ -118,8 +127,8 @@ async def _stays_away(story: Story, user: User, agent: str, woken_at: float) -> 
     assert not [who for at, who in user.caller.log.voices if at > woken_at and who == agent]
 
 
-async def _is_there(moments: list[float]) -> bool:
-    return bool(moments)
+async def _are_there(moments: Sized, number: int) -> bool:
+    return len(moments) == number
 
 
 async def _is_gone(pid: int) -> bool:
