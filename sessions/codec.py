@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sessions.ids import MAX_ROOM_CHARS, SessionId, UserId, WorkerId
-from sessions.model import Admission, Loss, Newcomer, Outcome, Place, Reply, Session
+from sessions.ids import MAX_ROOM_CHARS, SessionId, UserId, WorkerId, idempotency_digest
+from sessions.model import (
+    Admission,
+    IdempotencyKey,
+    Loss,
+    Newcomer,
+    Outcome,
+    Place,
+    Reply,
+    Session,
+)
 from sessions.states import State
 from sessions.text import clean
 
@@ -110,3 +119,13 @@ def _common(answer: Mapping[str, Any]) -> dict[str, Any]:
 def _whole(number: float | None) -> int | None:
     """Lua writes large numbers as floats."""
     return None if number is None else int(number)
+
+
+def idempotency_fields(idempotency: IdempotencyKey | None) -> dict[str, str] | None:
+    """Return what the scripts are told of an idempotency key: digests, nothing of the key."""
+    if idempotency is None:
+        return None
+    return {
+        "key": idempotency_digest(f"{idempotency.scope}\n{idempotency.key}"),
+        "fingerprint": idempotency_digest(idempotency.fingerprint),
+    }

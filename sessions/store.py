@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 from sessions.batch import Client
-from sessions.codec import newcomer_fields, to_admission, to_loss, to_reply, to_session
+from sessions.codec import (
+    idempotency_fields,
+    newcomer_fields,
+    to_admission,
+    to_loss,
+    to_reply,
+    to_session,
+)
 from sessions.conversations import Conversations
 from sessions.engine import Engine, Fence
 from sessions.errors import InvalidInput, SessionNotFound
@@ -15,7 +22,6 @@ from sessions.ids import (
     SessionId,
     checked_caller,
     checked_worker_id,
-    idempotency_digest,
     user_digest,
 )
 from sessions.journal import Journal
@@ -94,7 +100,7 @@ class SessionStore:
         `claim_deadline_s`. Admitting the same id again changes nothing. Raises AtCapacity,
         QueueFull, UserBusy, RateLimited, IdempotencyConflict.
         """
-        known = _idempotency(idempotency)
+        known = idempotency_fields(idempotency)
         fields = newcomer_fields(newcomer)
         fields += [] if known is None else ["idempotency", known["key"]]
         user_id = newcomer.user_id
@@ -185,13 +191,20 @@ class SessionStore:
         *,
         epoch: int | None = None,
         only_if_lapsed: bool = False,
+        is_undone: bool = False,
     ) -> Reply:
         """Fail a session and free its slot; `error` is shown to its user. As `end`, otherwise.
 
-        With `only_if_lapsed` nothing happens while its lease holds.
+        With `only_if_lapsed` nothing happens while its lease holds. One that `is_undone` never
+        began: the same request, under the same idempotency key, begins another.
         """
         return await self._finish(
-            session_id, "failed", error=error, epoch=epoch, only_if_lapsed=only_if_lapsed
+            session_id,
+            "failed",
+            error=error,
+            epoch=epoch,
+            onlyIfLapsed=only_if_lapsed,
+            isUndone=is_undone,
         )
 
     async def mark_closed(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
@@ -271,25 +284,15 @@ class SessionStore:
         *,
         error: str | None = None,
         reason: str | None = None,
-        epoch: int | None = None,
-        only_if_lapsed: bool = False,
+        **how: bool | int | None,
     ) -> Reply:
+        """End or fail a session; `how` is what finish.lua takes besides."""
         answer = await self._engine.run_for(
             "finish",
             session_id,
             outcome=outcome,
             error=None if error is None else clean(error, _MAX_ERROR_CHARS),
             reason=None if reason is None else clean(reason, _MAX_REASON_CHARS),
-            epoch=epoch,
-            onlyIfLapsed=only_if_lapsed,
+            **how,
         )
         return to_reply(answer)
-
-
-def _idempotency(idempotency: IdempotencyKey | None) -> dict[str, str] | None:
-    if idempotency is None:
-        return None
-    return {
-        "key": idempotency_digest(f"{idempotency.scope}\n{idempotency.key}"),
-        "fingerprint": idempotency_digest(idempotency.fingerprint),
-    }

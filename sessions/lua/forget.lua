@@ -10,8 +10,7 @@ for _, id in ipairs(ids) do
   local s = load(id)
   s.remember = nil
   if s.status == "queued" or HOLDING[s.status] then release(s, "ended", "forgotten") end
-  local idempotency = redis.call("HGET", s.key, "idempotency")
-  if idempotency then redis.call("DEL", key("idem:" .. idempotency)) end
+  forget_request(s)
   redis.call("DEL", key("conversation:" .. id), key("agent:" .. id .. ":logs"), key("record:" .. id))
   if s.status == "ending" then
     for revision = math.max(1, s.revision - limits.eventsKept + 1), s.revision do

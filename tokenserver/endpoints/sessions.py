@@ -145,7 +145,7 @@ async def _open_room(
         await state["rooms"].open(seat.room, assignment.to_metadata())
     except RoomsError:
         if is_ours:
-            await state["store"].fail(seat.id, _NOT_STARTED)
+            await state["store"].fail(seat.id, _NOT_STARTED, is_undone=True)
         raise
     if assignment.prefer is not None:
         affinity.watch(assignment)

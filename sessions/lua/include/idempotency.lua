@@ -11,6 +11,12 @@ local function asked_before()
   return nil, redis.error_reply("IDEMPOTENCY " .. s.id)
 end
 
+-- Let the same request be made again under its key, as if it had not been.
+local function forget_request(s)
+  local name = redis.call("HGET", s.key, "idempotency")
+  if name then redis.call("DEL", key("idem:" .. name)) end
+end
+
 -- List the session under its idempotency key.
 local function list_with_idempotency()
   if not ask.idempotency then return end

@@ -30,6 +30,8 @@ from tests.support.wait import eventually
 FAILURES = 3
 #: Above all deadlines: a call that takes this long hangs.
 NO_HANG_S = 30.0
+#: What a user asks under who is refused, and asks again.
+KEY = "asked-again-and-again-0123"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +42,9 @@ class Shaky:
     redis: FaultProxy
     livekit: FaultProxy
 
-    async def start(self) -> httpx2.Response:
-        return await self.http.post("/api/session/start", json={"queue": False})
+    async def start(self, key: str | None = None) -> httpx2.Response:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return await self.http.post("/api/session/start", json={"queue": False}, headers=headers)
 
     async def circuit(self, name: str) -> str:
         health = await self.http.get("/api/health", headers=bearer(ADMIN_KEY))
@@ -112,10 +115,12 @@ async def test_a_hanging_livekit_costs_a_few_calls_and_no_session(shaky: Shaky) 
     """1. LiveKit's API accepts connections and never answers. 2. Users start sessions.
 
     Result: after a few, starts are refused without a connection being made, with a time to come
-    back; no session and no slot is left; once LiveKit answers, starts work again by themselves.
+    back; no session and no slot is left; once LiveKit answers, starts work again by themselves, and
+    so does one that was refused, under its key.
     """
     assert (await shaky.start()).status_code == 201
     await shaky.livekit.switch(Fault.BLACK_HOLE)
+    assert (await shaky.start(KEY)).status_code == 503
 
     async def is_open() -> bool:
         refused = await shaky.start()
@@ -137,8 +142,11 @@ async def test_a_hanging_livekit_costs_a_few_calls_and_no_session(shaky: Shaky) 
         return (await shaky.start()).status_code == 201
 
     await eventually(starts, NO_HANG_S)
+    begun = await shaky.start(KEY)
+    assert begun.status_code == 201
+    assert (await shaky.start(KEY)).json()["sessionId"] == begun.json()["sessionId"]
     live = [one for one in await shaky.sessions() if one["status"] == "starting"]
-    assert len(live) == 2
+    assert len(live) == 3
 
 
 async def test_a_hanging_redis_is_left_alone_too(shaky: Shaky) -> None:
