@@ -12,6 +12,7 @@ REFUSED = "refused"
 class Fate(StrEnum):
     RECOVERED = "recovered"  # an agent was heard
     FAILED = "failed"  # none was, and the user was told so
+    ENDED = "ended"  # none was, and all the user knows is that it is over
     LOST = "lost"  # neither: what must never be
 
 
@@ -34,5 +35,6 @@ class Heard:
         """Whether somebody was heard, or the user knows that nobody will be."""
         if self.after_s is not None:
             return Fate.RECOVERED
-        is_told = self.status in {"failed", REFUSED} and bool(self.message)
-        return Fate.FAILED if is_told else Fate.LOST
+        if self.status in {"failed", REFUSED} and self.message:
+            return Fate.FAILED
+        return Fate.ENDED if self.status == "ended" else Fate.LOST

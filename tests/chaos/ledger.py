@@ -45,6 +45,7 @@ class Entry:
                 "sessions": len(self.heard),
                 "recovered": self.count(Fate.RECOVERED),
                 "told it failed": self.count(Fate.FAILED),
+                "just ended": self.count(Fate.ENDED),
                 "lost": lost,
                 "p50 s": _percentile(self.after_s, 50),
                 "p95 s": _percentile(self.after_s, 95),
@@ -76,7 +77,8 @@ class Ledger:
             rows=[entry.row() for entry in rows],
             notes=(
                 "s: from the fault to the first sound of another agent, of those that had one",
-                "lost: no agent was heard, and the user was not told",
+                "just ended: no agent was heard, and the user knows no more than that it is over",
+                "lost: no agent was heard, and the user was not told anything",
                 "two agents: rooms that had more than one for longer than 5 s",
             ),
         )

@@ -13,15 +13,17 @@ from tests.chaos.guests import Guest
 from tests.chaos.story import Story
 from tests.chaos.users import User
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(500)
 
 #: How long before it is known to LiveKit a worker is started: it loads for so long.
 _LOADING_S = 6.0
 _ALONE_S = 20.0
 _REGISTERED_WITHIN_S = 60.0
 _HEARD_WITHIN_S = 60.0
-#: `START_LEASE_S`, and agents that come and break: by then everybody has one, or is told.
-_DECIDED_WITHIN_S = 100.0
+_TWO_AGENTS_S = 30.0
+#: `START_LEASE_S`, and agents that come and break: by then everybody has one, or is told. Much
+#: longer than on a machine that has nothing else to do.
+_DECIDED_WITHIN_S = 180.0
 
 
 async def no_workers(story: Story) -> None:
@@ -76,7 +78,7 @@ async def test_fifty_at_once(story: Story) -> None:
     guests = [story.guest() for _ in range(50)]
     await worker.until_registered(_REGISTERED_WITHIN_S)
     waits = (_served(story, guest) for guest in guests)
-    story.tell("50 starts at once", await asyncio.gather(*waits))
+    story.tell("50 starts at once", await asyncio.gather(*waits), may_end=True)
     await worker.ready()
 
 
@@ -87,6 +89,7 @@ def _bear(story: Story) -> None:
     """
     limits = story.watcher.limits
     limits.starting_s = limits.recovering_s = limits.ending_s = _DECIDED_WITHIN_S
+    limits.two_agents_s = _TWO_AGENTS_S
     story.watcher.expect_losses()
 
 

@@ -13,7 +13,7 @@ from tests.chaos.users import User
 
 pytestmark = pytest.mark.timeout(180)
 
-_HEARD_WITHIN_S = 40.0
+_HEARD_WITHIN_S = 60.0
 _STOPPED_S = 30.0
 
 
@@ -42,11 +42,14 @@ async def test_stopped(story: Story) -> None:
     """1. Three users or more talk, with agents of two workers. 2. One of the workers stands still
     for 30 s, its agents do not. 3. Three more users start.
 
-    Result: no call is touched; each of the new ones has an agent, of the other worker.
+    Result: no call is touched; the new ones have an agent, of the other worker, or are told that
+    none came.
     """
     users = await story.users_of_all_workers(3)
     worker = await story.worker_of(users[0])
     before = {user: await story.session(user) for user in users}
+    # LiveKit goes on giving it jobs: each costs `CLAIM_DEADLINE_S`.
+    story.watcher.limits.starting_s = _HEARD_WITHIN_S
     stopped_at = time.monotonic()
     worker.stop()
     more = [await story.user() for _ in range(3)]
