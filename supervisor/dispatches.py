@@ -98,7 +98,7 @@ class Dispatcher:
             # Asked before anything is taken: with LiveKit away, no try is used up.
             there = await self._rooms.metadata([session.room for session in sessions])
         except RoomsError as error:
-            self._excused_until = self._clock() + self._store.settings.claim_deadline_s
+            self._excuse()
             logger.warning(
                 "livekit is away; nobody is sent",
                 extra={"reason": str(error), "sessions": len(sessions)},
@@ -178,6 +178,14 @@ class Dispatcher:
         waited_ms = look.now_ms - (session.dispatched_at_ms or 0)
         if waited_ms >= self._store.settings.claim_deadline_s * 1000:
             return False
+        try:
+            return await self._is_on_its_way(session)
+        except RoomsError:
+            self._excuse()
+            return True
+
+    async def _is_on_its_way(self, session: Session) -> bool:
+        """Say whether LiveKit knows of a worker that took the job, or of an agent in the room."""
         sent = await self._rooms.sent(session.room)
         if any(one.is_taken and _is_for(session, one.metadata) for one in sent):
             return True
@@ -220,6 +228,10 @@ class Dispatcher:
                 "could not remove a lost agent",
                 extra={"session_id": session.id, "reason": str(error)},
             )
+
+    def _excuse(self) -> None:
+        """Judge nobody for a while: LiveKit is away."""
+        self._excused_until = self._clock() + self._store.settings.claim_deadline_s
 
 
 def _is_for(session: Session, metadata: str) -> bool:
