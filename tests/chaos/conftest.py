@@ -5,6 +5,7 @@ python -m pytest tests/chaos --chaos-json chaos.json
 
 from __future__ import annotations
 
+import gc
 import io
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,6 +28,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the ledger."""
     config.stash[_LEDGER] = Ledger()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Bear with attempts that were given up while a neighbour was away.
+
+    asyncio leaves their transports to the garbage collector (seen with CPython 3.11).
+    """
+    item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
 
 
 def pytest_terminal_summary(
@@ -61,4 +70,6 @@ async def story(stage: Stage, ledger: Ledger) -> AsyncIterator[Story]:
     """One story. What it broke is mended afterwards; nothing must be left, or have been wrong."""
     async with told_on(stage, ledger) as story:
         yield story
+    # Here, where it may find what it does, and not in whichever test comes next.
+    gc.collect()
     assert story.watcher.violations == [], "\n".join(map(str, story.watcher.violations))
