@@ -49,4 +49,4 @@ def test_the_question_arrives_as_it_was_typed(tmp_path: Path, question: str) -> 
 
 def test_help_lists_every_target() -> None:
     answer = subprocess.run(MAKE, cwd=REPO, capture_output=True, text=True, check=True)
-    assert len(answer.stdout.splitlines()) == 15
+    assert len(answer.stdout.splitlines()) == 16
