@@ -17,7 +17,6 @@ _HEARD_WITHIN_S = 60.0
 _STOPPED_S = 30.0
 
 
-@pytest.mark.quick
 async def test_killed(story: Story) -> None:
     """1. Four users or more talk, with agents of two workers. 2. One of the workers is killed, and
     all its processes with it.
