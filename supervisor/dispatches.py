@@ -189,11 +189,12 @@ class Dispatcher:
         sent = await self._rooms.sent(session.room)
         if any(one.is_taken and _is_for(session, one.metadata) for one in sent):
             return True
+        if session.foreign_room is not None:
+            return False  # agents that are there may be somebody else's
         # One that was assigned at the last moment LiveKit lets in, and does not note.
         ghost = session.ghost_job_id
         lost = None if ghost is None else agent_identity(ghost)
-        there = await self._rooms.agents(session.room)
-        return session.foreign_room is None and any(one != lost for one in there)
+        return any(one != lost for one in await self._rooms.agents(session.room))
 
     async def _invite(self, session: Session, epoch: int, *, has_room: bool) -> None:
         metadata = Assignment(

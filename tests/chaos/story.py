@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from rooms.client import agent_identity
 from sessions.model import Session
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
@@ -206,7 +207,7 @@ class Story:
 
 def agent_of(session: Session) -> str:
     """Return the identity of the participant of the agent that has a session."""
-    return f"agent-{session.job_id}"
+    return agent_identity(str(session.job_id))
 
 
 @asynccontextmanager

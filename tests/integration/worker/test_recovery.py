@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from devstack.talk.caller import Caller
-from rooms.client import open_rooms
+from rooms.client import agent_identity, open_rooms
 from sessions.connection import Temper, connect
 from sessions.model import Session
 from sessions.states import State
@@ -72,7 +72,7 @@ async def replaced(call: Call, before: Session) -> Session:
     assert after is not None
 
     async def is_alone() -> bool:
-        return await call.agents() == [f"agent-{after.job_id}"]
+        return await call.agents() == [agent_identity(str(after.job_id))]
 
     await eventually(is_alone, CALL_S, message="one agent in the room")
     return after
@@ -110,7 +110,7 @@ async def test_another_agent_goes_on(
             await caller.type("What did I ask?")
             await until_said(caller, "I know.")
             assert (await call.look()).epoch == after.epoch
-            assert await call.agents() == [f"agent-{after.job_id}"]
+            assert await call.agents() == [agent_identity(str(after.job_id))]
             assert len(after.losses_ms) == 1
     await call.until(State.ENDED)
 
