@@ -145,9 +145,9 @@ class StoreSettings(BaseSettings):
         10.0,
         ge=3,
         le=60,
-        description="After this, an agent that was sent for and did not come counts as lost. The "
-        "fleet learns how fast its agents come, and asks LiveKit sooner whether any took the job: "
-        "after three times what 99 of 100 took, and 4 s at least.",
+        description="After this, an agent that was sent for and did not come counts as lost. "
+        "LiveKit is asked sooner whether any worker took the job: after 4 s, or three times what "
+        "99 of 100 took in this fleet, which learns how fast its agents come.",
     )
     agent_lease_s: float = Field(
         6.0,

@@ -238,12 +238,10 @@ class SessionStore:
         After `redispatch_limit` losses within `redispatch_window_s` the session fails instead, and
         `reason` is shown to its user. Unless `is_certain`, nothing happens to a session that is no
         confirmed suspect, or whose agent may still come. Who is certain says of which epoch: told
-        twice, it would be the next agent. An agent that makes way (`is_planned`, and certain) is no
-        failure, and does not count. Raises SessionNotFound, SessionOver, StillWaiting, StaleEpoch,
-        InvalidInput.
+        twice, it would be the next agent. An agent that makes way, or was given to nobody
+        (`is_planned`), is no failure, and does not count. Raises SessionNotFound, SessionOver,
+        StillWaiting, StaleEpoch, InvalidInput.
         """
-        if is_planned and not is_certain:
-            raise InvalidInput("who makes way is certain of it")
         if is_certain and epoch is None:
             raise InvalidInput("a certain loss is that of one epoch")
         answer = await self._engine.run_for(

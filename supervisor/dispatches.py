@@ -10,6 +10,9 @@ longer, as in a burst, until CLAIM_DEADLINE_S. Otherwise the agent is written of
 nothing should it come after all, and another one is sent, a few times at most; then the session
 fails with words for its user.
 
+Scenario: a worker stands still. LiveKit goes on giving it jobs, by chance, and nobody takes them.
+That is no agent's failure: for START_LEASE_S it does not count, and the next is sent at once.
+
 Scenario: an agent that had the session was lost (leases.py, worker/host/crashes.py). Another one is
 sent into the room, and what is left of the first is put out of it.
 
@@ -26,6 +29,7 @@ import math
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from rooms.client import Rooms, agent_identity
 from rooms.errors import RoomsError
@@ -56,6 +60,17 @@ class _Look:
     #: Since when any worker can be given jobs; None while none can.
     workers_since_ms: int | None
     now_ms: int
+
+
+class _Absence(Enum):
+    """What is known of an agent that has not come in time."""
+
+    #: It may come yet.
+    LATE = auto()
+    #: LiveKit knows of nobody who took its job.
+    NOT_TAKEN = auto()
+    #: It is not waited for any longer.
+    LOST = auto()
 
 
 class Dispatcher:
@@ -150,14 +165,16 @@ class Dispatcher:
         One that nobody could send is no failure.
         """
         is_dropped = was_dropped(session, look.workers_since_ms)
-        if not is_dropped and await self._may_come(session, look):
+        absence = _Absence.NOT_TAKEN if is_dropped else await self._absence(session, look)
+        if absence is _Absence.LATE:
             return False
+        is_excused = absence is _Absence.NOT_TAKEN and (is_dropped or self._is_new(session, look))
         loss = await self._store.lose(
             session.id,
             _NO_AGENT,
             epoch=session.epoch,
             is_certain=is_dropped,
-            is_planned=is_dropped,
+            is_planned=is_excused,
         )
         if loss.changed:
             logger.warning(
@@ -166,23 +183,29 @@ class Dispatcher:
             )
         return loss.changed and loss.status in HOLDING
 
-    async def _may_come(self, session: Session, look: _Look) -> bool:
+    async def _absence(self, session: Session, look: _Look) -> _Absence:
         """Say whether the agent that was sent is to be waited for.
 
         With its room, LiveKit has lost what was sent into it.
         """
         if session.room not in look.rooms:
-            return False
+            return _Absence.LOST
         if self._clock() < self._excused_until:
-            return True
+            return _Absence.LATE
         waited_ms = look.now_ms - (session.dispatched_at_ms or 0)
         if waited_ms >= self._store.settings.claim_deadline_s * 1000:
-            return False
+            return _Absence.LOST
         try:
-            return await self._is_on_its_way(session)
+            is_coming = await self._is_on_its_way(session)
         except RoomsError:
             self._excuse()
-            return True
+            return _Absence.LATE
+        return _Absence.LATE if is_coming else _Absence.NOT_TAKEN
+
+    def _is_new(self, session: Session, look: _Look) -> bool:
+        """Say whether it was admitted, or lost an agent, no longer ago than a start may take."""
+        since_ms = max(session.admitted_at_ms or 0, *session.losses_ms, 0)
+        return look.now_ms - since_ms < self._store.settings.start_lease_s * 1000
 
     async def _is_on_its_way(self, session: Session) -> bool:
         """Say whether LiveKit knows of a worker that took the job, or of an agent in the room."""

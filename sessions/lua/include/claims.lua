@@ -15,7 +15,7 @@ local function learn_claim(s, number)
   redis.call("HSET", KEYS[1], "claimMs", math.max(limits.soonestClaimMs, usual))
 end
 
--- How long to wait for an agent that is sent now.
+-- How long to wait for an agent that is sent now, before LiveKit is asked about it.
 local function claim_ms()
-  return math.min(limits.claimMs, tonumber(meta[7]) or limits.claimMs)
+  return math.min(limits.claimMs, tonumber(meta[7]) or limits.soonestClaimMs)
 end

@@ -204,8 +204,6 @@ class Model(Books):
         is_planned: bool = False,
         delay_s: float = 0.0,
     ) -> Loss:
-        if is_planned and not is_certain:
-            raise InvalidInput("who makes way is certain of it")
         if is_certain and epoch is None:
             raise InvalidInput("a certain loss is that of one epoch")
         self._open()

@@ -43,9 +43,10 @@ PICKS = st.integers(0, 999)
 #: How far off an epoch is; most are right.
 AGES = st.sampled_from([0, 0, 0, -1, 1])
 DELAYS = st.sampled_from([0, 4])
-#: By a guess, by who saw it, by who makes way.
+#: By a guess, because nobody took the job, by who saw it, by who makes way.
 HOW_LOST: list[dict[str, bool]] = [
     {"is_certain": False},
+    {"is_certain": False, "is_planned": True},
     {"is_certain": True},
     {"is_certain": True, "is_planned": True},
 ]

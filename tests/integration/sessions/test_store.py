@@ -363,11 +363,20 @@ async def test_who_makes_way_for_another_has_not_failed(make_store: MakeStore) -
     assert (last.status, last.losses) == (State.ENDING, 4)
 
 
-async def test_only_who_is_certain_makes_way(store: SessionStore) -> None:
+async def test_who_was_given_to_nobody_has_not_failed(make_store: MakeStore) -> None:
+    """It may be planned by a guess: before the deadline, and after a claim, nothing happens."""
+    store = make_store(now_ms=START_MS)
     session = newcomer()
     await store.admit(session)
-    with pytest.raises(InvalidInput):
-        await store.lose(session.id, "handed over", epoch=1, is_planned=True)
+    early = await store.lose(session.id, "nobody took it", epoch=1, is_planned=True)
+    await pass_time(store, CLAIM_MS)
+    late = await store.lose(session.id, "nobody took it", epoch=1, is_planned=True)
+    assert (early.changed, late.changed, late.losses, late.epoch) == (False, True, 0, 2)
+    await store.dispatch(session.id)
+    await store.claim(session.id, 2, agent())
+    await pass_time(store, 5_000)
+    claimed = await store.lose(session.id, "nobody took it", epoch=2, is_planned=True)
+    assert (claimed.changed, claimed.status) == (False, State.STARTING)
 
 
 async def test_a_slot_is_kept_for_the_replacement(make_store: MakeStore) -> None:

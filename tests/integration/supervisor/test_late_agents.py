@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from bench.workers import working
 from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from sessions.model import Newcomer
+from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.dispatches import Dispatcher
 from tests.integration.sessions.conftest import agent, newcomer, pass_time
@@ -29,17 +30,20 @@ pytestmark = pytest.mark.timeout(200)
 
 @pytest.fixture
 async def store(make_store: MakeStore) -> SessionStore:
-    """A fleet whose agents come within a second, as a rule: it has learnt that."""
+    """A fleet that has a worker, as far as it knows."""
     store = make_store(now_ms=START_MS, max_sessions=100, redispatch_limit=10)
-    for number in range(20):
+    await come(store)
+    return store
+
+
+async def _learn(store: SessionStore, claims_ms: Iterable[int]) -> None:
+    for number, claim_ms in enumerate(claims_ms):
         one = newcomer(user=None)
         await store.admit(one)
-        await pass_time(store, 500 + number)
+        await pass_time(store, claim_ms)
         await store.claim(one.id, 1, agent(f"AJ_{number}"))
         await store.end(one.id)
         await store.mark_closed(one.id)
-    await come(store)
-    return store
 
 
 @pytest.fixture
@@ -68,20 +72,21 @@ async def _start(store: SessionStore, rooms: Rooms) -> Newcomer:
     return session
 
 
+@pytest.mark.parametrize(
+    ("claims_ms", "missed_ms"), [((), 4_000), ((500,) * 20, 4_000), ((2_000,) * 20, 6_000)]
+)
 async def test_a_fleet_learns_how_fast_its_agents_come(
-    store: SessionStore, make_store: MakeStore
+    make_store: MakeStore, claims_ms: tuple[int, ...], missed_ms: int
 ) -> None:
-    """Result: one that does not come is missed after 4 s; in a new fleet after 10 s."""
-    for one, within_ms in ((store, SOON_MS), (make_store(now_ms=START_MS), LATEST_MS)):
-        prefix = {"redis_prefix": "other"} if within_ms == LATEST_MS else {}
-        fleet = one if not prefix else make_store(now_ms=START_MS, **prefix)
-        session = newcomer(user=None)
-        await fleet.admit(session)
-        await pass_time(fleet, within_ms - 1)
-        assert await fleet.queue.due() == []
-        await pass_time(fleet, 1)
-        assert await fleet.queue.due() == [session.id]
-        await fleet.end(session.id)
+    """Result: one that does not come is missed after 4 s, or three times what they took."""
+    fleet = make_store(now_ms=START_MS, max_sessions=100)
+    await _learn(fleet, claims_ms)
+    session = newcomer(user=None)
+    await fleet.admit(session)
+    await pass_time(fleet, missed_ms - 1)
+    assert await fleet.queue.due() == []
+    await pass_time(fleet, 1)
+    assert await fleet.queue.due() == [session.id]
 
 
 async def test_a_job_that_nobody_took_is_given_up_soon(
@@ -93,6 +98,34 @@ async def test_a_job_that_nobody_took_is_given_up_soon(
     await pass_time(store, SOON_MS)
     assert await Dispatcher(store, rooms).dispatch_due_once() == 1
     assert await media.epochs_sent(session.room) == [2, 3]
+
+
+async def test_a_job_that_nobody_took_is_nobodys_failure_for_a_while(
+    make_store: MakeStore, rooms: Rooms, media: Media
+) -> None:
+    """1. LiveKit gives the job to nobody, again and again, as with a worker that stands still.
+
+    Result: in a fleet that allows no loss at all others are sent for as long as a start may take;
+    then the session fails with words for its user.
+    """
+    store = make_store(now_ms=START_MS, redispatch_limit=0)
+    await come(store)
+    session = newcomer(user=None)
+    await store.admit(session)
+    await media.make(session.room)
+    dispatcher = Dispatcher(store, rooms)
+    for _ in range(7):
+        await pass_time(store, SOON_MS)
+        assert await dispatcher.dispatch_due_once() == 1
+    assert (await store.get(session.id)).losses_ms == ()
+    await pass_time(store, SOON_MS)
+    assert await dispatcher.dispatch_due_once() == 0
+    failed = await store.get(session.id)
+    assert (failed.status, failed.error) == (
+        State.ENDING,
+        "No agent came in time. Please try again.",
+    )
+    assert await media.epochs_sent(session.room) == [2, 3, 4, 5, 6, 7, 8]
 
 
 @pytest.mark.usefixtures("taker")
