@@ -8,7 +8,7 @@ if TERMINAL[s.status] then return about(s, false) end
 if ask.epoch and ask.epoch ~= s.epoch then return redis.error_reply("FENCED " .. s.epoch) end
 local admitted = {}
 if s.status ~= "ending" then
-  release(s, "ended")
+  release(s, "ended", "room_closed")
   admitted = admit_waiting()
 end
 if s.status == "ending" then settle(s, redis.call("HGET", s.key, "outcome")) end

@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sessions.states import State
+from tokenserver.contract.views import MESSAGES
+
 #: The status of a session that was never let in.
 REFUSED = "refused"
 
 
 class Fate(StrEnum):
     RECOVERED = "recovered"  # an agent was heard
-    FAILED = "failed"  # none was, and the user was told so
-    ENDED = "ended"  # none was, and all the user knows is that it is over
+    TOLD = "told"  # none was, and the user was told so
     LOST = "lost"  # neither: what must never be
 
 
@@ -35,6 +37,6 @@ class Heard:
         """Whether somebody was heard, or the user knows that nobody will be."""
         if self.after_s is not None:
             return Fate.RECOVERED
-        if self.status in {"failed", REFUSED} and self.message:
-            return Fate.FAILED
-        return Fate.ENDED if self.status == "ended" else Fate.LOST
+        says_why = self.message not in {None, "", MESSAGES[State.ENDED]}
+        is_over = self.status in {State.FAILED, State.ENDED, REFUSED}
+        return Fate.TOLD if is_over and says_why else Fate.LOST

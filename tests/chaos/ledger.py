@@ -44,8 +44,7 @@ class Entry:
             figures={
                 "sessions": len(self.heard),
                 "recovered": self.count(Fate.RECOVERED),
-                "told it failed": self.count(Fate.FAILED),
-                "just ended": self.count(Fate.ENDED),
+                "told": self.count(Fate.TOLD),
                 "lost": lost,
                 "p50 s": _percentile(self.after_s, 50),
                 "p95 s": _percentile(self.after_s, 95),
@@ -77,7 +76,7 @@ class Ledger:
             rows=[entry.row() for entry in rows],
             notes=(
                 "s: from the fault to the first sound of another agent, of those that had one",
-                "just ended: no agent was heard, and the user knows no more than that it is over",
+                "told: no agent was heard, and the user knows that there is none",
                 "lost: no agent was heard, and the user was not told anything",
                 "two agents: rooms that had more than one for longer than 5 s",
             ),

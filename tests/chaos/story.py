@@ -158,14 +158,10 @@ class Story:
             return Heard(after_s=None, status=REFUSED, message=str(error))
         return None
 
-    def tell(self, fault: str, heard: Sequence[Heard], *, may_end: bool = False) -> None:
-        """Write down what became of those that a fault was done to; none of them may be lost.
-
-        Nor may any just end, without a word for its user, but where the machine itself gives in.
-        """
+    def tell(self, fault: str, heard: Sequence[Heard]) -> None:
+        """Write down what became of those that a fault was done to; none of them may be lost."""
         self._told.append((fault, heard))
-        bad = {Fate.LOST} if may_end else {Fate.LOST, Fate.ENDED}
-        lost = [one for one in heard if one.fate in bad]
+        lost = [one for one in heard if one.fate is Fate.LOST]
         assert not lost, f"{len(lost)} of {len(heard)} are lost: {lost}"
 
     async def end(self) -> None:

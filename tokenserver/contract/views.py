@@ -20,6 +20,19 @@ MESSAGES = {
     State.FAILED: "The session has failed.",
     State.EXPIRED: "The wait was given up.",
 }
+#: What more is known of a session that has ended, by its reason.
+_ENDED = {
+    "agent_hung_up": "The session is over: the agent has hung up.",
+    "forgotten": "The session is over: its user was forgotten.",
+    "no_user": "The session is over: nobody came into its room.",
+    "replaced": "The session is over: its user has started another one.",
+    "room_closed": "The session is over: its room was closed.",
+    "room_gone": "The session is over: its room was lost.",
+    "time_limit": "The session is over: its time was up.",
+    "user_away": "The session is over: its user had been away for long.",
+    "user_left": "The session is over: its user has left.",
+}
+_UNSERVED = "The session was over before an agent came."
 
 
 def session_view(
@@ -34,7 +47,7 @@ def session_view(
     return SessionView(
         session_id=session.id,
         status=session.status,
-        message=session.error or MESSAGES[session.status],
+        message=_message(session),
         revision=session.revision,
         room_name=session.room,
         created_at=session.created_at_ms,
@@ -51,6 +64,17 @@ def session_view(
         participant_token=participant_token,
         error=error,
     )
+
+
+def _message(session: Session) -> str:
+    """Return what a session is shown as, in words for its user."""
+    if session.error:
+        return session.error
+    if session.status is State.ENDED and session.ready_at_ms is None:
+        return _UNSERVED
+    if session.status is State.ENDED and session.reason in _ENDED:
+        return _ENDED[session.reason]
+    return MESSAGES[session.status]
 
 
 def session_record(session: Session) -> SessionRecord:

@@ -20,14 +20,14 @@ PAGE = (REPO / "docs/client-typescript.md").read_text()
 TYPESCRIPT = re.findall(r"^```ts\n(.*?)^```", PAGE, re.S | re.M)
 TYPESCRIPT_SAYS = (
     ["join ws://"],
-    ["starting An agent is on its way.", "ended The session is over."],
+    ["starting An agent is on its way.", "ended The session was over before an agent came."],
     ["starting ws://", "[] []"],
     [""],
 )
 EXAMPLES = re.findall(r"^```python\n(.*?)^```", (REPO / "docs/client.md").read_text(), re.S | re.M)
 SAYS = (
     ["join ws://"],
-    ["starting An agent is on its way.", "ended The session is over."],
+    ["starting An agent is on its way.", "ended The session was over before an agent came."],
     ["of 1"],
 )
 

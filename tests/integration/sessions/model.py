@@ -179,7 +179,7 @@ class Model(Books):
             raise StaleEpoch(str(session.epoch))
         admitted: tuple[SessionId, ...] = ()
         if session.status is not State.ENDING:
-            self._release(session_id, State.ENDED)
+            self._release(session_id, State.ENDED, "room_closed")
             admitted = self._admit_waiting()
         if self.sessions[session_id].status is State.ENDING:
             self._move(session_id, self._outcomes[session_id])
