@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 import aiohttp
@@ -14,7 +15,7 @@ from livekit import api
 from livekit.protocol.models import ParticipantInfo
 
 from rooms.breaker import Breaker, BreakerState
-from rooms.errors import LiveKitRefused, LiveKitSpared, LiveKitUnavailable
+from rooms.errors import KeyRefused, LiveKitRefused, LiveKitSpared, LiveKitUnavailable
 from rooms.server_api import ServerApi
 from rooms.settings import RoomSettings
 
@@ -60,6 +61,7 @@ class Rooms:
         self._on_change = on_change
         self._pinging: asyncio.Task[None] | None = None
         self._trying: asyncio.Task[None] | None = None
+        self._is_trusted = True
         self.breaker = Breaker(
             "livekit",
             failures=settings.livekit_breaker_failures,
@@ -68,6 +70,11 @@ class Rooms:
             refusal=LiveKitSpared,
             on_change=self._note_change,
         )
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether the server answered of late, and took our key; True before the first call."""
+        return self._is_trusted and self.breaker.state is not BreakerState.OPEN
 
     async def open(self, room: str, agent_metadata: str) -> None:
         """Create a room and send for its agent, which may come before any user does."""
@@ -211,9 +218,19 @@ class Rooms:
         self, method: Callable[[_Request], Awaitable[_Answer]], request: _Request
     ) -> _Answer:
         # livekit-api overrides the session's own time-out with none at all.
-        with self.breaker.guard(), _translated_errors():
-            async with asyncio.timeout(self._settings.livekit_timeout_s):
-                return await method(request)
+        try:
+            with self.breaker.guard(), _translated_errors():
+                async with asyncio.timeout(self._settings.livekit_timeout_s):
+                    answer = await method(request)
+        except KeyRefused:
+            self._server.forget_token()
+            self._is_trusted = False
+            raise
+        except LiveKitRefused:
+            self._is_trusted = True
+            raise
+        self._is_trusted = True
+        return answer
 
 
 @asynccontextmanager
@@ -253,6 +270,11 @@ def _translated_errors() -> Iterator[None]:
     except api.ServerError as error:
         if error.code == api.ServerErrorCode.NOT_FOUND:
             raise _NotThereError(error.message) from error
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            raise KeyRefused(
+                "LiveKit does not take what we sign: LIVEKIT_API_KEY and LIVEKIT_API_SECRET are "
+                "not its own, or the clock of this machine is more than a minute off"
+            ) from error
         if error.status >= 500:
             raise LiveKitUnavailable(f"LiveKit failed ({error.status} {error.code})") from error
         raise LiveKitRefused(f"LiveKit refused the call ({error.status} {error.code})") from error

@@ -3,7 +3,8 @@
 RoomsError
 ├── LiveKitUnavailable  the server did not answer, or not in time; the call may have happened
 │   └── LiveKitSpared       it was not even asked, because it has not answered for a while
-├── LiveKitRefused      it answered no: our key is wrong, or the request is
+├── LiveKitRefused      it answered no
+│   └── KeyRefused          it does not take what we sign: its key is another one, or its clock
 └── BadWebhook          not signed by our LiveKit server
 """
 
@@ -26,6 +27,10 @@ class LiveKitSpared(BreakerOpen, LiveKitUnavailable):
 
 class LiveKitRefused(RoomsError):
     """Raised when the LiveKit server turned a call down; repeating it will not help."""
+
+
+class KeyRefused(LiveKitRefused):
+    """Raised when the LiveKit server does not take what we sign: our key or our clock is wrong."""
 
 
 class BadWebhook(RoomsError):

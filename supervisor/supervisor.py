@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from rooms.breaker import BreakerState
 from rooms.client import Rooms
 from sessions.errors import StoreUnavailable
 from sessions.states import State
@@ -112,7 +111,7 @@ class Supervisor:
         self._leadership = Leadership(
             store,
             lease_s=settings.leader_lease_s,
-            is_fit=lambda: rooms.breaker.state is not BreakerState.OPEN,
+            is_fit=lambda: rooms.can_be_asked,
         )
         #: Refuses what is written when another supervisor leads.
         self._store = store.fenced(self._leadership.term)

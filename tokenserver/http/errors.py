@@ -139,7 +139,7 @@ _MEANINGS: dict[type[Exception], tuple[HTTPStatus, str, str, int | None]] = {
     LiveKitRefused: (
         HTTPStatus.BAD_GATEWAY,
         "livekit_refused",
-        "The media server refused our call; an operator has to look at its keys.",
+        "The media server refused our call; an operator has to look at our key and clock.",
         None,
     ),
 }

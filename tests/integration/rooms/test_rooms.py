@@ -11,6 +11,7 @@ import pytest
 from livekit import api, rtc
 
 from rooms.client import Rooms, open_rooms
+from rooms.errors import KeyRefused
 from rooms.server_api import ServerApi
 from tests.integration.rooms.conftest import Settle, new_room
 from tests.support.servers import LiveKitServer
@@ -118,13 +119,37 @@ async def participants(server: LiveKitServer, room: str) -> int:
 async def test_opening_and_closing_share_a_token_until_it_is_old(
     settle: Settle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """LiveKit takes the one that comes after it, too."""
+    """By time that goes by as by the clock: neither was set. LiveKit takes a fresh one, too."""
     async with aiohttp.ClientSession() as http:
         server = ServerApi(settle(), http)
         first = server.all_rooms
         assert server.all_rooms is first
-        monkeypatch.setattr(time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 301)
-        second = server.all_rooms
-        assert second is not first
-        for service in (first, second):
+        with monkeypatch.context() as later:
+            later.setattr(time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 299)
+            later.setattr(time, "time", lambda: time.time_ns() / 1e9 + 299)
+            assert server.all_rooms is first
+            later.setattr(time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 301)
+            later.setattr(time, "time", lambda: time.time_ns() / 1e9 + 301)
+            assert server.all_rooms is not first
+        for service in (first, server.all_rooms):
             await service.list_rooms(api.ListRoomsRequest(names=["no-such-room"]))
+
+
+@pytest.mark.parametrize("set_by_s", [3600, -3600], ids=["ahead", "behind"])
+async def test_with_a_wrong_clock_nothing_is_asked_with_a_right_one_it_is_at_once(
+    settle: Settle, monkeypatch: pytest.MonkeyPatch, set_by_s: int
+) -> None:
+    """1. The clock of this machine is set, and LiveKit's is not. 2. It is set right.
+
+    Result: no token from before vouches for it, as users' tokens would be refused; and none from
+    meanwhile is used afterwards.
+    """
+    async with open_rooms(settle()) as rooms:
+        await rooms.ping()
+        with monkeypatch.context() as clock:
+            clock.setattr(time, "time", lambda: time.time_ns() / 1e9 + set_by_s)
+            with pytest.raises(KeyRefused, match="the clock of this machine"):
+                await rooms.ping()
+            assert not rooms.can_be_asked
+        await rooms.ping()
+        assert rooms.can_be_asked
