@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from devstack.install.tools import LIVEKIT, REDIS
@@ -15,6 +15,7 @@ from devstack.services.readiness import http_ok
 from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
 from devstack.settings import REPO, process_environment
+from tests.chaos.clocks import Clocks
 from tests.support.servers import neutral_environment, program
 
 #: What the model is scripted to call; it blocks the loop of its agent.
@@ -42,7 +43,8 @@ class Services:
     ports: Ports
     keys: Keys
     models_url: str
-    extra: Mapping[str, str] = field(default_factory=dict)
+    #: What moves the clocks of our own processes, where a story does.
+    clocks: Clocks | None = None
 
     @property
     def livekit_url(self) -> str:
@@ -62,7 +64,6 @@ class Services:
             **{f"{name}_PER_MINUTE": _NO_LIMIT for name in _LIMITS},
             "WATCHERS_PER_ADDRESS": "1000",
             "PYTHONUNBUFFERED": "1",
-            **self.extra,
         }
 
     def redis(self) -> Service:
@@ -108,6 +109,9 @@ class Services:
         }
         return self._ours(f"worker-{number}", ("worker",), port, variables)
 
+    def _clock(self, name: str) -> Mapping[str, str]:
+        return {} if self.clocks is None else self.clocks.variables(name)
+
     def _ours(
         self, name: str, module: tuple[str, ...], port: int, variables: Mapping[str, str]
     ) -> Service:
@@ -115,7 +119,7 @@ class Services:
         command = Command(
             name=name,
             argv=(sys.executable, "-m", *module),
-            env={**self.common(), **variables},
+            env={**self.common(), **variables, **self._clock(name)},
             log=self.folder / "logs" / f"{name}.log",
             cwd=REPO,
         )

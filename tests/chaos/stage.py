@@ -14,13 +14,14 @@ its own, in a thread: whatever a story does to its loop, the stage goes on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 
 from devstack.services.keys import Keys
 from devstack.services.ports import Ports, free_port, random_ports
 from sessions.settings import StoreSettings
+from tests.chaos.clocks import Clocks
 from tests.chaos.gates import Gate, Gatehouse
 from tests.chaos.parts import Part, PartDied, WorkerPart
 from tests.chaos.services import Services
@@ -46,7 +47,9 @@ class Stage:
     servers: list[Part]
     workers: list[WorkerPart]
 
-    def __init__(self, folder: Path, loop: BackgroundLoop, models: Provider) -> None:
+    def __init__(
+        self, folder: Path, loop: BackgroundLoop, models: Provider, clocks: Clocks | None = None
+    ) -> None:
         ports = random_ports()
         taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
         self._free = list[int]()
@@ -54,7 +57,9 @@ class Stage:
             self._free.append(free_port(avoid=[*taken, *self._free]))
         self.loop, self.provider = loop, models
         self.keys = Keys.generate()
-        self.services = Services(folder=folder, ports=ports, keys=self.keys, models_url=models.url)
+        self.services = Services(
+            folder=folder, ports=ports, keys=self.keys, models_url=models.url, clocks=clocks
+        )
         self._gatehouse = Gatehouse(loop)
         self.webhooks = Forwarder(self._free.pop(), self._server_urls)
         self.redis = Part(self.services.redis(), loop)
@@ -136,14 +141,16 @@ class Stage:
 
 
 @contextmanager
-def standing_stage(folder: Path) -> Iterator[Stage]:
-    """Run a stage until the block is left."""
+def standing_stage(folder: Path, clocks: Clocks | None = None) -> Iterator[Stage]:
+    """Run a stage until the block is left; with clocks, each process of ours has one."""
     with BackgroundLoop() as loop:
         cleanup = AsyncExitStack()
         try:
             models = loop.run(cleanup.enter_async_context(provider()))
             models.reply = REPLY
-            stage = _started(folder, loop, models, cleanup)
+            stage = _started(
+                lambda number: Stage(folder / str(number), loop, models, clocks), cleanup
+            )
             forget_logs("stage")
             for part in stage.parts:
                 add_log("stage", part.log)
@@ -152,15 +159,13 @@ def standing_stage(folder: Path) -> Iterator[Stage]:
             loop.run(cleanup.aclose())
 
 
-def _started(
-    folder: Path, loop: BackgroundLoop, models: Provider, cleanup: AsyncExitStack
-) -> Stage:
+def _started(make: Callable[[int], Stage], cleanup: AsyncExitStack) -> Stage:
     """Start a stage; on other ports when somebody else was quicker to bind."""
     for attempt in range(1, START_ATTEMPTS + 1):
-        stage = Stage(folder / str(attempt), loop, models)
+        stage = make(attempt)
         cleanup.push_async_callback(stage.close_here)
         try:
-            loop.run(stage.start_here())
+            stage.loop.run(stage.start_here())
         except PartDied as error:
             if not error.is_for_its_port or attempt == START_ATTEMPTS:
                 raise

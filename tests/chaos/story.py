@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx2
+from redis.asyncio import Redis
 
 from rooms.client import agent_identity
 from sessions.model import Session
@@ -21,7 +22,7 @@ from tests.chaos.front import Front
 from tests.chaos.guests import Guest
 from tests.chaos.halls import Halls, open_halls
 from tests.chaos.ledger import Entry, Ledger
-from tests.chaos.parts import WorkerPart
+from tests.chaos.parts import Part, WorkerPart
 from tests.chaos.stage import Stage
 from tests.chaos.users import User, Visitor
 from tests.chaos.watcher import Watcher, watching
@@ -30,6 +31,7 @@ from tests.support.wait import eventually
 from voicefleet_client import VoicefleetError
 
 _CLEAN_WITHIN_S = 40.0
+_LEADS_WITHIN_S = 30.0
 _PAGE = 200
 _MOST_USERS = 8
 #: So many guests join at a time: fifty at once would be more work than their agents.
@@ -100,6 +102,22 @@ class Story:
     async def worker_of(self, visitor: Visitor) -> WorkerPart:
         """Return the worker that holds a call."""
         return self.stage.worker_of((await self.session(visitor)).worker_id)
+
+    async def leader(self) -> Part:
+        """Wait until a token server leads, and return it: it has put its pid into its name."""
+
+        async def found() -> Part | None:
+            async with Redis.from_url(self.stage.services.redis_url, decode_responses=True) as one:
+                known = await one.hgetall(f"{{{self.store.settings.redis_prefix}}}:store")
+            if int(known.get("leaderUntil", 0)) <= await self.store.now():
+                return None
+            pid = int(str(known["leader"]).split(":")[1])
+            alive = (server for server in self.stage.servers if server.is_alive)
+            return next((server for server in alive if server.pid == pid), None)
+
+        leader = await eventually(found, _LEADS_WITHIN_S, message="somebody leads")
+        assert leader is not None
+        return leader
 
     async def held_by(self, worker: WorkerPart, users: Iterable[User]) -> list[User]:
         """Return those whose call a worker holds."""

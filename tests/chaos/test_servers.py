@@ -7,11 +7,9 @@ import signal
 import time
 
 import pytest
-from redis.asyncio import Redis
 
 from sessions.states import LIVE, State
 from tests.chaos.fates import Heard
-from tests.chaos.parts import Part
 from tests.chaos.story import Story
 from tests.chaos.users import User
 from tests.support.fault_proxy import Fault
@@ -20,7 +18,6 @@ from tests.support.wait import eventually
 pytestmark = pytest.mark.timeout(240)
 
 _HEARD_WITHIN_S = 40.0
-_LEADS_WITHIN_S = 30.0
 #: Longer than a leader's lease.
 _STOPPED_S = 8.0
 
@@ -66,7 +63,7 @@ async def test_leader_killed(story: Story) -> None:
     before = {user: await story.session(user) for user in users}
     user, other = users
     story.expect_loss([user])
-    leader = await _leader(story)
+    leader = await story.leader()
     await story.stage.servers_livekit.switch(Fault.BLACK_HOLE)
     lost_at = time.monotonic()
     story.signal(before[user], signal.SIGKILL)
@@ -75,7 +72,7 @@ async def test_leader_killed(story: Story) -> None:
     await story.stage.servers_livekit.switch(Fault.PASS)
     heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
     story.tell("agent and leader killed", heard)
-    assert await _leader(story) is not leader
+    assert await story.leader() is not leader
     await story.alone(user)
     await story.not_touched({other: before[other]})
 
@@ -90,7 +87,7 @@ async def test_leader_stopped(story: Story) -> None:
     before = {user: await story.session(user) for user in users}
     user, other = users
     story.expect_loss([user])
-    leader = await _leader(story)
+    leader = await story.leader()
     leader.stop()
     lost_at = time.monotonic()
     story.signal(before[user], signal.SIGKILL)
@@ -98,7 +95,7 @@ async def test_leader_stopped(story: Story) -> None:
     story.tell("leader stopped, agent killed", heard)
     after = await story.alone(user)
     await asyncio.sleep(max(0.0, lost_at + _STOPPED_S - time.monotonic()))
-    assert await _leader(story) is not leader
+    assert await story.leader() is not leader
     leader.cont()
     await story.not_touched({user: after, other: before[other]})
 
@@ -145,22 +142,6 @@ async def _greeted(user: User, place: int) -> Heard:
     await user.start()
     await user.join()
     return await user.heard_after(user.asked_at, _HEARD_WITHIN_S)
-
-
-async def _leader(story: Story) -> Part:
-    """Return the token server that leads: it has put its pid into its name."""
-
-    async def found() -> Part | None:
-        async with Redis.from_url(story.stage.services.redis_url, decode_responses=True) as redis:
-            known = await redis.hgetall(f"{{{story.store.settings.redis_prefix}}}:store")
-        if int(known.get("leaderUntil", 0)) <= await story.store.now():
-            return None
-        pid = int(str(known["leader"]).split(":")[1])
-        return next((one for one in story.stage.servers if one.is_alive and one.pid == pid), None)
-
-    leader = await eventually(found, _LEADS_WITHIN_S, message="somebody leads")
-    assert leader is not None
-    return leader
 
 
 async def _has_begun(story: Story, *, has_room: bool) -> bool:
