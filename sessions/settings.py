@@ -23,6 +23,8 @@ _CLAIMS_KEPT = 200
 _CLAIMS_PER_LOOK = 10
 #: LiveKit gives up an assignment after 3 s, and tells nobody: sooner there is nothing to see.
 _SOONEST_CLAIM_S = 4.0
+#: The second agent that is sent in place of a lost one within a while waits so long, the next twice.
+_BACKOFF_S = 1.0
 #: A supervisor leads for so long without a word, at most.
 MOST_OFFICE_S = 60.0
 #: How many changes a session remembers of itself.
@@ -55,6 +57,7 @@ _FIXED: Mapping[str, str | float | bool] = {
     "claimsKept": _CLAIMS_KEPT,
     "claimsPerLook": _CLAIMS_PER_LOOK,
     "soonestClaimMs": round(_SOONEST_CLAIM_S * 1000),
+    "backoffMs": round(_BACKOFF_S * 1000),
     "mostOfficeMs": round(MOST_OFFICE_S * 1000),
     "eventsKept": EVENTS_KEPT,
     "streamKept": _STREAM_KEPT,

@@ -235,6 +235,9 @@ class SessionStore:
     ) -> Loss:
         """Write off the agent that was sent last; another is due after `delay_s`, under epoch + 1.
 
+        From the second loss within `redispatch_window_s` on it is due a second later at least, then
+        two, then four.
+
         After `redispatch_limit` losses within `redispatch_window_s` the session fails instead, and
         `reason` is shown to its user. Unless `is_certain`, nothing happens to a session that is no
         confirmed suspect, or whose agent may still come. Who is certain says of which epoch: told

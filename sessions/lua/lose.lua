@@ -1,5 +1,6 @@
--- lose: write off the agent sent last. Another is due, under the next epoch, so that the lost one
--- can do nothing any more should it come back. After too many, or with its slot gone, the session fails.
+-- lose: write off the agent sent last. Another is due under the next epoch, so that the lost one can
+-- do nothing any more should it come back: at once, after the next loss a little later, and so on.
+-- After too many, or with its slot gone, the session fails.
 -- KEYS store, session
 -- ARGV {id, epoch?, reason, isCertain, isPlanned, delayMs}; unless it is certain, a claimed session
 --   must have been a suspect for a while, and one that nobody claimed must be overdue. A planned loss
@@ -31,15 +32,18 @@ if #recent >= limits.redispatchLimit and not ask.isPlanned or has_lost_slot(s) t
   return about(s, true,
     { losses = #recent + (ask.isPlanned and 0 or 1), admitted = (admit_waiting()) })
 end
+local pause = ask.delayMs
 if not ask.isPlanned then
   recent[#recent + 1] = now
+  -- The first is replaced at once. What breaks again and again is not to keep a fleet busy.
+  if #recent > 1 then pause = math.max(pause, limits.backoffMs * 2 ^ (#recent - 2)) end
   -- Its participant may be in the room still.
   if s.job then redis.call("HSET", s.key, "ghost", s.job) end
 end
 redis.call("ZADD", key("ghosts"), now, s.id)
 redis.call("HDEL", s.key, "workerId", "agentPid", "jobId", "prewarmed", "claimedAt", "dispatchedAt",
   "agentState", "pssBytes")
-redis.call("ZADD", key("dispatches"), now + ask.delayMs, s.id)
+redis.call("ZADD", key("dispatches"), now + pause, s.id)
 s.epoch = s.epoch + 1
 move(s, s.status == "starting" and "starting" or "recovering", ask.reason,
   { "epoch", s.epoch, "losses", table.concat(recent, " ") })

@@ -40,6 +40,7 @@ MERCY_LEASES = 10
 #: So many of the last sessions of a user are looked at.
 RECENT = 20
 LENGTH_WEIGHT = 0.1
+BACKOFF_MS = 1_000
 
 
 @dataclass(frozen=True)

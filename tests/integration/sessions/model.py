@@ -34,7 +34,7 @@ from sessions.model import (
 from sessions.queue import Progress
 from sessions.settings import LIVE_TTL_S
 from sessions.states import TERMINAL, State
-from tests.integration.sessions.books import Books, up_to
+from tests.integration.sessions.books import BACKOFF_MS, Books, up_to
 
 NO_AGENT: dict[str, Any] = {
     "worker_id": None,
@@ -218,12 +218,15 @@ class Model(Books):
             self._release(session_id, State.FAILED, reason)
             losses = len(recent) + is_failure
             return self._loss(session_id, losses=losses, admitted=self._admit_waiting())
+        pause_ms = round(delay_s * 1000)
         if is_failure:
             recent += (self.now_ms,)
+            if len(recent) > 1:
+                pause_ms = max(pause_ms, BACKOFF_MS << (len(recent) - 2))
             if session.job_id is not None:
                 self._set(session_id, ghost_job_id=session.job_id)
         self._ghosts[session_id] = self.now_ms
-        self._dispatches[session_id] = self.now_ms + round(delay_s * 1000)
+        self._dispatches[session_id] = self.now_ms + pause_ms
         self._set(session_id, epoch=session.epoch + 1, losses_ms=recent, **NO_AGENT)
         is_starting = session.status is State.STARTING
         self._move(session_id, State.STARTING if is_starting else State.RECOVERING, reason)

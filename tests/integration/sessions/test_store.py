@@ -344,6 +344,22 @@ async def test_losses_of_long_ago_do_not_count(make_store: MakeStore) -> None:
     assert (lost.status, lost.losses, lost.epoch) == (State.STARTING, 1, 5)
 
 
+async def test_what_is_lost_again_and_again_is_replaced_later_and_later(
+    make_store: MakeStore,
+) -> None:
+    """The first loss costs its user no time."""
+    store = make_store(now_ms=START_MS, redispatch_limit=10)
+    session = newcomer()
+    await store.admit(session)
+    for epoch, pause_ms in enumerate((0, 1_000, 2_000, 4_000), start=1):
+        await store.lose(session.id, "crash", epoch=epoch, is_certain=True)
+        if pause_ms:
+            await pass_time(store, pause_ms - 1)
+            assert await store.queue.due() == []
+            await pass_time(store, 1)
+        assert await store.queue.due() == [session.id]
+
+
 async def test_who_makes_way_for_another_has_not_failed(make_store: MakeStore) -> None:
     """1. Three agents are lost. 2. The fourth makes way, and the fifth. 3. The sixth is lost.
 

@@ -39,6 +39,8 @@ START_MS = 1_000_000
 SOON_MS = 4_000
 CLAIM_MS = 10_000
 START_LEASE_MS = 30_000
+#: The second agent that is sent in place of a lost one.
+BACKOFF_MS = 1_000
 SUSPICION_MS = 500
 
 
@@ -283,6 +285,9 @@ async def test_agents_that_never_come_are_replaced_until_the_session_fails(
     await store.end(holder.id)
     dispatcher, sweeper = Dispatcher(store, rooms), LeaseSweeper(store)
     for epochs in ([1], [1, 2], [1, 2, 3]):
+        if len(epochs) > 2:
+            assert await dispatcher.dispatch_due_once() == 0
+            await pass_time(store, BACKOFF_MS)
         assert await dispatcher.dispatch_due_once() == 1
         assert await media.epochs_sent(waiting.room) == epochs
         assert await dispatcher.dispatch_due_once() == 0
