@@ -23,7 +23,7 @@ _CLAIMS_KEPT = 200
 _CLAIMS_PER_LOOK = 10
 #: LiveKit gives up an assignment after 3 s, and tells nobody: sooner there is nothing to see.
 _SOONEST_CLAIM_S = 4.0
-#: The second agent that is sent in place of a lost one within a while waits so long, the next twice.
+#: The second agent that is sent in place of lost ones within a while waits so long, the next twice.
 _BACKOFF_S = 1.0
 #: A supervisor leads for so long without a word, at most.
 MOST_OFFICE_S = 60.0
