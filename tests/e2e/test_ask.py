@@ -21,8 +21,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 async def ask(*arguments: str) -> tuple[int, str]:
-    """Run the client; return its exit status and what it printed."""
-    return await run(sys.executable, "-m", "devstack.talk.ask", *arguments)
+    """Run the client, patiently; return its exit status and what it printed."""
+    patience = ("--timeout", "120")
+    return await run(sys.executable, "-m", "devstack.talk.ask", *patience, *arguments)
 
 
 async def run(*argv: str, **variables: str) -> tuple[int, str]:

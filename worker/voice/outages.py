@@ -82,6 +82,7 @@ class Outages:
         self._is_alone = False
         self._is_closing = False
         self._news = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
     def watch(self, *models: str) -> None:
@@ -143,14 +144,16 @@ class Outages:
 
     async def look(self) -> None:
         """Tell what is new, and read what others know. Raises what redis-py does."""
-        for model in sorted(self._watched):
-            outage = self._outages.get(model)
-            if outage is not None and outage.is_over:
-                await self._tell_end(model, outage)
-            elif outage is not None and outage.is_news:
-                await self._tell(model, outage)
-            else:
-                await self._read(model)
+        # Of two looks at the same time one would win the trial, and the other forget it.
+        async with self._looking:
+            for model in sorted(self._watched):
+                outage = self._outages.get(model)
+                if outage is not None and outage.is_over:
+                    await self._tell_end(model, outage)
+                elif outage is not None and outage.is_news:
+                    await self._tell(model, outage)
+                else:
+                    await self._read(model)
 
     async def _run(self) -> None:
         while not self._is_closing:

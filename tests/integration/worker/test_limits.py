@@ -82,7 +82,7 @@ async def test_a_silence_can_last_for_ever(fleet: Fleet, provider: Provider) -> 
 async def test_a_call_ends_in_time_after_a_warning(fleet: Fleet, provider: Provider) -> None:
     """In the middle of a story, too: the goodbye does not wait for its end."""
     provider.reply = STORY
-    await fleet.start_worker(OPENAI_BASE_URL=provider.url, MAX_CALL_S="14", CALL_WARNING_S="8")
+    await fleet.start_worker(OPENAI_BASE_URL=provider.url, MAX_CALL_S="26", CALL_WARNING_S="20")
     call = await fleet.start_call()
     async with call.join() as caller:
         await caller.wait_greeting(CALL_S)
