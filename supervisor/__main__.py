@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
-from contextlib import aclosing
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack, aclosing
 
 from prometheus_client import CollectorRegistry
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from rooms.client import open_rooms
 from sessions.connection import Temper, connect
 from sessions.settings import explain
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
-from supervisor.settings import SupervisorSettings
+from supervisor.health import PortTaken, build_app, served
+from supervisor.settings import ProcessSettings
 from supervisor.supervisor import Supervisor
 from telemetry.logs import configure_logging
 from telemetry.metrics import SupervisorMetrics
 
-
-class _Settings(SupervisorSettings):
-    log_level: str = Field("INFO", pattern=r"^(?i:debug|info|warning|error)$")
+logger = logging.getLogger("supervisor")
 
 
 def main() -> int:
@@ -35,30 +36,51 @@ def main() -> int:
         "docs/settings.md.",
     ).parse_args()
     try:
-        settings = _Settings()
+        settings = ProcessSettings()
     except ValidationError as error:
         sys.stderr.write(explain("The supervisor", error))
         return 2
     configure_logging("supervisor", settings.log_level)
-    asyncio.run(_run(settings))
-    return 0
+    try:
+        return asyncio.run(_run(settings))
+    except PortTaken as error:
+        sys.stderr.write(
+            f"The supervisor cannot listen at {error}. "
+            "Set SUPERVISOR_PORT to a free one, or to 0 for any.\n"
+        )
+        return 1
 
 
-async def _run(settings: SupervisorSettings) -> None:
-    """Supervise until a signal comes."""
+async def _run(settings: ProcessSettings) -> int:
+    """Supervise until a signal comes; return 1 where the work itself has ended."""
     done, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    async with aclosing(connect(settings, Temper.PATIENT)) as redis, open_rooms(settings) as rooms:
+    registry = CollectorRegistry()
+    async with AsyncExitStack() as cleanup:
+        redis = await cleanup.enter_async_context(aclosing(connect(settings, Temper.PATIENT)))
+        rooms = await cleanup.enter_async_context(open_rooms(settings))
         store = SessionStore(redis, settings)
         feed = ChangeFeed(store)
-        metrics = SupervisorMetrics(CollectorRegistry())
-        supervisor = Supervisor(settings, store, rooms, feed, metrics)
-        tasks = [asyncio.create_task(one) for one in (feed.run(), supervisor.run())]
-        await done.wait()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        supervisor = Supervisor(settings, store, rooms, feed, SupervisorMetrics(registry))
+        app = build_app(registry, lambda: supervisor.leads)
+        where = (settings.supervisor_host, settings.supervisor_port)
+        port = await cleanup.enter_async_context(served(app, *where))
+        logger.info("supervises", extra={"host": settings.supervisor_host, "port": port})
+        return await _until(done, feed.run(), supervisor.run())
+
+
+async def _until(done: asyncio.Event, *work: Coroutine[object, object, None]) -> int:
+    """Do it all until it is done; return 1 when something ended that never should."""
+    tasks = [asyncio.create_task(one) for one in work]
+    waiting = asyncio.create_task(done.wait())
+    await asyncio.wait({waiting, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (waiting, *tasks):
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            logger.error("the supervision has ended", exc_info=outcome)
+    return 0 if done.is_set() else 1
 
 
 if __name__ == "__main__":

@@ -82,3 +82,15 @@ class SupervisorSettings(StoreSettings, RoomSettings):
                 f"AGENT_LEASE_S must be {_SWEEPS_PER_LEASE} times SWEEP_INTERVAL_S or more"
             )
         return self
+
+
+class ProcessSettings(SupervisorSettings):
+    """What `python -m supervisor` reads besides; docs/settings.md lists it."""
+
+    log_level: str = Field("INFO", pattern=r"^(?i:debug|info|warning|error)$")
+    supervisor_host: str = Field(
+        "127.0.0.1", description="Address of a supervisor's own health endpoint and metrics."
+    )
+    supervisor_port: int = Field(
+        8082, ge=0, le=65535, description="Port of these; 0: any free one, which the log tells."
+    )

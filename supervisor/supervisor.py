@@ -118,6 +118,11 @@ class Supervisor:
         self._working: list[asyncio.Task[None]] = []
         self._term = 0
 
+    @property
+    def leads(self) -> bool:
+        """Whether this one leads, as far as it can know by itself."""
+        return self._leadership.leads
+
     async def run(self) -> None:
         """Stand for the office, and work while in it, until cancelled."""
         interval_s = self._settings.leader_lease_s / _WORDS_PER_LEASE

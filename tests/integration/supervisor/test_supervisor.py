@@ -115,6 +115,7 @@ def environment(
         "AGENT_NAME": supervision.agent_name,
         "MAX_SESSIONS": "1",
         "LEADER_LEASE_S": "1",
+        "SUPERVISOR_PORT": "0",
     }
 
 

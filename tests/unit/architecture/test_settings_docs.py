@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from localvoice.settings import Settings as LocalvoiceSettings
+from supervisor.settings import ProcessSettings
 from tokenserver.settings import TokenserverSettings
 from worker.settings import WorkerSettings
 
@@ -24,7 +25,9 @@ READERS: dict[str, type[BaseSettings]] = {
     "token server": TokenserverSettings,
     "worker": WorkerSettings,
 }
-FIELDS: dict[str, FieldInfo] = WorkerSettings.model_fields | TokenserverSettings.model_fields
+FIELDS: dict[str, FieldInfo] = (
+    ProcessSettings.model_fields | WorkerSettings.model_fields | TokenserverSettings.model_fields
+)
 
 
 def shown_default(field: FieldInfo) -> str:
@@ -46,7 +49,8 @@ def shown_default(field: FieldInfo) -> str:
 def row(name: str, field: FieldInfo) -> str:
     """Return the line of the page's table for one setting."""
     readers = [reader for reader, kind in READERS.items() if name in kind.model_fields]
-    read_by = "both" if len(readers) == 2 else readers[0]
+    # A supervisor by itself reads what a token server reads for its own, and a little more.
+    read_by = "both" if len(readers) == 2 else "".join(readers) or "supervisor"
     return f"| `{name.upper()}` | {shown_default(field)} | {read_by} | {field.description} |"
 
 
