@@ -40,6 +40,7 @@ from sessions.model import Session
 from sessions.states import HOLDING
 from sessions.store import SessionStore
 from supervisor.absent_workers import taking_since_ms, was_dropped
+from supervisor.loop import level_of
 
 logger = logging.getLogger("supervisor")
 
@@ -114,7 +115,8 @@ class Dispatcher:
             there = await self._rooms.metadata([session.room for session in sessions])
         except RoomsError as error:
             self._excuse()
-            logger.warning(
+            logger.log(
+                level_of(error),
                 "livekit is away; nobody is sent",
                 extra={"reason": str(error), "sessions": len(sessions)},
             )
@@ -148,8 +150,10 @@ class Dispatcher:
         try:
             await self._invite(session, duty.epoch, has_room=has_room)
         except RoomsError as error:
-            logger.warning(
-                "could not send an agent", extra={"session_id": session.id, "reason": str(error)}
+            logger.log(
+                level_of(error),
+                "could not send an agent",
+                extra={"session_id": session.id, "reason": str(error)},
             )
             # It may come all the same, so the next one gets another epoch.
             await self._store.lose(
@@ -248,7 +252,8 @@ class Dispatcher:
                 logger.info("lost agent removed", extra={"session_id": session.id})
         except RoomsError as error:
             # The next one is on its way. This one leaves by itself, should it wake up.
-            logger.warning(
+            logger.log(
+                level_of(error),
                 "could not remove a lost agent",
                 extra={"session_id": session.id, "reason": str(error)},
             )

@@ -15,6 +15,7 @@ from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.model import Session
 from sessions.states import State
 from sessions.store import SessionStore
+from supervisor.loop import level_of
 
 logger = logging.getLogger("supervisor")
 
@@ -45,8 +46,10 @@ class RoomCloser:
                 await self._rooms.close(session.room)
             await self._store.mark_closed(session.id)
         except RoomsError as error:
-            logger.warning(
-                "could not close a room yet", extra={"session_id": session.id, "reason": str(error)}
+            logger.log(
+                level_of(error),
+                "could not close a room yet",
+                extra={"session_id": session.id, "reason": str(error)},
             )
             return False
         except SessionNotFound:

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from rooms.errors import LiveKitSpared, RoomsError
 from sessions.errors import Deposed
 from telemetry.metrics import SupervisorMetrics
 
@@ -15,6 +16,11 @@ logger = logging.getLogger("supervisor")
 
 #: A pass that takes longer than this hangs on something and is given up.
 _PASS_DEADLINE_S = 30.0
+
+
+def level_of(error: RoomsError) -> int:
+    """Return how loudly to tell that LiveKit is away: not for each look that it was spared."""
+    return logging.DEBUG if isinstance(error, LiveKitSpared) else logging.WARNING
 
 
 async def run_every(

@@ -30,6 +30,7 @@ from sessions.model import Session
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.listing import sessions_in
+from supervisor.loop import level_of
 
 logger = logging.getLogger("supervisor")
 
@@ -76,7 +77,11 @@ class Reconciler:
         except StoreUnavailable as error:
             logger.warning("redis is away; nothing is compared", extra={"reason": str(error)})
         except RoomsError as error:
-            logger.warning("livekit is away; nothing is compared", extra={"reason": str(error)})
+            logger.log(
+                level_of(error),
+                "livekit is away; nothing is compared",
+                extra={"reason": str(error)},
+            )
         self._gone_since.clear()
         return 0
 
@@ -93,7 +98,7 @@ class Reconciler:
                 is_closed = await self._rooms.close(session.room)
             except RoomsError as error:
                 extra = {"session_id": session.id, "reason": str(error)}
-                logger.warning("could not close a room yet", extra=extra)
+                logger.log(level_of(error), "could not close a room yet", extra=extra)
                 return False
         if is_closed:
             logger.warning("closed a room whose session is over", extra={"session_id": session.id})

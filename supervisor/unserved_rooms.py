@@ -27,6 +27,7 @@ from sessions.errors import StoreUnavailable
 from sessions.ids import session_of_room
 from sessions.store import SessionStore
 from supervisor.absent_workers import MARGIN_MS, taking_since_ms
+from supervisor.loop import level_of
 
 logger = logging.getLogger("supervisor")
 
@@ -73,7 +74,9 @@ class UnservedRooms:
         except StoreUnavailable as error:
             logger.warning("redis is away; no room is served", extra={"reason": str(error)})
         except RoomsError as error:
-            logger.warning("livekit is away; no room is served", extra={"reason": str(error)})
+            logger.log(
+                level_of(error), "livekit is away; no room is served", extra={"reason": str(error)}
+            )
         self._waits.clear()
         return 0
 
@@ -105,7 +108,7 @@ class UnservedRooms:
                 return await self._send_again(room, wait)
             except RoomsError as error:
                 fields = {"room": room, "reason": str(error)}
-                logger.warning("could not serve a room", extra=fields)
+                logger.log(level_of(error), "could not serve a room", extra=fields)
                 return False
 
     async def _send_again(self, room: str, wait: _Wait) -> bool:
@@ -129,7 +132,11 @@ class UnservedRooms:
             try:
                 is_closed = await self._rooms.close(room)
             except RoomsError as error:
-                logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
+                logger.log(
+                    level_of(error),
+                    "could not close a room",
+                    extra={"room": room, "reason": str(error)},
+                )
                 return False
         if is_closed:
             logger.error("closed a room for which no agent came", extra={"room": room})

@@ -28,6 +28,7 @@ from sessions.model import Place
 from sessions.states import HOLDING, State
 from sessions.store import SessionStore
 from supervisor.listing import sessions_in
+from supervisor.loop import level_of
 
 logger = logging.getLogger("supervisor")
 
@@ -69,7 +70,9 @@ class WaitingRooms:
         except StoreUnavailable as error:
             logger.warning("redis is away; no room is told", extra={"reason": str(error)})
         except RoomsError as error:
-            logger.warning("livekit is away; no room is told", extra={"reason": str(error)})
+            logger.log(
+                level_of(error), "livekit is away; no room is told", extra={"reason": str(error)}
+            )
         return 0
 
     async def _tell_all(self) -> int:
@@ -150,7 +153,9 @@ class WaitingRooms:
             try:
                 return await self._rooms.set_metadata(room_name(session_id), note)
             except RoomsError as error:
-                logger.warning(
-                    "could not tell a room", extra={"session_id": session_id, "reason": str(error)}
+                logger.log(
+                    level_of(error),
+                    "could not tell a room",
+                    extra={"session_id": session_id, "reason": str(error)},
                 )
                 return False
