@@ -25,6 +25,11 @@ _NO_CONTENT = 204
 
 _Value = TypeVar("_Value")
 
+
+class _TooLateError(Unreachable):
+    """The whole deadline is over."""
+
+
 #: A user's token or an admin key; or what returns one, for tokens that do not live long.
 TokenSource = str | Callable[[], str | Awaitable[str]]
 
@@ -88,8 +93,7 @@ class Transport:
             ) as answer:
                 return await read_value(answer, is_any_status=is_any_status)
 
-        async with _answered_within(allowed_s):
-            return await _tried(once, time.monotonic() + allowed_s)
+        return await _tried(once, allowed_s)
 
     @asynccontextmanager
     async def stream(
@@ -157,21 +161,28 @@ class Connected:
         await self._transport.aclose()
 
 
-async def _tried(once: Callable[[], Awaitable[_Value]], ends_at_s: float) -> _Value:
+async def _tried(once: Callable[[], Awaitable[_Value]], allowed_s: float) -> _Value:
     """Ask again a few times where nobody answers, or only a gateway: all our calls may be repeated.
 
-    Not again when the pause that is asked for would be too long: the caller can wait better.
+    Not again when the pause that is asked for would be too long: the caller can wait better. When
+    time runs out over asking again, what was answered before says more.
     """
     pauses = Pauses(first_s=_FIRST_PAUSE_S, most_s=_MOST_PAUSE_S)
-    for _ in range(_ATTEMPTS - 1):
-        try:
+    ends_at_s = time.monotonic() + allowed_s
+    refusal: VoicefleetError | None = None
+    try:
+        async with _answered_within(allowed_s):
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return await once()
+                except VoicefleetError as error:
+                    refusal, pause_s = error, pauses.next_s(error.retry_after_s)
+                    if not error.is_brief or time.monotonic() + pause_s >= ends_at_s:
+                        raise
+                await asyncio.sleep(pause_s)
             return await once()
-        except VoicefleetError as error:
-            pause_s = pauses.next_s(error.retry_after_s)
-            if not error.is_brief or time.monotonic() + pause_s >= ends_at_s:
-                raise
-        await asyncio.sleep(pause_s)
-    return await once()
+    except _TooLateError as error:
+        raise refusal or error from error
 
 
 @asynccontextmanager
@@ -183,4 +194,4 @@ async def _answered_within(allowed_s: float) -> AsyncIterator[None]:
     except TimeoutError as error:
         if not deadline.expired():
             raise
-        raise Unreachable(f"Voicefleet did not answer within {allowed_s:g} s") from error
+        raise _TooLateError(f"Voicefleet did not answer within {allowed_s:g} s") from error

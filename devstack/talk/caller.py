@@ -175,7 +175,8 @@ class Caller:
         await self._transcript.close()
         if room is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(room.disconnect(), _CLOSE_WITHIN_S)
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await room.disconnect()
 
     async def _join(self) -> None:
         self._room = room = rtc.Room()

@@ -28,6 +28,9 @@ class Changes:
             if time.monotonic() > ends_at:
                 return False
             self._changed.clear()
+            # Not asyncio.wait_for: that of Python 3.11 forgets a cancellation that comes together
+            # with the change (python/cpython#86296).
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), _TICK_S)
+                async with asyncio.timeout(_TICK_S):
+                    await self._changed.wait()
         return True

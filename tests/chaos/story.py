@@ -7,13 +7,14 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import httpx2
 from redis.asyncio import Redis
 
 from rooms.client import agent_identity
+from sessions.connection import Temper, connect
 from sessions.model import Session
 from sessions.states import LIVE, State
 from sessions.store import SessionStore
@@ -228,17 +229,19 @@ def agent_of(session: Session) -> str:
 async def told_on(stage: Stage, ledger: Ledger) -> AsyncIterator[Story]:
     """Tell a story: the stage is whole and at rest before, and afterwards again."""
     key, secret = stage.keys.livekit_api_key, stage.keys.livekit_api_secret
-    limits = httpx2.Limits(max_connections=200)
+    limits, settings = httpx2.Limits(max_connections=200), stage.store_settings()
     async with (
         httpx2.AsyncClient(verify=NO_TLS, limits=limits) as http,
         open_halls(stage.livekit_url, key, secret) as halls,
-        watching(stage.store_settings(), halls) as watcher,
+        watching(settings, halls) as watcher,
+        # A story outlives a restart of Redis; its watcher takes note of it.
+        aclosing(connect(settings, Temper.PATIENT)) as redis,
     ):
         story = Story(
             stage=stage,
             front=Front(stage, http),
             watcher=watcher,
-            store=watcher.store,
+            store=SessionStore(redis, settings),
             halls=halls,
             ledger=ledger,
             people=AsyncExitStack(),

@@ -24,7 +24,7 @@ class Mail(StrEnum):
     PASS = "pass"  # nothing happens to them
     DROP = "drop"  # LiveKit is told that they arrived
     DOUBLE = "double"  # each comes twice
-    HOLD = "hold"  # they wait until `release`, which may turn their order
+    HOLD = "hold"  # they wait until `release_here`, which may turn their order
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,11 @@ class Forwarder:
         if self._http is not None:
             await self._http.aclose()
 
-    async def release(self, *, is_reversed: bool = False) -> int:
-        """Deliver what was held, in its order or the other way round; return how many."""
+    async def release_here(self, *, is_reversed: bool = False) -> int:
+        """Deliver what was held, in its order or the other way round; return how many.
+
+        On the loop of its stage.
+        """
         held, self._held = self._held, []
         for letter in reversed(held) if is_reversed else held:
             await self._deliver(letter)

@@ -73,7 +73,8 @@ class Replica:
     async def exit_status(self) -> int:
         """Wait for its end, which somebody asked for."""
         assert self.process is not None
-        return await asyncio.wait_for(self.process.wait(), EXIT_S)
+        async with asyncio.timeout(EXIT_S):
+            return await self.process.wait()
 
     async def kill(self) -> None:
         """Leave nothing behind."""

@@ -50,6 +50,13 @@ async def test_a_call_has_one_deadline(answer: Answer) -> None:
             await anext(session.follow(patience_s=0))
 
 
+async def test_what_was_said_is_told_where_asking_again_takes_too_long() -> None:
+    async with fleet_at(refuses(503, "store_unavailable"), for_ever, timeout_s=2) as (fleet, asked):
+        with pytest.raises(ApiError) as refusal:
+            await fleet.start()
+    assert (refusal.value.code, len(asked)) == ("store_unavailable", 2)
+
+
 async def test_an_answer_without_end_is_none_of_ours() -> None:
     async with fleet_at(flood, timeout_s=50) as (fleet, _asked):
         with pytest.raises(Unreachable, match="not Voicefleet"):

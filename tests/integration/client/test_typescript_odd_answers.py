@@ -87,6 +87,13 @@ async def test_a_token_may_be_made_for_each_call(scripts: Scripts) -> None:
     assert late["error"]["name"] == "Unreachable"
 
 
+async def test_what_was_said_is_told_where_asking_again_takes_too_long(scripts: Scripts) -> None:
+    answers = (refuses(503, "store_unavailable"), for_ever)
+    async with node_at(scripts, *answers) as (client, asked):
+        error = (await client.do("start", timeoutSeconds=2))["error"]
+    assert (error["code"], len(asked)) == ("store_unavailable", 2)
+
+
 async def test_an_id_is_no_path(scripts: Scripts) -> None:
     async with node_at(scripts, says(200, view())) as (client, asked):
         await client.do("view", id="../sessions?x=")

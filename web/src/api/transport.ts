@@ -51,6 +51,7 @@ export class Transport {
     const deadline = new Deadline(allowedMs, call.signal);
     const endsAt = performance.now() + allowedMs;
     const pauses = new Pauses(FIRST_PAUSE_MS, MOST_PAUSE_MS);
+    let refusal: VoicefleetError | undefined;
     try {
       for (let left = ATTEMPTS - 1; ; left -= 1) {
         try {
@@ -58,11 +59,13 @@ export class Transport {
           return await valueOf(response, fields, isAnyStatus);
         } catch (error) {
           call.signal?.throwIfAborted();
-          if (deadline.signal.aborted) throw tooLate(allowedMs, error);
+          // Where time ran out over asking again, what was answered before says more.
+          if (deadline.signal.aborted) throw refusal ?? tooLate(allowedMs, error);
           if (!(error instanceof VoicefleetError) || !error.isBrief || left === 0) throw error;
           const pauseMs = pauses.nextMs(error.retryAfterSeconds);
           // The caller can wait better than we.
           if (performance.now() + pauseMs >= endsAt) throw error;
+          refusal = error;
           await sleep(pauseMs, call.signal);
         }
       }
