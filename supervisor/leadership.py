@@ -30,7 +30,7 @@ logger = logging.getLogger("supervisor")
 _TRUSTED_SHARE = 0.9
 #: Who cannot work for so long leaves the office to others.
 _UNFIT_S = 5.0
-#: Who came back into it all the same keeps it for so long.
+#: Who came into it unfit, since nobody else was there, keeps it for so long.
 _TENURE_S = 30.0
 
 
@@ -93,7 +93,7 @@ class Leadership:
         self._leads_until = now + self._lease_s * _TRUSTED_SHARE
         if ballot.term != self._term:
             logger.info("leads the supervision", extra={"term": ballot.term})
-            self._term, self._since = ballot.term, now
+            self._term, self._since = ballot.term, -math.inf if is_fit else now
         return True
 
     async def resign(self) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _LIBRARY = "libfaketime.so.1"
@@ -23,16 +24,28 @@ class Clocks:
 
     def variables(self, name: str) -> Mapping[str, str]:
         """Return what a process has to be told; its clock is right."""
-        self.set(name, 0)
+        self._set(name, 0)
         return {
             "LD_PRELOAD": str(self._library),
             "FAKETIME_TIMESTAMP_FILE": str(self._file(name)),
             "FAKETIME_NO_CACHE": "1",
             "DONT_FAKE_MONOTONIC": "1",
+            # Otherwise waits on conditions return at once, and WebRTC's threads spin.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
 
-    def set(self, name: str, ahead_s: int) -> None:
-        """Set a clock; it is behind where `ahead_s` is negative."""
+    @contextmanager
+    def ahead(self, names: Sequence[str], ahead_s: int) -> Iterator[None]:
+        """Set these clocks, behind where `ahead_s` is negative; right again at the end."""
+        try:
+            for name in names:
+                self._set(name, ahead_s)
+            yield
+        finally:
+            for name in names:
+                self._set(name, 0)
+
+    def _set(self, name: str, ahead_s: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         # At once: half a line would be another time.
         written = self._file(name).with_suffix(".new")

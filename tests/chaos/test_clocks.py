@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -53,19 +54,16 @@ async def test_set(story: Story, clocks: Clocks, ahead_s: int) -> None:
     user, *others = users
     leader, worker = await story.leader(), await story.worker_of(user)
     story.expect_loss([user])
-    for part in (leader, worker):
-        clocks.set(part.name, ahead_s)
-        assert abs(await _ahead_s(part) - ahead_s) < _MINUTE_S
-    await _until(leader, HTTPStatus.SERVICE_UNAVAILABLE)
-    lost_at = time.monotonic()
-    story.signal(before[user], signal.SIGKILL)
-    heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
-    how = "ahead" if ahead_s > 0 else "behind"
-    story.tell(f"clocks an hour {how}, agent killed", heard)
-    assert await story.leader() is not leader
-    await story.users(1)
-    for part in (leader, worker):
-        clocks.set(part.name, 0)
+    with clocks.ahead([leader.name, worker.name], ahead_s):
+        await asyncio.gather(*(_until_ahead(part, ahead_s) for part in (leader, worker)))
+        await _until(leader, HTTPStatus.SERVICE_UNAVAILABLE)
+        lost_at = time.monotonic()
+        story.signal(before[user], signal.SIGKILL)
+        heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
+        how = "ahead" if ahead_s > 0 else "behind"
+        story.tell(f"clocks an hour {how}, agent killed", heard)
+        assert await story.leader() is not leader
+        await story.users(1)
     await _until(leader, HTTPStatus.OK)
     await story.alone(user)
     await story.not_touched({other: before[other] for other in others})
@@ -76,10 +74,14 @@ async def _ask(part: Part, path: str) -> httpx2.Response:
         return await http.get(f"{part.url}{path}")
 
 
-async def _ahead_s(part: Part) -> float:
-    """Return how far the clock of a process is ahead, as it dates its answers."""
-    said = parsedate_to_datetime((await _ask(part, "/healthz")).headers["date"])
-    return (said - datetime.now(UTC)).total_seconds()
+async def _until_ahead(part: Part, ahead_s: float) -> None:
+    """Wait until a process dates its answers by a clock that is so far ahead."""
+
+    async def is_ahead() -> bool:
+        said = parsedate_to_datetime((await _ask(part, "/healthz")).headers["date"])
+        return abs((said - datetime.now(UTC)).total_seconds() - ahead_s) < _MINUTE_S
+
+    await eventually(is_ahead, _SEEN_WITHIN_S, message=f"the clock of {part.name} is set")
 
 
 async def _until(part: Part, status: HTTPStatus) -> None:

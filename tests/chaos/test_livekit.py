@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -47,7 +48,8 @@ async def test_restarted(
     await livekit.kill()
     ended_at = time.monotonic()
     await livekit.start()
-    waits = (_heard_or_over(story, user, ended_at) for user in users)
+    back_at = time.monotonic()
+    waits = (_heard_or_over(story, user, ended_at, back_at) for user in users)
     story.tell(f"LiveKit {request.node.callspec.id}", await asyncio.gather(*waits))
     await story.users(1)
 
@@ -78,9 +80,14 @@ async def test_api_fails(story: Story, fault: Fault) -> None:
     await story.users(1)
 
 
-async def _heard_or_over(story: Story, user: User, since: float) -> Heard:
-    """Return what a user heard since LiveKit went, or how the session ended."""
-    heard = await user.heard_after(since, _RECOVERED_WITHIN_S)
+async def _heard_or_over(story: Story, user: User, ended_at: float, back_at: float) -> Heard:
+    """Return what a user heard once LiveKit was back, and how long after it had gone.
+
+    Or how the session ended. What was heard before was still on its way when LiveKit went.
+    """
+    heard = await user.heard_after(back_at, _RECOVERED_WITHIN_S)
+    if heard.after_s is not None:
+        return replace(heard, after_s=heard.after_s + back_at - ended_at)
     if heard.fate is not Fate.LOST:
         return heard
     session = await story.until(
