@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ SOON_MS = 4_000
 LATEST_MS = 10_000
 #: The second agent that is sent in place of a lost one.
 BACKOFF_MS = 1_000
+_STARTS = 4
+_COMES_WITHIN_S = 30.0
 
 pytestmark = pytest.mark.timeout(200)
 
@@ -72,6 +75,21 @@ async def _start(store: SessionStore, rooms: Rooms) -> Newcomer:
     await pass_time(store, SOON_MS)
     assert await Dispatcher(store, rooms).dispatch_due_once() == 1
     return session
+
+
+async def _start_with_agent(store: SessionStore, rooms: Rooms) -> Newcomer:
+    """Start sessions until the worker takes the job of one: on a busy machine LiveKit drops some."""
+    for _ in range(_STARTS):
+        session = await _start(store, rooms)
+
+        async def has_come(room: str = session.room) -> bool:
+            return len(await rooms.agents(room)) == 1
+
+        with suppress(AssertionError):
+            await eventually(has_come, _COMES_WITHIN_S)
+            return session
+        await store.end(session.id)
+    raise AssertionError("no agent came into any of the rooms")
 
 
 @pytest.mark.parametrize(
@@ -139,12 +157,7 @@ async def test_a_job_that_was_taken_is_waited_for(
     Result: nothing is sent until the latest moment; to send sooner would, in a burst, double the
     work of those who are slow.
     """
-    session = await _start(store, rooms)
-
-    async def has_come() -> bool:
-        return len(await rooms.agents(session.room)) == 1
-
-    await eventually(has_come, 60)
+    session = await _start_with_agent(store, rooms)
     dispatcher = Dispatcher(store, rooms)
     await pass_time(store, LATEST_MS - 1)
     assert await store.queue.due() == [session.id]
