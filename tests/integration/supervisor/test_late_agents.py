@@ -78,7 +78,7 @@ async def _start(store: SessionStore, rooms: Rooms) -> Newcomer:
 
 
 async def _start_with_agent(store: SessionStore, rooms: Rooms) -> Newcomer:
-    """Start sessions until the worker takes the job of one: on a busy machine LiveKit drops some."""
+    """Start sessions until a worker takes the job of one: on a busy machine LiveKit drops some."""
     for _ in range(_STARTS):
         session = await _start(store, rooms)
 
