@@ -18,9 +18,10 @@ from sessions.connection import Temper, connect
 from sessions.settings import explain
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
-from supervisor.health import PortTaken, build_app, served
+from supervisor.health import build_app
 from supervisor.settings import ProcessSettings
 from supervisor.supervisor import Supervisor
+from telemetry.endpoint import PortTaken, served
 from telemetry.logs import configure_logging
 from telemetry.metrics import SupervisorMetrics
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
-
-class PortTaken(Exception):
-    """Raised when nothing can listen where SUPERVISOR_HOST and SUPERVISOR_PORT say; says why."""
 
 
 def build_app(registry: CollectorRegistry, leads: Callable[[], bool]) -> web.Application:
@@ -27,18 +22,3 @@ def build_app(registry: CollectorRegistry, leads: Callable[[], bool]) -> web.App
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/metrics", metrics)
     return app
-
-
-@asynccontextmanager
-async def served(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application and yield the port it listens on. Raises PortTaken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise PortTaken(f"{host}:{port}: {error.strerror or error}") from error
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()

@@ -28,8 +28,9 @@ def main() -> int:
         sys.stderr.write(explain("The worker", error))
         return 2
     # Not at the top: job processes import this file again and need none of it.
+    from telemetry.endpoint import PortTaken  # noqa: PLC0415
     from telemetry.logs import configure_logging  # noqa: PLC0415
-    from worker.errors import PortTaken, Unusable  # noqa: PLC0415
+    from worker.errors import Unusable  # noqa: PLC0415
     from worker.host.drain import run_worker  # noqa: PLC0415
     from worker.host.forkserver import fork_forkserver  # noqa: PLC0415
     from worker.host.server import build_worker  # noqa: PLC0415

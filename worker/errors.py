@@ -9,7 +9,3 @@ class Unusable(Exception):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class PortTaken(Exception):
-    """Raised when the worker cannot listen where it is to answer questions about its health."""

@@ -16,9 +16,10 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from telemetry.endpoint import served
 from worker.background import Background
 from worker.host.connection import GivenUp
-from worker.host.health import build_app, served
+from worker.host.health import build_app
 from worker.host.server import Worker
 from worker.voice.clips import keep_clips
 

@@ -5,13 +5,9 @@ The framework's own endpoint answers 200 while it is disconnected and while it d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from aiohttp import web
 
 from telemetry.version import VERSION
-from worker.errors import PortTaken
 from worker.host.admission import Gate
 from worker.host.pool import Pool
 from worker.settings import WorkerSettings
@@ -72,18 +68,3 @@ def build_app(health: Health) -> web.Application:
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/worker", worker)
     return app
-
-
-@asynccontextmanager
-async def served(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application and yield the port it listens on. Raises PortTaken."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            raise PortTaken(f"{host}:{port}: {error.strerror or error}") from error
-        yield int(runner.addresses[0][1])
-    finally:
-        await runner.cleanup()

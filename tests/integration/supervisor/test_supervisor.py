@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from devstack.settings import REPO
 from rooms.client import Rooms
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
@@ -23,10 +18,7 @@ from supervisor.supervisor import Supervisor
 from telemetry.metrics import SupervisorMetrics
 from tests.integration.sessions.conftest import agent, newcomer
 from tests.integration.supervisor.conftest import Media, line_up, running_loops
-from tests.support.servers import LiveKitServer, RedisServer, neutral_environment
 from tests.support.wait import eventually
-
-EXIT_S = 30.0
 
 
 @pytest.fixture
@@ -99,72 +91,3 @@ async def test_one_of_two_works_and_the_other_one_takes_over(
 
 async def _is_sent(media: Media, room: str) -> bool:
     return len(await media.epochs_sent(room)) == 1
-
-
-@pytest.fixture
-def environment(
-    supervision: SupervisorSettings, redis_server: RedisServer, livekit_server: LiveKitServer
-) -> dict[str, str]:
-    """What a supervisor in a process of its own is told."""
-    return neutral_environment() | {
-        "REDIS_URL": redis_server.url,
-        "REDIS_PREFIX": supervision.redis_prefix,
-        "LIVEKIT_URL": livekit_server.url,
-        "LIVEKIT_API_KEY": livekit_server.api_key,
-        "LIVEKIT_API_SECRET": livekit_server.api_secret,
-        "AGENT_NAME": supervision.agent_name,
-        "MAX_SESSIONS": "1",
-        "LEADER_LEASE_S": "1",
-        "SUPERVISOR_PORT": "0",
-    }
-
-
-async def test_a_supervisor_by_itself(
-    environment: dict[str, str], store: SessionStore, media: Media, tmp_path: Path
-) -> None:
-    """1. `python -m supervisor` runs twice. 2. A session is due. 3. The leader is killed, and a
-    session is due. 4. The other one is told to stop.
-
-    Result: both sessions get an agent; the second process ends with 0 and steps down.
-    """
-    current, *waiting = await line_up(store, 2)
-    log = tmp_path / "supervisor.log"
-    processes: list[asyncio.subprocess.Process] = []
-    try:
-        for number, one in enumerate(waiting):
-            with log.open("ab") as output:
-                processes.append(
-                    await asyncio.create_subprocess_exec(
-                        *(sys.executable, "-m", "supervisor"),
-                        cwd=REPO,
-                        env=environment,
-                        stdout=output,
-                        stderr=output,
-                    )
-                )
-            await store.end(current.id)
-            await eventually(lambda room=one.room: _is_sent(media, room), 60)  # type: ignore[misc]
-            await store.claim(one.id, 1, agent(f"AJ_{number}"))
-            current = one
-            if number == 0:
-                processes[0].send_signal(signal.SIGKILL)
-        processes[1].send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(processes[1].wait(), EXIT_S) == 0
-        assert log.read_text().count("leads the supervision") == 2
-    finally:
-        for process in processes:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-
-
-async def test_a_supervisor_says_what_is_wrong_with_its_settings() -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "supervisor"),
-        cwd=REPO,
-        env=neutral_environment() | {"AGENT_LEASE_S": "1", "LIVEKIT_API_KEY": "key"},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, told = await asyncio.wait_for(process.communicate(), EXIT_S)
-    assert process.returncode == 2
-    assert b"LIVEKIT_API_SECRET" in told

@@ -15,10 +15,10 @@ from openai import APITimeoutError
 from devstack.services.ports import LOOPBACK
 from sessions.batch import Client
 from sessions.settings import StoreSettings
+from telemetry.endpoint import served
 from tests.integration.worker.test_substitutes import ask, workshop
 from tests.support.provider import Provider, Stage, Trouble
 from tests.support.wait import eventually
-from worker.host.health import served
 from worker.voice.clients import ModelClient
 from worker.voice.parts import Parts, build_llm
 from worker.voice.settings import Stage as Part
