@@ -92,6 +92,7 @@ FURTHER = (
     ),
     Mutation("no next epoch", "lose.lua", "s.epoch = s.epoch + 1\n"),
     Mutation("no cap on losses", "lose.lua", "#recent >= limits.redispatchLimit", "false"),
+    Mutation("no backoff", "lose.lua", "if #recent > 1 then pause", "if false then pause"),
     Mutation("who makes way has failed", "lose.lua", "if not ask.isPlanned then", "if true then"),
     Mutation(
         "no mercy after an outage",
