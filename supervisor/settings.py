@@ -28,7 +28,7 @@ class SupervisorSettings(StoreSettings, RoomSettings):
         description="After this without a word from the leader another supervisor takes over.",
     )
     sweep_interval_s: float = Field(
-        0.5, gt=0, le=60, description="How often lapsed leases are looked for."
+        0.25, gt=0, le=60, description="How often lapsed leases are looked for."
     )
     dispatch_interval_s: float = Field(
         0.5,

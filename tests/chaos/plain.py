@@ -104,9 +104,14 @@ class PlainFleet:
         return user
 
     async def agents(self, room: str) -> int:
-        """Return how many agents are in a room."""
+        """Return how many agents are in a room; none when it is not there."""
         request = api.ListParticipantsRequest(room=room)
-        found = (await self.livekit.room.list_participants(request)).participants
+        try:
+            found = (await self.livekit.room.list_participants(request)).participants
+        except api.ServerError as error:
+            if error.code == api.ServerErrorCode.NOT_FOUND:
+                return 0
+            raise
         return sum(one.kind == api.ParticipantInfo.Kind.AGENT for one in found)
 
 
@@ -133,7 +138,7 @@ def _service(stage: Stage, module: str, agent_name: str) -> Service:
         "LIVEKIT_URL": stage.livekit_url,
         "LIVEKIT_AGENT_NAME": agent_name,
         "OPENAI_API_KEY": "unset",
-        "POOL_SIZE": "2",
+        "POOL_SIZE": "3",
         "WORKER_PORT": str(port),
     }
     command = Command(

@@ -102,7 +102,6 @@ class Services:
             "WORKER_PORT": str(port),
             "REDIS_URL": f"redis://{LOOPBACK}:{redis_port}/0",
             "LIVEKIT_URL": self.livekit_url,
-            "POOL_SIZE": "2",
             "OPENAI_BASE_URL": self.models_url,
             "GREETING_CACHE_DIR": str(self.folder / "greetings"),
             "TOOLS_DIR": str(tools),

@@ -14,8 +14,10 @@ its own, in a thread: whatever a story does to its loop, the stage goes on.
 from __future__ import annotations
 
 import asyncio
+import signal
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 
 from devstack.services.keys import Keys
@@ -34,6 +36,7 @@ from tests.support.replicas import store_settings
 from tests.support.servers import START_ATTEMPTS
 
 _SERVERS = _WORKERS = 2
+_STOPS_WITHIN_S = 5.0
 #: What the agent answers, whatever was said to it; about two seconds.
 REPLY = "Yes, I am here, and I listen to you."
 
@@ -99,6 +102,20 @@ class Stage:
         for part in (self.redis, self.livekit):
             await part.restore()
         await asyncio.gather(*(part.restore() for part in (*self.servers, *self.workers)))
+
+    async def restart_livekit(self, number: signal.Signals) -> tuple[float, float]:
+        """Kill LiveKit, or ask it to stop first, and start it; return when it was gone, and back.
+
+        Asked, it would stop when the last call is over: operators' tools lose patience.
+        """
+        self.livekit.signal(number)
+        if number is not signal.SIGKILL:
+            with suppress(TimeoutError):
+                await self.livekit.gone(_STOPS_WITHIN_S)
+        await self.livekit.kill()
+        gone_at = time.monotonic()
+        await self.livekit.start()
+        return gone_at, time.monotonic()
 
     async def start_here(self) -> None:
         """Start everything; raises PartDied where a port was taken meanwhile. On its own loop."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -22,7 +21,6 @@ pytestmark = pytest.mark.timeout(240)
 _RECOVERED_WITHIN_S = 60.0
 _HEARD_WITHIN_S = 40.0
 _TROUBLE_S = 8.0
-_STOPS_WITHIN_S = 5.0
 _PATIENCE_S = 1.0
 
 
@@ -39,17 +37,8 @@ async def test_restarted(
     users = await story.users(3)
     story.watcher.expect_losses()
     story.watcher.limits.recovering_s = _RECOVERED_WITHIN_S
-    livekit = story.stage.livekit
-    livekit.signal(number)
-    if number is signal.SIGTERM:
-        # As an operator's tools do, which lose patience.
-        with suppress(TimeoutError):
-            await livekit.gone(_STOPS_WITHIN_S)
-    await livekit.kill()
-    ended_at = time.monotonic()
-    await livekit.start()
-    back_at = time.monotonic()
-    waits = (_heard_or_over(story, user, ended_at, back_at) for user in users)
+    gone_at, back_at = await story.stage.restart_livekit(number)
+    waits = (_heard_or_over(story, user, gone_at, back_at) for user in users)
     story.tell(f"LiveKit {request.node.callspec.id}", await asyncio.gather(*waits))
     await story.users(1)
 
@@ -80,14 +69,14 @@ async def test_api_fails(story: Story, fault: Fault) -> None:
     await story.users(1)
 
 
-async def _heard_or_over(story: Story, user: User, ended_at: float, back_at: float) -> Heard:
+async def _heard_or_over(story: Story, user: User, gone_at: float, back_at: float) -> Heard:
     """Return what a user heard once LiveKit was back, and how long after it had gone.
 
     Or how the session ended. What was heard before was still on its way when LiveKit went.
     """
     heard = await user.heard_after(back_at, _RECOVERED_WITHIN_S)
     if heard.after_s is not None:
-        return replace(heard, after_s=heard.after_s + back_at - ended_at)
+        return replace(heard, after_s=heard.after_s + back_at - gone_at)
     if heard.fate is not Fate.LOST:
         return heard
     session = await story.until(

@@ -114,6 +114,24 @@ async def test_worker_stopped(plain: PlainFleet, ledger: Ledger) -> None:
     ledger.write(Entry(fault="worker stopped, new starts", kind=PLAIN, heard=heard))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+async def test_livekit_restarted(
+    plain: PlainFleet,
+    stage: Stage,
+    ledger: Ledger,
+    number: signal.Signals,
+    request: pytest.FixtureRequest,
+) -> None:
+    """1. A user talks. 2. livekit-server is restarted."""
+    await plain.start()
+    user = await plain.greeted()
+    gone_at, back_at = await stage.restart_livekit(number)
+    heard = await user.heard_after(back_at, PATIENCE_S)
+    if heard.after_s is not None:
+        heard = replace(heard, after_s=heard.after_s + back_at - gone_at)
+    await _write(plain, ledger, f"LiveKit {request.node.callspec.id}", user, heard)
+
+
 async def test_no_worker(plain: PlainFleet, ledger: Ledger) -> None:
     """1. Three users start. 2. A worker comes 20 s later."""
     users = [await plain.user() for _ in range(3)]
