@@ -107,7 +107,7 @@ async def test_a_wait_that_comes_to_nothing_says_so(fleet: Voicefleet) -> None:
     first, second = await fleet.start(), await fleet.start()
     waiting = asyncio.create_task(second.admitted())
     await second.stop()
-    with pytest.raises(VoicefleetError, match="The session is over"):
+    with pytest.raises(VoicefleetError, match="before an agent came"):
         await asyncio.wait_for(waiting, DEADLINE_S)
     await first.stop()
 
