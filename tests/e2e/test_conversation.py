@@ -62,9 +62,8 @@ async def test_goodbye_ends_the_session_and_closes_the_room(stack: RunningStack)
     async with call(stack) as user:
         assert "bye" in "".join(await user.ask("Goodbye."))
         assert await user.caller.wait_ended(ANSWER_S) == "ROOM_DELETED"
-        assert (await user.until_status("ended"))[
-            "message"
-        ] == "The session is over: the agent has hung up."
+        told = (await user.until_status("ended"))["message"]
+        assert told == "The session is over: the agent has hung up."
 
 
 async def test_typing_works_as_well_as_speaking(stack: RunningStack) -> None:
