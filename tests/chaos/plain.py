@@ -23,6 +23,7 @@ from devstack.services.service import Service
 from devstack.settings import REPO
 from devstack.talk.caller import Caller
 from tests.chaos.fates import Heard
+from tests.chaos.halls import Halls
 from tests.chaos.parts import AnyWorker
 from tests.chaos.stage import Stage
 from tests.chaos.talkers import Talker
@@ -65,6 +66,7 @@ class PlainFleet:
 
     stage: Stage
     livekit: api.LiveKitAPI
+    halls: Halls
     workers: list[PlainWorker]
     people: AsyncExitStack
 
@@ -102,17 +104,6 @@ class PlainFleet:
         user = await self.user()
         await user.arrive()
         return user
-
-    async def agents(self, room: str) -> int:
-        """Return how many agents are in a room; none when it is not there."""
-        request = api.ListParticipantsRequest(room=room)
-        try:
-            found = (await self.livekit.room.list_participants(request)).participants
-        except api.ServerError as error:
-            if error.code == api.ServerErrorCode.NOT_FOUND:
-                return 0
-            raise
-        return sum(one.kind == api.ParticipantInfo.Kind.AGENT for one in found)
 
 
 class PlainWorker(AnyWorker):
@@ -160,12 +151,11 @@ async def plain_fleet(stage: Stage, module: str = "bench.plain_agent") -> AsyncI
         add_log("stage", worker.log)
     keys, url = stage.keys, stage.livekit_url.replace("ws", "http", 1)
     async with api.LiveKitAPI(url, keys.livekit_api_key, keys.livekit_api_secret) as livekit:
-        people = AsyncExitStack()
+        halls, people = Halls(livekit), AsyncExitStack()
         try:
-            yield PlainFleet(stage, livekit, workers, people)
+            yield PlainFleet(stage, livekit, halls, workers, people)
         finally:
             await people.aclose()
             await asyncio.gather(*(worker.end() for worker in workers))
-            rooms = await livekit.room.list_rooms(api.ListRoomsRequest())
-            for room in rooms.rooms:
-                await livekit.room.delete_room(api.DeleteRoomRequest(room=room.name))
+            for room in await halls.names():
+                await halls.close(room)

@@ -162,7 +162,7 @@ async def _write(
     plain: PlainFleet, ledger: Ledger, fault: str, user: PlainUser, heard: Heard
 ) -> None:
     """Write down what the user heard, and whether there are two agents in the room."""
-    duplicates = int(await plain.agents(user.room) > 1)
+    duplicates = int(len(await plain.halls.agents(user.room)) > 1)
     ledger.write(Entry(fault=fault, kind=PLAIN, heard=[heard], duplicates=duplicates))
 
 

@@ -86,6 +86,10 @@ class Media:
         notes = [one.metadata for one in sent if one.agent_name == self.agent_name]
         return sorted(int(json.loads(note)["epoch"]) for note in notes)
 
+    async def is_sent(self, room: str) -> bool:
+        """Say whether one agent was sent for."""
+        return len(await self.epochs_sent(room)) == 1
+
     async def assignments(self, room: str) -> list[Assignment | None]:
         """Return what the agents were told that were sent for."""
         sent = await self.livekit.agent_dispatch.list_dispatch(room)

@@ -36,8 +36,12 @@ class Process:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.process, self._log = process, log
 
+    @property
+    def told(self) -> str:
+        return self._log.read_text()
+
     def lines(self, message: str) -> list[dict[str, Any]]:
-        told = (json.loads(line) for line in self._log.read_text().splitlines() if line[:1] == "{")
+        told = (json.loads(line) for line in self.told.splitlines() if line[:1] == "{")
         return [line for line in told if line["message"] == message]
 
     async def ask(self, path: str) -> httpx2.Response:
@@ -111,12 +115,12 @@ async def test_another_one_goes_on(start: Start, store: SessionStore, media: Med
     current, first, second = await line_up(store, 2)
     killed = await start()
     await store.end(current.id)
-    await eventually(lambda: _is_sent(media, first.room), READY_S)
+    await eventually(lambda: media.is_sent(first.room), READY_S)
     await store.claim(first.id, 1, agent("AJ_1"))
     heir = await start()
     killed.process.send_signal(signal.SIGKILL)
     await store.end(first.id)
-    await eventually(lambda: _is_sent(media, second.room), READY_S)
+    await eventually(lambda: media.is_sent(second.room), READY_S)
     heir.process.send_signal(signal.SIGTERM)
     assert await heir.exit() == 0
     assert [len(one.lines("leads the supervision")) for one in (killed, heir)] == [1, 1]
@@ -141,16 +145,11 @@ async def test_a_port_that_is_taken_is_named(start: Start) -> None:
         port = other.getsockname()[1]
         one = await start(SUPERVISOR_PORT=str(port))
         assert await one.exit() == 1
-    told = one._log.read_text()
-    assert f"127.0.0.1:{port}" in told
-    assert "SUPERVISOR_PORT" in told
+    assert f"127.0.0.1:{port}" in one.told
+    assert "SUPERVISOR_PORT" in one.told
 
 
 async def test_it_says_what_is_wrong_with_its_settings(start: Start) -> None:
     one = await start(AGENT_LEASE_S="1", LIVEKIT_API_SECRET="")
     assert await one.exit() == 2
-    assert "LIVEKIT_API_SECRET" in one._log.read_text()
-
-
-async def _is_sent(media: Media, room: str) -> bool:
-    return len(await media.epochs_sent(room)) == 1
+    assert "LIVEKIT_API_SECRET" in one.told

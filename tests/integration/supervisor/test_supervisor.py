@@ -72,7 +72,7 @@ async def test_one_of_two_works_and_the_other_one_takes_over(
             leader, other = (first, second) if first.leads else (second, first)
             holder, waiting = await line_up(store, 1)
             await store.end(holder.id)
-            await eventually(lambda: _is_sent(media, waiting.room))
+            await eventually(lambda: media.is_sent(waiting.room))
             passes = "voicefleet_supervisor_pass_duration_seconds_count"
             assert leader.count(passes, loop="leases") > 0
             assert other.count(passes, loop="leases") == 0
@@ -86,8 +86,4 @@ async def test_one_of_two_works_and_the_other_one_takes_over(
         await store.admit(session, may_wait=True)
         await store.claim(session.id, 1, agent())
         await store.lose(session.id, "it died", epoch=1, is_certain=True)
-        await eventually(lambda: _is_sent(media, session.room))
-
-
-async def _is_sent(media: Media, room: str) -> bool:
-    return len(await media.epochs_sent(room)) == 1
+        await eventually(lambda: media.is_sent(session.room))

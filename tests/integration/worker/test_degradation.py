@@ -18,7 +18,6 @@ from tests.support.provider import Provider, Stage, Trouble
 from tests.support.provider import provider as serving_provider
 from tests.support.speech import speak
 from tests.support.wait import eventually
-from worker.voice.trouble import Kind
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -226,6 +225,4 @@ async def test_half_a_character_that_was_heard_does_not_stay_in_the_conversation
         provider.reply = "I go on."
         await caller.type("And now?")
         await until_answered(caller, "I go on.")
-    kinds = {one.kind for one in (await call.final_part()).failures}
-    # On a busy machine an answer may come too late; that is not what is asked here.
-    assert not kinds & {Kind.REJECTED, Kind.BUG}
+    assert (await call.final_part()).failures == ()

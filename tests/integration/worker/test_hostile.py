@@ -13,7 +13,6 @@ from tests.integration.worker.talking import until_said
 from tests.integration.worker.test_adoption import Foreign
 from tests.integration.worker.test_safety import stranger
 from tests.support.provider import Provider, Stage, ToolCall, Trouble
-from worker.voice.trouble import Kind
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -83,9 +82,7 @@ async def test_half_a_character_does_not_stay_in_the_conversation(
         provider.reply = "I go on."
         await caller.type("And now?")
         await until_said(caller, "I go on.")
-    kinds = {one.kind for one in (await call.final_part()).failures}
-    # On a busy machine an answer may come too late; that is not what is asked here.
-    assert not kinds & {Kind.REJECTED, Kind.BUG}
+    assert (await call.final_part()).failures == ()
 
 
 @pytest.mark.parametrize("trouble", [Trouble.ALIVE, Trouble.FLOOD])
