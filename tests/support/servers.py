@@ -153,8 +153,14 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 @pytest.fixture(scope="session")
 def livekit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
     """A livekit-server configured as `make run` does."""
-    livekit = program(LIVEKIT)
-    run_dir, keys, env = tmp_path_factory.mktemp("livekit"), Keys.generate(), process_environment()
+    with running_livekit(tmp_path_factory.mktemp("livekit")) as server:
+        yield server
+
+
+@contextmanager
+def running_livekit(run_dir: Path) -> Iterator[LiveKitServer]:
+    """Run a livekit-server; its log is shown with failed tests that use `livekit_server`."""
+    livekit, keys, env = program(LIVEKIT), Keys.generate(), process_environment()
 
     def webhook_url(ports: Ports) -> str:
         return f"http://127.0.0.1:{ports.tokenserver}/livekit/webhook"

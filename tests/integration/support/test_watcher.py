@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
@@ -28,7 +28,7 @@ from tests.integration.sessions.conftest import agent, newcomer
 from tests.integration.supervisor.conftest import running_loops
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 from tests.support.odd_server import odd_server, says
-from tests.support.servers import LiveKitServer, RedisServer
+from tests.support.servers import LiveKitServer, RedisServer, running_livekit
 from tests.support.wait import eventually
 
 #: asyncio leaves the transport of an attempt that was given up to the garbage collector (seen with
@@ -36,6 +36,13 @@ from tests.support.wait import eventually
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 
 _WORKERS = (WorkerId("worker-1"), WorkerId("worker-2"))
+
+
+@pytest.fixture(scope="module")
+def livekit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKitServer]:
+    """One for these tests alone: a room that another test left open would be found here."""
+    with running_livekit(tmp_path_factory.mktemp("livekit")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -99,7 +99,8 @@ async def test_they_are_tried_less_and_less_often_and_it_recovers_by_itself(
     # The first failure is the death of the warm one.
     delays = re.findall(r'"failures": (\d+), "retry_after_s": ([\d.]+)', worker.log.read_text())
     assert delays == [("1", "1.0"), ("2", "2.0"), ("3", "4.0"), ("4", "8.0")]
-    assert len(pids(worker)) == 4
+    # One that is dead before the framework has handed it over is a failure without a pid.
+    assert len(pids(worker)) <= 4
     assert (await call.look()).status is State.STARTING
     breakage.heal()
     await eventually(lambda: worker.answers("/readyz", 200), READY_S)
