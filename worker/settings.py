@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import secrets
 import socket
+from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from worker.personas.settings import ConversationSettings
 from worker.voice.settings import ProviderSettings
+
+
+class Isolation(StrEnum):
+    """What dies with a call that crashes."""
+
+    #: Nothing.
+    PROCESS = "process"
+    #: The calls that share its process.
+    SHARED = "shared"
 
 
 def _make_worker_id() -> str:
@@ -58,6 +68,17 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
     )
     worker_capacity: int = Field(
         50, ge=1, le=1000, description="How many calls this worker takes at the same time."
+    )
+    isolation: Isolation = Field(
+        Isolation.PROCESS,
+        description="`process`: each call has a process of its own; `shared`: several calls share "
+        "one, which takes less memory and time, and all of them with it when it crashes.",
+    )
+    sessions_per_process: int = Field(
+        8,
+        ge=1,
+        le=100,
+        description="How many calls share a process, with `ISOLATION=shared`.",
     )
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health endpoint.")
     worker_port: int = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.install.tools import LIVEKIT, REDIS
@@ -36,6 +36,16 @@ _READY_S = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Differences:
+    """What is not as usual on a stage."""
+
+    #: What moves the clocks of our own processes.
+    clocks: Clocks | None = None
+    #: What workers are told besides.
+    of_workers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Services:
     """Describes the processes of one stage."""
 
@@ -43,8 +53,7 @@ class Services:
     ports: Ports
     keys: Keys
     models_url: str
-    #: What moves the clocks of our own processes, where a story does.
-    clocks: Clocks | None = None
+    differences: Differences
 
     @property
     def livekit_url(self) -> str:
@@ -105,11 +114,13 @@ class Services:
             "OPENAI_BASE_URL": self.models_url,
             "GREETING_CACHE_DIR": str(self.folder / "greetings"),
             "TOOLS_DIR": str(tools),
+            **self.differences.of_workers,
         }
         return self._ours(f"worker-{number}", ("worker",), port, variables)
 
     def _clock(self, name: str) -> Mapping[str, str]:
-        return {} if self.clocks is None else self.clocks.variables(name)
+        clocks = self.differences.clocks
+        return {} if clocks is None else clocks.variables(name)
 
     def _ours(
         self, name: str, module: tuple[str, ...], port: int, variables: Mapping[str, str]

@@ -23,10 +23,9 @@ from pathlib import Path
 from devstack.services.keys import Keys
 from devstack.services.ports import Ports, free_port, random_ports
 from sessions.settings import StoreSettings
-from tests.chaos.clocks import Clocks
 from tests.chaos.gates import Gate, Gatehouse
 from tests.chaos.parts import Part, PartDied, WorkerPart
-from tests.chaos.services import Services
+from tests.chaos.services import Differences, Services
 from tests.chaos.webhooks import Forwarder, Mail
 from tests.support.fault_proxy import Fault
 from tests.support.logs import add_log, forget_logs
@@ -51,7 +50,7 @@ class Stage:
     workers: list[WorkerPart]
 
     def __init__(
-        self, folder: Path, loop: BackgroundLoop, models: Provider, clocks: Clocks | None = None
+        self, folder: Path, loop: BackgroundLoop, models: Provider, differences: Differences
     ) -> None:
         ports = random_ports()
         taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
@@ -61,7 +60,11 @@ class Stage:
         self.loop, self.provider = loop, models
         self.keys = Keys.generate()
         self.services = Services(
-            folder=folder, ports=ports, keys=self.keys, models_url=models.url, clocks=clocks
+            folder=folder,
+            ports=ports,
+            keys=self.keys,
+            models_url=models.url,
+            differences=differences,
         )
         self._gatehouse = Gatehouse(loop)
         self.webhooks = Forwarder(self._free.pop(), self._server_urls)
@@ -158,15 +161,18 @@ class Stage:
 
 
 @contextmanager
-def standing_stage(folder: Path, clocks: Clocks | None = None) -> Iterator[Stage]:
-    """Run a stage until the block is left; with clocks, each process of ours has one."""
+def standing_stage(folder: Path, differences: Differences | None = None) -> Iterator[Stage]:
+    """Run a stage until the block is left, as usual but for some differences."""
     with BackgroundLoop() as loop:
         cleanup = AsyncExitStack()
         try:
             models = loop.run(cleanup.enter_async_context(provider()))
             models.reply = REPLY
             stage = _started(
-                lambda number: Stage(folder / str(number), loop, models, clocks), cleanup
+                lambda number: Stage(
+                    folder / str(number), loop, models, differences or Differences()
+                ),
+                cleanup,
             )
             forget_logs("stage")
             for part in stage.parts:

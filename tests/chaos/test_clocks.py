@@ -15,6 +15,7 @@ import pytest
 
 from tests.chaos.clocks import Clocks
 from tests.chaos.parts import Part
+from tests.chaos.services import Differences
 from tests.chaos.stage import Stage, standing_stage
 from tests.chaos.story import Story
 from tests.support.plain import NO_TLS
@@ -36,7 +37,7 @@ def clocks(tmp_path_factory: pytest.TempPathFactory) -> Clocks:
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, clocks: Clocks) -> Iterator[Stage]:
     """A fleet each of whose processes has a clock of its own."""
-    with standing_stage(tmp_path_factory.mktemp("stage"), clocks) as stage:
+    with standing_stage(tmp_path_factory.mktemp("stage"), Differences(clocks=clocks)) as stage:
         yield stage
 
 

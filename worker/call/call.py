@@ -65,7 +65,8 @@ class Call:
         self._conversation = Conversation(
             warm, ctx.room, role, self.conclude, lambda: self._user.identity
         )
-        self._vitals = VitalSigns(lambda: self._conversation.session.agent_state)
+        self._memory = warm.memory
+        self._vitals = VitalSigns(lambda: self._conversation.session.agent_state, warm.memory)
         self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed)
         self._limits = Limits(self._conversation, role, self.conclude)
         self._user = Presence(
@@ -92,6 +93,7 @@ class Call:
 
         `came`: when the job came by what stages, in seconds since 1970.
         """
+        self._memory.enter()
         self._chronicle.begin(came)
         if not await self._is_needed():
             return
@@ -101,7 +103,7 @@ class Call:
         # registered all it wants to hear of the room long before the room is joined.
         self._joining = asyncio.create_task(self._join())
         self._holding = self._background.go(self._hold())
-        self._notice.listen(self._on_notice)
+        self._notice.listen(self._on_notice, self._ctx.job.id)
         self._background.go(self._expect_user())
         voice, published = self._conversation.voice, self._conversation.track.published
         for work in self._chronicle.watch(voice, published, self._user.joined):
@@ -124,6 +126,7 @@ class Call:
     async def finish(self) -> None:
         """Write down how it went, close the room, let go of everything."""
         outcome = self._outcome or STOPPED
+        self._memory.leave()
         self._chronicle.bind()
         self._notice.forget(self._on_notice)
         self._user.close()

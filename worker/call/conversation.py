@@ -20,6 +20,8 @@ from worker.call.warm import Warm
 from worker.personas.cast import Role
 from worker.voice.agent import BUSY_STATES, TO_THE_EAR_S, Assistant
 from worker.voice.clips import Clip
+from worker.voice.listening import LISTENING
+from worker.voice.settings import Mode
 from worker.voice.voice import Voice
 
 logger = logging.getLogger(__name__)
@@ -31,15 +33,22 @@ _SILENCE_S = 2.0
 #: How long for what the user has said already, which the framework gives up after 3 s.
 _WAY_S = 0.5
 
-_ROOM_OPTIONS = RoomOptions(
-    # Browsers and phones level the voice themselves; doing it here again costs 0.1 s at the start,
-    # and time all through the call.
-    audio_input=AudioInputOptions(auto_gain_control=False),
-    audio_output=False,  # there already: track.py
-    text_input=False,  # within bounds: typed.py
-    # A page that is loaded anew leaves, and comes back: presence.py decides.
-    close_on_disconnect=False,
-)
+
+def _room_options(mode: Mode) -> RoomOptions:
+    listening = LISTENING[mode]
+    return RoomOptions(
+        audio_input=AudioInputOptions(
+            sample_rate=listening.sample_rate,
+            frame_size_ms=listening.frame_ms,
+            # Browsers and phones level the voice themselves; doing it here again costs 0.1 s at the
+            # start, and time all through the call.
+            auto_gain_control=False,
+        ),
+        audio_output=False,  # there already: track.py
+        text_input=False,  # within bounds: typed.py
+        # A page that is loaded anew leaves, and comes back: presence.py decides.
+        close_on_disconnect=False,
+    )
 
 
 class Conversation:
@@ -88,7 +97,7 @@ class Conversation:
             await self.session.start(
                 Assistant(self._role.instructions, tools),
                 room=self._room,
-                room_options=_ROOM_OPTIONS,
+                room_options=_room_options(self._role.settings.voice_mode),
                 # Would let whoever is in the room read the instructions and the whole history.
                 session_host=False,
                 record=False,

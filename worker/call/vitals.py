@@ -22,18 +22,26 @@ _WAITED_S = 0.2
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
 
-class VitalSigns:
-    """Reads the vitals of this process, as often as it is asked, without holding up its calls."""
+class Memory:
+    """The memory of this process, which its calls share."""
 
-    def __init__(self, agent_state: Callable[[], str], *, rollup: Path = _ROLLUP) -> None:
-        self._agent_state = agent_state
+    def __init__(self, *, rollup: Path = _ROLLUP) -> None:
         self._rollup = rollup
+        self._calls = 0
         self._pss_bytes = 0
         self._next_measure_at = 0.0
         self._measuring: asyncio.Task[int] | None = None
 
-    async def read(self) -> Vitals:
-        """Return how the agent is; its memory as it was 10 s ago, or longer on a busy machine."""
+    def enter(self) -> None:
+        """Count a call that begins."""
+        self._calls += 1
+
+    def leave(self) -> None:
+        """Count it no more."""
+        self._calls -= 1
+
+    async def share_bytes(self) -> int:
+        """Return a call's share, as it was 10 s ago, or longer on a busy machine; 0: not known."""
         if self._measuring is None and time.monotonic() >= self._next_measure_at:
             self._next_measure_at = time.monotonic() + _MEASURED_EVERY_S
             reading = asyncio.to_thread(measure_pss_bytes, self._rollup)
@@ -43,7 +51,20 @@ class VitalSigns:
             for measured in done:
                 self._measuring = None
                 self._pss_bytes = measured.result()
-        return Vitals(agent_state=self._agent_state(), pss_bytes=self._pss_bytes)
+        return self._pss_bytes // max(self._calls, 1)
+
+
+class VitalSigns:
+    """Reads the vitals of one call, as often as it is asked, without holding it up."""
+
+    def __init__(self, agent_state: Callable[[], str], memory: Memory) -> None:
+        self._agent_state = agent_state
+        self._memory = memory
+
+    async def read(self) -> Vitals:
+        """Return how the agent is."""
+        share_bytes = await self._memory.share_bytes()
+        return Vitals(agent_state=self._agent_state(), pss_bytes=share_bytes)
 
 
 def measure_pss_bytes(rollup: Path = _ROLLUP) -> int:

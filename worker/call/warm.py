@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sessions.batch import Client
 from sessions.store import SessionStore
 from worker.call.notice import Notice
+from worker.call.vitals import Memory
 from worker.personas.cast import Cast, Role
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
@@ -29,6 +30,7 @@ class Warm:
     greeting: Clip | None
     #: Comes when the worker is about to stop.
     notice: Notice
+    memory: Memory
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 

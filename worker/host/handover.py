@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 
 from sessions.errors import StoreUnavailable, WrongSchema
 from sessions.fleet import Fleet
-from worker.call.notice import HAND_OVER
 from worker.host.pool import Pool
 from worker.settings import WorkerSettings
 
@@ -26,13 +23,13 @@ _INTERVAL_S = 0.5
 
 
 class Handover:
-    """Tells job processes to hand over their calls, as many as others can take."""
+    """Tells jobs to hand over their calls, as many as others can take."""
 
     def __init__(self, settings: WorkerSettings, fleet: Fleet, pool: Pool) -> None:
         self._settings = settings
         self._fleet = fleet
         self._pool = pool
-        self._told: set[int] = set()
+        self._told: set[str] = set()
 
     async def run(self) -> None:
         """Wait until it is time; then tell the jobs that are left, until cancelled."""
@@ -44,16 +41,15 @@ class Handover:
 
     async def tell_once(self) -> int:
         """Tell those that others have a place for, each once; return how many were told."""
-        left = self._pool.job_pids
+        left = self._pool.job_ids
         # Whoever was told and is still here has a place elsewhere, or will have.
         leaving = self._told.intersection(left)
-        staying = [pid for pid in left if pid not in leaving]
+        staying = [job_id for job_id in left if job_id not in leaving]
         free = await self._places_elsewhere() - len(leaving) if staying else 0
         called = staying[: max(0, free)]
-        for pid in called:
-            self._told.add(pid)
-            with suppress(ProcessLookupError):
-                os.kill(pid, HAND_OVER)
+        for job_id in called:
+            self._told.add(job_id)
+            self._pool.hand_over(job_id)
         if called:
             logger.info("calls are handed over", extra={"told": len(called), "left": len(left)})
         return len(called)

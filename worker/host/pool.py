@@ -21,7 +21,10 @@ from livekit.agents.ipc.job_executor import JobExecutor
 from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.protocol.agent import Job
 
+from worker.call.notice import HAND_OVER
 from worker.host.refill import Refill
+from worker.host.shared.seat import Seat
+from worker.job.words import HAND_OVER_ONE
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +81,11 @@ class Pool:
         return 0 if pool is None else sum(1 for proc in pool.processes if proc.running_job)
 
     @property
-    def job_pids(self) -> list[int]:
-        """Processes that have a job, by their ids."""
+    def job_ids(self) -> list[str]:
+        """The jobs that processes have."""
         pool = self._pool
-        busy = [] if pool is None else [proc for proc in pool.processes if proc.running_job]
-        pids = (cast("int | None", getattr(proc, "pid", None)) for proc in busy)
-        return [pid for pid in pids if pid]
+        jobs = [] if pool is None else [proc.running_job for proc in pool.processes]
+        return [info.job.id for info in jobs if info is not None]
 
     @property
     def failures(self) -> int:
@@ -132,6 +134,16 @@ class Pool:
             closing = asyncio.create_task(surplus.aclose())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    def hand_over(self, job_id: str) -> None:
+        """Tell a job to hand over its call; one that is over hears nothing."""
+        proc = None if self._pool is None else self._pool.get_by_job_id(job_id)
+        # It may end in this moment.
+        with suppress(OSError):
+            if isinstance(proc, Seat):
+                proc.say(HAND_OVER_ONE + job_id.encode())
+            elif pid := cast("int | None", getattr(proc, "pid", None)):
+                os.kill(pid, HAND_OVER)
 
     def kill(self) -> None:
         """Kill every process at once."""

@@ -20,9 +20,10 @@ from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.pool import Pool
 from worker.host.registry import Registry
+from worker.host.shared.pool import SharedServer
 from worker.job import hooks
 from worker.personas.cast import Cast
-from worker.settings import WorkerSettings
+from worker.settings import Isolation, WorkerSettings
 from worker.toolbox.discovery import Toolbox
 
 #: LiveKit leaves workers out from a load of 0.7 on, by default. Ours never says so much: it
@@ -91,7 +92,9 @@ def build_worker(settings: WorkerSettings) -> Worker:
 
 def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
     """Build the framework's server, without a session type yet."""
-    return PatientServer(
+    make = partial(SharedServer, sessions_per_process=settings.sessions_per_process)
+    is_shared = settings.isolation is Isolation.SHARED
+    return (make if is_shared else PatientServer)(
         ws_url=settings.livekit_url,
         api_key=settings.livekit_api_key,
         api_secret=settings.livekit_api_secret.get_secret_value(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from livekit.agents import JobContext
+from livekit.agents import JobContext, JobExecutorType
 
 from sessions.assignment import Assignment
 from sessions.ids import WorkerId
@@ -14,7 +14,7 @@ from worker.call.lease import Lease
 from worker.call.outcome import CRASHED
 from worker.call.warm import Warm
 from worker.job.info import job_moments, job_received_at
-from worker.job.prewarm import warm_of
+from worker.job.warmth import close_warm, warm_of
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +50,9 @@ async def on_session_end(ctx: JobContext) -> None:
         if isinstance(call, Call):
             await call.finish()
     finally:
-        # A process has one job, and ends with it.
-        await warm_of(ctx.proc).aclose()
+        # A process that has one job ends with it.
+        if ctx.proc.executor_type is JobExecutorType.PROCESS:
+            await close_warm(ctx.proc)
 
 
 def _key(ctx: JobContext) -> str:

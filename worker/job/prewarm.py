@@ -11,22 +11,14 @@ from livekit.agents import JobProcess
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from worker.call.notice import Notice
+from worker.call.vitals import Memory
 from worker.call.warm import Warm
+from worker.job.warmth import keep_warm
 from worker.personas.cast import Cast
 from worker.settings import WorkerSettings
 from worker.toolbox.discovery import Toolbox
 from worker.voice.clips import load_clip
 from worker.voice.pipeline import build_pipeline
-
-_KEY = "warm"
-
-
-def warm_of(process: JobProcess) -> Warm:
-    """Return what `prewarm` has put into a process."""
-    warm = process.userdata[_KEY]
-    if not isinstance(warm, Warm):
-        raise TypeError("this process was not prewarmed")
-    return warm
 
 
 def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
@@ -38,7 +30,7 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
     notice = Notice()
     notice.install()
     redis = connect(settings, Temper.PATIENT)
-    process.userdata[_KEY] = Warm(
+    warm = Warm(
         settings=settings,
         redis=redis,
         store=SessionStore(redis, settings),
@@ -47,8 +39,10 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
         toolbox=Toolbox.load(settings.tools_dir, settings.tool_timeout_s),
         greeting=load_clip(role.settings, role.greeting),
         notice=notice,
+        memory=Memory(),
         since=time.time(),
     )
+    keep_warm(process, warm)
 
 
 def _is_no_unheard_stream(record: logging.LogRecord) -> bool:

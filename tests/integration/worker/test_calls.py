@@ -38,7 +38,7 @@ async def test_the_life_of_a_session(fleet: Fleet, worker: Worker) -> None:
     ended = await call.until(State.ENDED)
     assert ended.error is None
     await call.until_room_is_closed()
-    await eventually(lambda: _has_left(worker, call, '"message": "process exiting"'), CALL_S)
+    await eventually(lambda: _has_left(worker, call, 'exiting", "reason"'), CALL_S)
     assert not [line for line in worker.records_of(call) if '"level": "ERROR"' in line]
 
 
@@ -122,7 +122,7 @@ async def test_an_agent_that_comes_too_late_leaves_without_a_word(
         )
         await fleet.livekit.agent_dispatch.create_dispatch(late)
         await eventually(lambda: _has_left(worker, call, "stale_epoch"), CALL_S)
-        await eventually(lambda: _has_left(worker, call, '"message": "process exiting"'), CALL_S)
+        await eventually(lambda: _has_left(worker, call, 'exiting", "reason"'), CALL_S)
         await call.until_agentless()
         assert caller.lines == []
         assert caller.hearing.first_loud_at is None

@@ -39,7 +39,7 @@ async def test_every_call_is_told_once_but_those_that_are_over(notice: Notice) -
         told.append("over")
 
     for listener in (first, second, over):
-        notice.listen(listener)
+        notice.listen(listener, "AJ_any")
     notice.forget(over)
     tell()
     await eventually(lambda: _is(lambda: len(told) == 2))
@@ -52,8 +52,21 @@ async def test_a_call_that_begins_after_the_word_is_told_at_once(notice: Notice)
     """The signal may come between the job and its entrypoint."""
     told: list[bool] = []
     tell()
-    notice.listen(lambda: told.append(True))
+    notice.listen(lambda: told.append(True), "AJ_any")
     await eventually(lambda: _is(lambda: told == [True]))
+
+
+async def test_one_call_of_several_can_be_told(notice: Notice) -> None:
+    """1. One is told, twice. 2. One is told that has not begun. 3. All are."""
+    told: list[str] = []
+    notice.listen(lambda: told.append("first"), "AJ_first")
+    notice.listen(lambda: told.append("second"), "AJ_second")
+    for job_id in ("AJ_second", "AJ_second", "AJ_third"):
+        notice.give(job_id)
+    notice.listen(lambda: told.append("third"), "AJ_third")
+    await eventually(lambda: _is(lambda: told == ["second", "third"]))
+    tell()
+    await eventually(lambda: _is(lambda: told == ["second", "third", "first"]))
 
 
 async def _is(condition: object) -> bool:

@@ -1,0 +1,1 @@
+"""ISOLATION=shared: processes that hold several calls each; to the framework, one for each."""

@@ -1,0 +1,33 @@
+"""What was made warm in a process, for whoever has the process."""
+
+from __future__ import annotations
+
+from livekit.agents import JobProcess
+
+from worker.call.notice import Notice
+from worker.call.warm import Warm
+
+_KEY = "warm"
+
+
+def keep_warm(process: JobProcess, warm: Warm) -> None:
+    """Put it where the calls of this process find it."""
+    process.userdata[_KEY] = warm
+
+
+def warm_of(process: JobProcess) -> Warm:
+    """Return what `prewarm` has put into a process. Raises TypeError."""
+    warm = process.userdata.get(_KEY)
+    if not isinstance(warm, Warm):
+        raise TypeError("this process was not prewarmed")
+    return warm
+
+
+def notice_of(process: JobProcess) -> Notice:
+    """Return what the calls of a process listen to. Raises TypeError."""
+    return warm_of(process).notice
+
+
+async def close_warm(process: JobProcess) -> None:
+    """Close what its calls have shared, after the last of them."""
+    await warm_of(process).aclose()
