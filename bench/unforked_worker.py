@@ -11,8 +11,9 @@ import worker.host.forkserver
 from worker.__main__ import main
 
 
-def _leave_it_to_python(modules: Sequence[str]) -> None:
+def _leave_it_to_python(modules: Sequence[str]) -> int | None:
     del modules
+    return None
 
 
 if __name__ == "__main__":

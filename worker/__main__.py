@@ -36,7 +36,7 @@ def main() -> int:
     from worker.host.server import build_worker  # noqa: PLC0415
     from worker.job.hooks import PRELOADED  # noqa: PLC0415
 
-    fork_forkserver(PRELOADED)
+    errors_of_jobs = fork_forkserver(PRELOADED)
     configure_logging("worker", settings.log_level)
     try:
         worker = build_worker(settings)
@@ -45,7 +45,7 @@ def main() -> int:
         sys.stderr.write("\n  ".join(lines) + "\n")
         return 2
     try:
-        return asyncio.run(run_worker(worker))
+        return asyncio.run(run_worker(worker, errors_of_jobs))
     except PortTaken as error:
         sys.stderr.write(f"worker: cannot listen on {error}; set WORKER_PORT to another one\n")
         return 1

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from telemetry.endpoint import served
 from worker.background import Background
 from worker.host.connection import GivenUp
+from worker.host.errors_log import log_errors
 from worker.host.health import build_app
 from worker.host.server import Worker
 from worker.voice.clips import keep_clips
@@ -28,8 +29,11 @@ logger = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-async def run_worker(worker: Worker) -> int:
-    """Run until a signal comes or LiveKit is given up; return the exit status."""
+async def run_worker(worker: Worker, errors_of_jobs: int | None = None) -> int:
+    """Run until a signal comes or LiveKit is given up; return the exit status.
+
+    `errors_of_jobs`: where the standard error of job processes comes out, if it does.
+    """
     settings = worker.settings
     stop, stopped = asyncio.Event(), asyncio.Event()
     with _signals(worker, stop):
@@ -39,6 +43,8 @@ async def run_worker(worker: Worker) -> int:
             registered = background.go(worker.registry.run(stopped))
             filling = background.go(worker.pool.run())
             making_clips = background.go(keep_clips(worker.cast))
+            if errors_of_jobs is not None:
+                background.go(log_errors(errors_of_jobs))
             stopping = asyncio.create_task(stop.wait())
             # Without any of these no call would be taken any more.
             await asyncio.wait(

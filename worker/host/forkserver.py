@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from multiprocessing import forkserver, resource_tracker, util
 from typing import NoReturn
 
@@ -24,43 +25,49 @@ from typing import NoReturn
 #: one freezes what is there, so that it stays shared.
 OF_THE_FRAMEWORK = ("livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze")
 _STANDARD_STREAMS = 3
+_STANDARD_ERROR = 2
 
 
-def fork_forkserver(modules: Sequence[str]) -> None:
+def fork_forkserver(modules: Sequence[str]) -> int | None:
     """Start it from what this process has imported; it imports these modules, too.
 
-    Does nothing where livekit-agents does not fork job processes (other systems than Linux).
+    Returns the end of a pipe where all that job processes write to standard error comes out. Does
+    nothing, and returns None, where livekit-agents does not fork them (other systems than Linux).
     """
     if not sys.platform.startswith("linux"):
-        return
+        return None
     # Would be started in the same way, but is to be a process of its own.
     resource_tracker.ensure_running()
     # The garbage collector writes into whatever it looks at: memory would soon be shared no more.
     gc.collect()
     gc.freeze()
     forkserver.set_forkserver_preload([*modules, *OF_THE_FRAMEWORK])
+    errors, their_errors = os.pipe()
     usual = util.spawnv_passfds
-    util.spawnv_passfds = _fork  # type: ignore[assignment]
+    util.spawnv_passfds = partial(_fork, their_errors)
     try:
         forkserver.ensure_running()
     finally:
         util.spawnv_passfds = usual
+        os.close(their_errors)
+    return errors
 
 
-def _fork(_program: bytes, arguments: Sequence[str], passed: Sequence[int]) -> int:
+def _fork(errors: int, _program: bytes, arguments: Sequence[str], passed: Sequence[int]) -> int:
     """Fork instead of starting a program `python … -c code`, whose code is run in the fork."""
     code = arguments[-1]
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        _run(code, passed)
+        _run(code, passed, errors)
     return pid
 
 
-def _run(code: str, passed: Sequence[int]) -> NoReturn:
+def _run(code: str, passed: Sequence[int], errors: int) -> NoReturn:
     status = 1
     try:
+        os.dup2(errors, _STANDARD_ERROR)
         # Above all the end of the pipe that tells it that the worker is gone.
         _close_all_but(passed)
         exec(code, {})  # noqa: S102 - Python's own, it was to be run with `-c`

@@ -190,7 +190,10 @@ class Pool:
         job = proc.running_job
         exit_code = cast("int | None", getattr(proc, "exitcode", None))
         is_wanted = id(proc) not in self._surplus
-        if id(proc) not in self._warmed or (job is None and exit_code != 0 and is_wanted):
+        # One that was free when a neighbour's call took its process with it says nothing.
+        is_bystander = isinstance(proc, Seat) and proc.has_company
+        is_early = job is None and exit_code != 0 and is_wanted and not is_bystander
+        if id(proc) not in self._warmed or is_early:
             self._on_failed()
         elif job is not None and exit_code != 0:
             self.on_crash(Crash(job=job.job, exit_code=exit_code))

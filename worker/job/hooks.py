@@ -26,6 +26,8 @@ PRELOADED = [
     "worker.job.entrypoint",
     "worker.job.prewarm",
     "livekit.agents.voice.room_io",
+    # Last: it uses what was imported.
+    "worker.job.preload",
 ]
 
 

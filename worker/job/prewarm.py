@@ -13,6 +13,7 @@ from sessions.store import SessionStore
 from worker.call.notice import Notice
 from worker.call.vitals import Memory
 from worker.call.warm import Warm
+from worker.job.native import keep_native_log
 from worker.job.warmth import keep_warm
 from worker.personas.cast import Cast
 from worker.settings import WorkerSettings
@@ -24,6 +25,7 @@ from worker.voice.pipeline import build_pipeline
 def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
     """Build everything; no connection is made and no event loop needed."""
     role = cast.default
+    keep_native_log()
     # Starts the threads of the WebRTC library, which the first room would otherwise wait for.
     rtc.AudioResampler(input_rate=24_000, output_rate=48_000)
     logging.getLogger().addFilter(_is_no_unheard_stream)

@@ -61,6 +61,8 @@ class SharedProcess(SupervisedProc):
         self.seats: set[Seat] = set()
         #: How many there ever were.
         self.seats_ever = 0
+        #: Whether it ever held a call.
+        self.has_served = False
         #: Is called whenever one of them is over.
         self.on_leave: Callable[[], None] = lambda: None
 

@@ -31,6 +31,9 @@ class Landlord(Protocol):
     def pid(self) -> int | None: ...
     @property
     def exitcode(self) -> int | None: ...
+
+    has_served: bool
+
     async def join(self) -> None: ...
     def admit(self, seat: socket.socket) -> None: ...
     def say(self, word: bytes) -> None: ...
@@ -70,6 +73,11 @@ class Seat:
     def pid(self) -> int | None:
         """The process that it is in."""
         return None if self._landlord is None else self._landlord.pid
+
+    @property
+    def has_company(self) -> bool:
+        """Whether its process has held calls: then it did start well, whatever became of it."""
+        return self._landlord is not None and self._landlord.has_served
 
     @property
     def running_job(self) -> RunningJobInfo | None:
@@ -122,6 +130,8 @@ class Seat:
         except DuplexClosed:
             self._running_job = None
             raise
+        if self._landlord is not None:
+            self._landlord.has_served = True
 
     async def join(self) -> None:
         """Wait until it is over."""

@@ -1,8 +1,8 @@
 """Whether an event loop stands still, or its process only gets no time on a busy machine.
 
-A loop that is blocked sleeps, or computes; one that is kept from running is ready to run and uses
-no time of the processor. Linux tells the one from the other (proc(5), `stat`: state, utime, stime);
-on other systems only the time counts.
+A process whose loop is blocked sleeps, or computes. One that is kept from running has a thread that
+is ready to run, if only the one that holds Python's lock, and gets no time. Linux tells the one
+from the other (proc(5), `stat`: state, utime, stime); on other systems only the time counts.
 """
 
 from __future__ import annotations
@@ -15,35 +15,49 @@ from pathlib import Path
 
 #: It is asked twice a second. Without an answer for so long, it is looked at closely.
 _SILENT_S = 1.5
-#: A loop that has had so much of a processor since its last answer computes without a pause.
-_COMPUTED_S = 1.0
+#: Looked at from here on: the next answer is overdue.
+_QUIET_S = 0.6
+#: A process that has had so much of a processor since then computes without a pause.
+_COMPUTED_S = 0.8
 #: Nobody is waited for any longer, whatever the machine does.
 _LONGEST_S = 6.0
-#: Looks that came later than this say that we were away ourselves.
-_LATE_S = 0.75
+#: Looks that came later than this say that we got no time ourselves.
+_LATE_S = 0.5
 #: As often in a row it must have been seen asleep.
 _ASLEEP = 3
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """The main thread of a process at one moment."""
+#: States of a thread that waits for a processor, or for a disk.
+_BUSY = frozenset("RD")
 
-    is_runnable: bool
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """The threads of a process at one moment."""
+
+    #: Whether any of them could run, or will once the disk has answered.
+    is_any_busy: bool
+    #: What all of them have used.
     cpu_s: float
 
 
-def read_thread(pid: int) -> Thread | None:
-    """Return how the main thread of a process is; None where the system does not tell."""
+def read_threads(pid: int) -> Threads | None:
+    """Return how the threads of a process are; None where the system does not tell."""
     try:
-        text = Path(f"/proc/{pid}/task/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        texts = [
+            stat.read_text(encoding="utf-8", errors="replace")
+            for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+        ]
     except OSError:
-        return None
+        return None  # it is gone, or one of its threads is
     # The name before it is in brackets, and may have some in it.
-    fields = text.rpartition(")")[2].split()
-    used = int(fields[11]) + int(fields[12])
-    return Thread(is_runnable=fields[0] == "R", cpu_s=used / _TICKS_PER_S)
+    threads = [text.rpartition(")")[2].split() for text in texts]
+    if not threads:
+        return None
+    ticks = sum(int(fields[11]) + int(fields[12]) for fields in threads)
+    is_any_busy = any(fields[0] in _BUSY for fields in threads)
+    return Threads(is_any_busy=is_any_busy, cpu_s=ticks / _TICKS_PER_S)
 
 
 class Standstill:
@@ -54,7 +68,7 @@ class Standstill:
         pid: int,
         *,
         clock: Callable[[], float] = time.monotonic,
-        read: Callable[[int], Thread | None] = read_thread,
+        read: Callable[[int], Threads | None] = read_threads,
     ) -> None:
         self._pid = pid
         self._clock, self._read = clock, read
@@ -76,8 +90,9 @@ class Standstill:
             # Answers may lie there unread.
             self.turned()
             return False
-        self._measure()
         silent_s = now - self._turned_at
+        if silent_s > _QUIET_S:
+            self._measure()
         if silent_s < _SILENT_S:
             return False
         is_blocked = self._asleep >= _ASLEEP or self._computed_s >= _COMPUTED_S
@@ -91,10 +106,10 @@ class Standstill:
         }
 
     def _measure(self) -> None:
-        thread = self._read(self._pid)
-        if thread is None:
+        threads = self._read(self._pid)
+        if threads is None:
             return
         if self._cpu_s_then is None:
-            self._cpu_s_then = thread.cpu_s
-        self._computed_s = thread.cpu_s - self._cpu_s_then
-        self._asleep = 0 if thread.is_runnable else self._asleep + 1
+            self._cpu_s_then = threads.cpu_s
+        self._computed_s = threads.cpu_s - self._cpu_s_then
+        self._asleep = 0 if threads.is_any_busy else self._asleep + 1
