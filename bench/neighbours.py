@@ -31,8 +31,13 @@ class Neighbours:
 
 
 @asynccontextmanager
-async def running_neighbours(env: Mapping[str, str], folder: Path) -> AsyncIterator[Neighbours]:
-    """Run both until the block is left. Raises ToolMissing."""
+async def running_neighbours(
+    env: Mapping[str, str], folder: Path, *, webhook_url: str | None = None
+) -> AsyncIterator[Neighbours]:
+    """Run both until the block is left. Raises ToolMissing.
+
+    LiveKit tells `webhook_url` what happens, or nobody.
+    """
     redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
     keys, chosen = Keys.generate(), list[Ports]()
 
@@ -47,7 +52,7 @@ async def running_neighbours(env: Mapping[str, str], folder: Path) -> AsyncItera
                 keys=keys,
                 run_dir=folder,
                 env=env,
-                webhook_url=f"http://{LOOPBACK}:{ports.tokenserver}/",
+                webhook_url=webhook_url or f"http://{LOOPBACK}:{ports.tokenserver}/",
             ),
         ]
 
