@@ -1,8 +1,9 @@
 """OpenRTC's worker in the race, run by the Python of its own environment: `openrtc_side.py start`.
 
-It imports nothing of ours, and nothing of OpenRTC before it is started: ours has no such package. What it is told comes as variables: RACE_AGENT, RACE_GREETING,
-RACE_INSTRUCTIONS, WORKER_PORT and the base URLs of the models. All else is as OpenRTC has it:
-coroutines in one process, uvloop, its load function.
+It imports nothing of ours, and nothing of OpenRTC before it is started: ours has no such package.
+What it is told comes as variables: RACE_AGENT, RACE_GREETING, RACE_INSTRUCTIONS, WORKER_PORT and
+the base URLs of the models. All else is as OpenRTC has it: coroutines in one process, uvloop, its
+load function, the VAD of LiveKit's Silero plugin.
 
 Its worker wants a turn detector's module to be there, with a language model of its own, for turns
 that it is told here to take by VAD. An empty class stands in for it, so that neither the model nor

@@ -4,6 +4,9 @@ As LiveKit's starter has it, with the framework's defaults: its load function an
 process for each call. Only these are set: the number of warm processes, where the models are, and
 that turns are taken by VAD, so that neither a cloud nor a model of turns is asked. The framework
 takes the agent's name from LIVEKIT_AGENT_NAME.
+
+With RACE_TAKES_ALL it does not look at the load, for what is about calls that are there, and not
+about those that it would take.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from __future__ import annotations
 from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobProcess, cli, inference
 from livekit.plugins import openai
 
-from bench.race.words import GREETING, INSTRUCTIONS
+from bench.race.words import GREETING, INSTRUCTIONS, TAKES_ALL
 from devstack.settings import process_environment
 
 _env = process_environment()
@@ -22,12 +25,25 @@ def prewarm(process: JobProcess) -> None:
     process.userdata["vad"] = inference.VAD(model="silero")
 
 
-server = AgentServer(
-    host="127.0.0.1",
-    port=int(_env.get("WORKER_PORT", "0")),
-    num_idle_processes=int(_env.get("POOL_SIZE", "3")),
-)
-server.setup_fnc = prewarm
+def _no_load() -> float:
+    return 0.0
+
+
+def make_server() -> AgentServer:
+    """Make the worker, which has no entrypoint yet."""
+    made = AgentServer(
+        host="127.0.0.1",
+        port=int(_env.get("WORKER_PORT", "0")),
+        num_idle_processes=int(_env.get("POOL_SIZE", "3")),
+    )
+    if _env.get(TAKES_ALL):
+        made.update_options(load_threshold=float("inf"))
+        made.load_fnc = _no_load
+    made.setup_fnc = prewarm
+    return made
+
+
+server = make_server()
 
 
 @server.rtc_session()

@@ -1,8 +1,8 @@
 """The provider of the race, in a process of its own: `python -m bench.race.provider --port N`.
 
 OpenAI's wire format, always the same answer, at once. It speaks in a tone, as long as the text
-would take, so that one hears when it begins. It is no part of the benchmark's process, whose callers keep
-that busy. `GET /took` says how long its answers took, in ms, and forgets them.
+would take, so that one hears when it begins. It is no part of the benchmark's process, which its
+callers keep busy. `GET /took` says how long its answers took, in ms, and forgets them.
 """
 
 from __future__ import annotations

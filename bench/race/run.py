@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from bench.progress import Progress
+from bench.race.rest import measure_rest, rest_tables
 from bench.race.scene import Scene, racecourse
 from bench.race.sides import DEFAULT, NAMES, Side, sides
 from bench.race.start import measure_start, start_tables
@@ -17,13 +18,27 @@ from bench.report import few, parser_of, report
 from bench.table import Table
 from devstack.terminal import Terminal
 
-PARTS = ("start",)
+Part = Callable[[Scene, Sequence[Side], argparse.Namespace, Progress], Awaitable[list[Table]]]
+#: How often each worker has its turn in a part, unless it is said otherwise.
+ROUNDS = {"start": 7, "rest": 3}
 
 
-async def _part(
-    part: str, scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+async def _start(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
 ) -> list[Table]:
-    return start_tables(await measure_start(scene, racing, options.rounds, progress))
+    rounds = options.rounds or ROUNDS["start"]
+    return start_tables(await measure_start(scene, racing, rounds, progress))
+
+
+async def _rest(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds, sessions = options.rounds or ROUNDS["rest"], options.resting
+    found = await measure_rest(scene, racing, rounds=rounds, sessions=sessions, progress=progress)
+    return rest_tables(found)
+
+
+PARTS: Mapping[str, Part] = {"start": _start, "rest": _rest}
 
 
 async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
@@ -34,12 +49,12 @@ async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Tabl
         with tempfile.TemporaryDirectory(prefix="bench-race-") as folder:
             async with racecourse(env, Path(folder)) as scene:
                 progress = Progress(f"race: {part}", terminal)
-                tables += await _part(part, scene, racing, options, progress)
+                tables += await PARTS[part](scene, racing, options, progress)
                 progress.done()
     return tables
 
 
-def _some_of(known: Sequence[str], text: str) -> list[str]:
+def some_of(known: Sequence[str], text: str) -> list[str]:
     """Read names with commas between them. Raises ArgumentTypeError."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if unknown := [name for name in names if name not in known]:
@@ -49,23 +64,30 @@ def _some_of(known: Sequence[str], text: str) -> list[str]:
     return names
 
 
-def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:
-    """Run the benchmark; return 0 when it ran through, whatever it found."""
+def make_parser(text: str | None = None) -> argparse.ArgumentParser:
+    """Return what reads the options."""
     parser = parser_of("race", text)
     parser.add_argument(
         "--parts",
-        type=partial(_some_of, PARTS),
+        type=partial(some_of, tuple(PARTS)),
         default=list(PARTS),
         metavar="A,B",
         help=f"some of {', '.join(PARTS)} (all)",
     )
     parser.add_argument(
         "--sides",
-        type=partial(_some_of, NAMES),
+        type=partial(some_of, NAMES),
         default=list(DEFAULT),
         metavar="A,B",
         help=f"some of {', '.join(NAMES)} ({', '.join(DEFAULT)})",
     )
-    parser.add_argument("--rounds", type=few, default=7, metavar="N", help="of start (7)")
-    options = parser.parse_args(argv)
+    shown = ", ".join(f"{part} {rounds}" for part, rounds in ROUNDS.items())
+    parser.add_argument("--rounds", type=few, metavar="N", help=f"of all workers ({shown})")
+    parser.add_argument("--resting", type=few, default=6, metavar="N", help="users of rest (6)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:
+    """Run the benchmark; return 0 when it ran through, whatever it found."""
+    options = make_parser(text).parse_args(argv)
     return report(partial(_run, options), options.json)

@@ -1,4 +1,4 @@
-"""What is said in the race: the same by all workers, and how long it takes to say it."""
+"""What all workers say in the race, how long it takes, and what a plain one may be told."""
 
 from __future__ import annotations
 
@@ -9,3 +9,5 @@ ANSWER = "The harbour opens at seven in the morning and closes when it is dark o
 HEARD = "What time does the harbour open in the morning?"
 INSTRUCTIONS = "You are a helpful voice assistant. Your answers are short and to the point."
 CHAR_S = 0.04
+#: Has a plain worker take calls however busy the machine is, for what is not about that.
+TAKES_ALL = "RACE_TAKES_ALL"
