@@ -102,7 +102,7 @@ def rest_tables(rests: Rests) -> list[Table]:
                 "the noise of a quiet room",
                 "a session: less what the same worker took before the first of them came, by "
                 "session; all: not less it, of all the worker's processes",
-                "here the plain worker takes calls, and keeps its pool, however busy the machine is",
+                "the plain worker here takes calls and keeps its pool however busy the machine is",
             ),
         )
     ]

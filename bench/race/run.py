@@ -10,17 +10,20 @@ from functools import partial
 from pathlib import Path
 
 from bench.progress import Progress
+from bench.race.burst import burst_table, measure_new, measure_warm
 from bench.race.rest import measure_rest, rest_tables
 from bench.race.scene import Scene, racecourse
 from bench.race.sides import DEFAULT, NAMES, Side, sides
+from bench.race.speech import spoken
 from bench.race.start import measure_start, start_tables
+from bench.race.talk import measure_talk, talk_tables
 from bench.report import few, parser_of, report
 from bench.table import Table
 from devstack.terminal import Terminal
 
 Part = Callable[[Scene, Sequence[Side], argparse.Namespace, Progress], Awaitable[list[Table]]]
 #: How often each worker has its turn in a part, unless it is said otherwise.
-ROUNDS = {"start": 7, "rest": 3}
+ROUNDS = {"start": 7, "burst": 5, "rest": 3, "talk": 3}
 
 
 async def _start(
@@ -38,7 +41,27 @@ async def _rest(
     return rest_tables(found)
 
 
-PARTS: Mapping[str, Part] = {"start": _start, "rest": _rest}
+async def _burst(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds = options.rounds or ROUNDS["burst"]
+    warm = await measure_warm(scene, racing, rounds, progress)
+    new = await measure_new(scene, racing, rounds, progress)
+    return [burst_table(warm, "warm"), burst_table(new, "new")]
+
+
+async def _talk(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds, sessions = options.rounds or ROUNDS["talk"], options.talking
+    sentences = await spoken(scene.neighbours.variables, scene.folder)
+    found = await measure_talk(
+        scene, racing, sentences, rounds=rounds, sessions=sessions, progress=progress
+    )
+    return talk_tables(found)
+
+
+PARTS: Mapping[str, Part] = {"start": _start, "burst": _burst, "rest": _rest, "talk": _talk}
 
 
 async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
@@ -84,6 +107,7 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
     shown = ", ".join(f"{part} {rounds}" for part, rounds in ROUNDS.items())
     parser.add_argument("--rounds", type=few, metavar="N", help=f"of all workers ({shown})")
     parser.add_argument("--resting", type=few, default=6, metavar="N", help="users of rest (6)")
+    parser.add_argument("--talking", type=few, default=3, metavar="N", help="users of talk (3)")
     return parser
 
 
