@@ -26,7 +26,6 @@ class RoomNews:
 
     #: LiveKit tells that somebody has joined once their connection is up.
     agent_active_at: float | None = None
-    agent_track_at: float | None = None
     agent_left_at: float | None = None
     finished_at: float | None = None
 
@@ -64,18 +63,11 @@ class Hook:
         if kind == "room_finished":
             news.finished_at = now
         elif isinstance(participant, dict) and participant.get("kind") == _AGENT:
-            _note(news, kind, now)
+            if kind == "participant_joined":
+                news.agent_active_at = news.agent_active_at or now
+            elif kind == "participant_left":
+                news.agent_left_at = now
         self._changed.set()
-
-
-def _note(news: RoomNews, kind: object, now: float) -> None:
-    """Note what an agent did; of what happens again, the first time."""
-    if kind == "participant_joined":
-        news.agent_active_at = news.agent_active_at or now
-    elif kind == "track_published":
-        news.agent_track_at = news.agent_track_at or now
-    elif kind == "participant_left":
-        news.agent_left_at = now
 
 
 @asynccontextmanager

@@ -3,7 +3,8 @@
 It imports nothing of ours, and nothing of OpenRTC before it is started: ours has no such package.
 What it is told comes as variables: RACE_AGENT, RACE_GREETING, RACE_INSTRUCTIONS, WORKER_PORT and
 the base URLs of the models. All else is as OpenRTC has it: coroutines in one process, uvloop, its
-load function, the VAD of LiveKit's Silero plugin.
+load function, the VAD of LiveKit's Silero plugin. Only a row of failures does not end it: rooms
+that are closed before a user has come are failures to it, and the race has many.
 
 Its worker wants a turn detector's module to be there, with a language model of its own, for turns
 that it is told here to take by VAD. An empty class stands in for it, so that neither the model nor
@@ -19,6 +20,7 @@ import types
 from livekit.agents import Agent
 from livekit.plugins import openai
 
+_NO_LIMIT = 1_000_000
 _told = dict(os.environ)  # noqa: TID251 - this program has no settings.py: it is none of ours
 
 
@@ -52,7 +54,10 @@ def main() -> None:
     from openrtc import AgentPool  # type: ignore[import-not-found]  # noqa: PLC0415
 
     pool = AgentPool(
-        isolation="coroutine", agent_name=_told["RACE_AGENT"], port=int(_told["WORKER_PORT"])
+        isolation="coroutine",
+        agent_name=_told["RACE_AGENT"],
+        port=int(_told["WORKER_PORT"]),
+        consecutive_failure_limit=_NO_LIMIT,
     )
     pool.add(
         "race",
