@@ -50,7 +50,7 @@ e2e: ## run the tests that speak with the whole stack
 chaos: ## do the worst to a whole fleet and tell what becomes of its calls; ARGS="--chaos-json FILE" writes the table, too
 	$(TASK) chaos $(ARGS)
 
-bench: ## measure the store, with ARGS=starts the API, ARGS=burst, degradation, recovery, soak, warm or worker_memory workers; ARGS="--help" lists options
+bench: ## measure the store, with ARGS=starts the API, ARGS=burst, degradation, race, recovery, soak, warm or worker_memory workers; ARGS="--help" lists options
 	$(TASK) bench $(ARGS)
 
 lock: ## write requirements/*.lock anew; ARGS=--check only compares

@@ -31,23 +31,21 @@ class Neighbours:
 
 
 @asynccontextmanager
-async def running_neighbours(env: Mapping[str, str], folder: Path) -> AsyncIterator[Neighbours]:
-    """Run both until the block is left. Raises ToolMissing."""
+async def running_neighbours(
+    env: Mapping[str, str], folder: Path, *, webhook_url: str | None = None
+) -> AsyncIterator[Neighbours]:
+    """Run both until the block is left; LiveKit tells one URL, or nobody. Raises ToolMissing."""
     redis, livekit = find_program(REDIS, env), find_program(LIVEKIT, env)
     keys, chosen = Keys.generate(), list[Ports]()
 
     def describe() -> Sequence[Service]:
         ports = random_ports()
         chosen.append(ports)
+        hook = webhook_url or f"http://{LOOPBACK}:{ports.tokenserver}/"
         return [
             redis_service(redis, port=ports.redis, run_dir=folder, env=env, is_durable=False),
             livekit_service(
-                livekit,
-                ports=ports,
-                keys=keys,
-                run_dir=folder,
-                env=env,
-                webhook_url=f"http://{LOOPBACK}:{ports.tokenserver}/",
+                livekit, ports=ports, keys=keys, run_dir=folder, env=env, webhook_url=hook
             ),
         ]
 

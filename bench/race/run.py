@@ -1,0 +1,117 @@
+"""What `python -m bench.race` does: run the parts that were asked for, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from bench.progress import Progress
+from bench.race.burst import burst_table, measure_new, measure_warm
+from bench.race.rest import measure_rest, rest_tables
+from bench.race.scene import Scene, racecourse
+from bench.race.sides import DEFAULT, NAMES, Side, sides
+from bench.race.speech import spoken
+from bench.race.start import measure_start, start_tables
+from bench.race.talk import measure_talk, talk_tables
+from bench.report import few, parser_of, report
+from bench.table import Table
+from devstack.terminal import Terminal
+
+Part = Callable[[Scene, Sequence[Side], argparse.Namespace, Progress], Awaitable[list[Table]]]
+#: How often each worker has its turn in a part, unless it is said otherwise.
+ROUNDS = {"start": 7, "burst": 5, "rest": 3, "talk": 3}
+
+
+async def _start(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds = options.rounds or ROUNDS["start"]
+    return start_tables(await measure_start(scene, racing, rounds, progress))
+
+
+async def _rest(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds, sessions = options.rounds or ROUNDS["rest"], options.resting
+    found = await measure_rest(scene, racing, rounds=rounds, sessions=sessions, progress=progress)
+    return rest_tables(found)
+
+
+async def _burst(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds = options.rounds or ROUNDS["burst"]
+    warm = await measure_warm(scene, racing, rounds, progress)
+    new = await measure_new(scene, racing, rounds, progress)
+    return [burst_table(warm, "warm"), burst_table(new, "new")]
+
+
+async def _talk(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    rounds, sessions = options.rounds or ROUNDS["talk"], options.talking
+    sentences = await spoken(scene.neighbours.variables, scene.folder)
+    found = await measure_talk(
+        scene, racing, sentences, rounds=rounds, sessions=sessions, progress=progress
+    )
+    return talk_tables(found)
+
+
+PARTS: Mapping[str, Part] = {"start": _start, "burst": _burst, "rest": _rest, "talk": _talk}
+
+
+async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
+    terminal = Terminal(env, sys.stderr)
+    racing = sides(options.sides, env, terminal)
+    tables: list[Table] = []
+    for part in options.parts:
+        with tempfile.TemporaryDirectory(prefix="bench-race-") as folder:
+            async with racecourse(env, Path(folder)) as scene:
+                progress = Progress(f"race: {part}", terminal)
+                tables += await PARTS[part](scene, racing, options, progress)
+                progress.done()
+    return tables
+
+
+def some_of(known: Sequence[str], text: str) -> list[str]:
+    """Read names with commas between them. Raises ArgumentTypeError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
+    if not names:
+        raise argparse.ArgumentTypeError(f"name some of {', '.join(known)}")
+    return names
+
+
+def make_parser(text: str | None = None) -> argparse.ArgumentParser:
+    """Return what reads the options."""
+    parser = parser_of("race", text)
+    parser.add_argument(
+        "--parts",
+        type=partial(some_of, tuple(PARTS)),
+        default=list(PARTS),
+        metavar="A,B",
+        help=f"some of {', '.join(PARTS)} (all)",
+    )
+    parser.add_argument(
+        "--sides",
+        type=partial(some_of, NAMES),
+        default=list(DEFAULT),
+        metavar="A,B",
+        help=f"some of {', '.join(NAMES)} ({', '.join(DEFAULT)})",
+    )
+    shown = ", ".join(f"{part} {rounds}" for part, rounds in ROUNDS.items())
+    parser.add_argument("--rounds", type=few, metavar="N", help=f"of all workers ({shown})")
+    parser.add_argument("--resting", type=few, default=6, metavar="N", help="users of rest (6)")
+    parser.add_argument("--talking", type=few, default=3, metavar="N", help="users of talk (3)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:
+    """Run the benchmark; return 0 when it ran through, whatever it found."""
+    options = make_parser(text).parse_args(argv)
+    return report(partial(_run, options), options.json)

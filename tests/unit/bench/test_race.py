@@ -1,0 +1,148 @@
+"""What the race makes of its figures: medians, shares of the plain worker's, verdicts."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench.race.burst import Burst, burst_table
+from bench.race.figures import Measure, middle, percentile, ratio
+from bench.race.hook import Hook
+from bench.race.processes import cpu_s, pss_mb
+from bench.race.provider import tone
+from bench.race.rest import Rest, rest_tables
+from bench.race.run import make_parser, some_of
+from bench.race.sides import DEFAULT, NAMES
+from bench.race.start import Start, start_tables
+from bench.race.talk import Talk, talk_tables
+from devstack.talk.audio import LOUD, Sound, loudness
+
+
+def test_ours_are_judged_by_their_share_of_the_plain_ones() -> None:
+    measure = Measure(
+        name="ms",
+        found={"plain": [100.0, 90, 300], "openrtc": [60.0], "process": [50.0], "shared": [70.0]},
+        of_plain={"process": 0.5, "shared": 0.5},
+        beats_openrtc=True,
+    )
+
+    rows = {row.name: row for row in measure.rows()}
+
+    assert rows["ms: plain"].figures["median"] == 100
+    assert rows["ms: plain"].figures["highest"] == 300
+    assert rows["ms: openrtc"].aim is None
+    assert rows["ms: process"].figures["of plain"] == 0.5
+    assert rows["ms: process"].verdict == "met"
+    assert rows["ms: process, too"].judged == "of openrtc"
+    assert rows["ms: process, too"].verdict == "met"
+    assert rows["ms: shared"].verdict == "missed"
+    assert rows["ms: shared, too"].verdict == "missed"
+
+
+def test_without_a_plain_worker_there_is_no_verdict() -> None:
+    measure = Measure(name="ms", found={"plain": [], "process": [5.0]}, of_plain={"process": 0.5})
+
+    assert [row.verdict for row in measure.rows()] == [None, None]
+    assert middle([]) is None
+    assert ratio(1.0, 0.0) is None
+
+
+def test_those_who_were_not_served_are_the_slowest() -> None:
+    served = [float(number) for number in range(1, 10)]
+
+    assert percentile(served, 90, of=10) == 9.0
+    assert percentile(served[:-1], 90, of=10) is None
+
+
+def test_starts_that_were_not_served_have_no_times() -> None:
+    one = Start(track_ms=800, greeting_ms=900, refilled_cpu_s=1.0, ended_cpu_s=1.5)
+    fast = Start(track_ms=400, greeting_ms=450, refilled_cpu_s=0.4, ended_cpu_s=0.6)
+
+    (table,) = start_tables({"plain": [one, Start()], "process": [fast]})
+
+    assert "plain 1 of 2, process 1 of 1" in table.notes[0]
+    assert [row.verdict for row in table.rows if "process" in row.name] == ["met"] * 4
+
+
+def test_a_burst_counts_the_fewest_that_were_served() -> None:
+    all_of_them = Burst(active_ms=[100.0] * 10)
+    bursts = {"plain": [Burst(active_ms=[900.0] * 9)], "process": [all_of_them]}
+
+    rows = {row.name: row for row in burst_table(bursts, "warm").rows}
+
+    assert rows["active, p90 ms: process"].verdict == "met"
+    assert rows["served, fewest: plain"].figures["median"] == 9
+    assert rows["served, fewest: process"].verdict == "met"
+
+
+def test_at_rest_a_session_is_what_came_with_it() -> None:
+    plain = Rest(sessions=4, idle_cores=0.1, idle_pss_mb=100, cores=0.5, pss_mb=340)
+    shared = Rest(sessions=4, idle_cores=0.1, idle_pss_mb=100, cores=0.2, pss_mb=120)
+
+    (table,) = rest_tables({"plain": [plain], "shared": [shared]})
+
+    rows = {row.name: row for row in table.rows}
+    assert rows["cores, a session: plain"].figures["median"] == 0.1
+    assert rows["cores, a session: shared"].verdict == "met"
+    assert rows["PSS MB, a session: shared"].figures["median"] == 5
+    assert rows["PSS MB, a session: shared"].verdict == "met"
+
+
+def test_answers_that_did_not_come_are_told() -> None:
+    plain = Talk(session_cores=0.2, response_ms=[1000.0], provider_ms=3.0, unanswered=2)
+    ours = Talk(session_cores=0.1, response_ms=[600.0], provider_ms=3.0, unanswered=0)
+
+    (table,) = talk_tables({"plain": [plain], "process": [ours]})
+
+    assert table.notes[0] == "answers: plain 1, unanswered 2, process 1, unanswered 0"
+    assert [row.verdict for row in table.rows if "process" in row.name] == ["met", "met"]
+
+
+def test_the_tone_is_loud_from_its_first_moment() -> None:
+    sound = Sound.from_pcm(tone(1.0), 24_000)
+
+    assert sound.seconds == 1.0
+    assert loudness(sound.samples[:240]) > LOUD
+
+
+async def test_the_hook_knows_agents_from_users() -> None:
+    hook = Hook()
+    user = {"kind": "STANDARD", "identity": "user"}
+    agent = {"kind": "AGENT", "identity": "agent-1"}
+
+    hook.take({"event": "participant_joined", "room": {"name": "a"}, "participant": user})
+    assert hook.of("a").agent_active_at is None
+
+    async def tell() -> None:
+        hook.take({"event": "participant_joined", "room": {"name": "a"}, "participant": agent})
+
+    telling = asyncio.create_task(tell())
+    ends_at = time.monotonic() + 10
+    assert await hook.until(lambda: hook.of("a").agent_active_at is not None, ends_at)
+    await telling
+    assert not await hook.until(lambda: False, time.monotonic() + 0.01)
+
+
+def test_the_cpu_of_ended_children_counts() -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass"
+    before_s = cpu_s(os.getpid())
+
+    subprocess.run([sys.executable, "-S", "-c", burn], check=True, timeout=60)
+
+    assert cpu_s(os.getpid()) - before_s >= 0.25
+    assert pss_mb(os.getpid()) > 1
+
+
+def test_sides_and_parts_are_named() -> None:
+    assert some_of(NAMES, "plain, shared") == ["plain", "shared"]
+    assert tuple(make_parser().parse_args([]).sides) == DEFAULT
+    with pytest.raises(argparse.ArgumentTypeError, match="fast: not among"):
+        some_of(NAMES, "plain,fast")
+    with pytest.raises(argparse.ArgumentTypeError, match="name some"):
+        some_of(NAMES, ",")
