@@ -87,8 +87,33 @@ async def _start(racer: Racer) -> Start:
 
 def start_tables(starts: Starts) -> list[Table]:
     """Return the medians, and how ours compare."""
+    rows: list[Row] = [row for one in _measures(starts) for row in one.rows()]
+    served = ", ".join(
+        f"{name} {sum(one.greeting_ms is not None for one in found)} of {len(found)}"
+        for name, found in starts.items()
+    )
+    return [
+        Table(
+            part="start",
+            question="one user at a time: how soon there is an agent, what a start costs",
+            subject="what, worker",
+            rows=rows,
+            notes=(
+                f"served: {served}; from asking LiveKit for the room, which the user joins as "
+                "soon as that is answered",
+                "track: the user is subscribed to the agent's voice (track_subscribed); greeting: "
+                "the first sound of it that is no silence",
+                "CPU: of all the worker's processes, ended ones included; refilled: until the "
+                "greeting is over and the pool is full; ended: until the room is closed and the "
+                f"worker at rest; calls last {_CALL_S:g} s or a little more",
+            ),
+        )
+    ]
+
+
+def _measures(starts: Starts) -> tuple[Measure, ...]:
     names = list(starts)
-    measures = (
+    return (
         Measure(
             name="track ms",
             found=_found(starts, "track_ms"),
@@ -111,28 +136,6 @@ def start_tables(starts: Starts) -> list[Table]:
             of_plain=each(names, _CPU_OF_PLAIN),
         ),
     )
-    rows: list[Row] = [row for one in measures for row in one.rows()]
-    served = ", ".join(
-        f"{name} {sum(one.greeting_ms is not None for one in found)} of {len(found)}"
-        for name, found in starts.items()
-    )
-    return [
-        Table(
-            part="start",
-            question="one user at a time: how soon there is an agent, what a start costs",
-            subject="what, worker",
-            rows=rows,
-            notes=(
-                f"served: {served}; from asking LiveKit for the room, which the user joins as "
-                "soon as that is answered",
-                "track: the user is subscribed to the agent's voice (track_subscribed); greeting: "
-                "the first sound of it that is no silence",
-                "CPU: of all the worker's processes, ended ones included; refilled: until the "
-                "greeting is over and the pool is full; ended: until the room is closed and the "
-                f"worker at rest; calls last {_CALL_S:g} s or a little more",
-            ),
-        )
-    ]
 
 
 def _found(starts: Starts, name: str) -> dict[str, list[float]]:
