@@ -11,7 +11,7 @@ from livekit.agents.voice.agent_session import SessionConnectOptions
 from sessions.batch import Client
 from sessions.keys import Keys
 from worker.voice.clients import Connections
-from worker.voice.listening import AtOnce
+from worker.voice.ear import Ear
 from worker.voice.outages import Outages
 from worker.voice.parts import Parts, Workshop
 from worker.voice.settings import ProviderSettings, Stage
@@ -46,7 +46,7 @@ def build_pipeline(settings: ProviderSettings, redis: Client) -> Pipeline:
         settings=settings,
         connections=Connections(),
         outages=Outages(redis, Keys(settings.redis_prefix), settings.provider_outage_s),
-        vad=inference.VAD(model="silero", executor=AtOnce()),
+        vad=Ear(),
     )
     # Not used: the first call shall not pay for what is imported and built at the first time.
     workshop.build()
