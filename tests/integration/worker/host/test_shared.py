@@ -1,0 +1,143 @@
+"""Calls that share a process: which they share, and what else they do not."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from sessions.states import State
+from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess
+from tests.support.wait import eventually
+
+pytestmark = pytest.mark.timeout(400)
+
+_STANDS_STILL = "an event loop stands still"
+
+
+@pytest.fixture
+async def shared(fleet: Fleet) -> AsyncIterator[WorkerProcess]:
+    """A worker of whose calls two share a process."""
+    worker = await fleet.start_worker(
+        ISOLATION="shared", SESSIONS_PER_PROCESS="2", POOL_SIZE="2", WORKER_CAPACITY="6"
+    )
+    yield worker
+    await worker.stop()
+
+
+async def started(fleet: Fleet, number: int) -> list[Call]:
+    """Have so many calls, one after the other."""
+    calls = [await fleet.start_call() for _ in range(number)]
+    for call in calls:
+        await call.until(State.READY)
+    return calls
+
+
+async def pid(call: Call) -> int:
+    found = (await call.look()).agent_pid
+    assert found is not None
+    return found
+
+
+async def neighbours(calls: list[Call]) -> tuple[list[Call], list[Call]]:
+    """Return those in the process of the first, and the others."""
+    home = await pid(calls[0])
+    inside = [call for call in calls if await pid(call) == home]
+    return inside, [call for call in calls if call not in inside]
+
+
+async def test_two_share_a_process_and_a_third_has_another(
+    fleet: Fleet, shared: WorkerProcess
+) -> None:
+    """1. Four calls. 2. One ends. 3. A fifth comes.
+
+    Result: two processes hold them, of which none ends with a call; the fifth needs no new one.
+    Each call's lines in the log are about that call.
+    """
+    calls = await started(fleet, 4)
+    homes = {await pid(call) for call in calls}
+    assert len(homes) == 2
+    over, *others = calls
+    await fleet.store.end(over.session_id)
+    await over.until(State.ENDED)
+    assert {(await call.look()).status for call in others} == {State.READY}
+    (fifth,) = await started(fleet, 1)
+    assert await pid(fifth) in homes
+    assert all(psutil.pid_exists(home) for home in homes)
+    for call in calls:
+        lines = shared.records_of(call)
+        assert lines
+        assert not [line for line in lines for other in calls if _is_of(line, call, other)]
+
+
+def _is_of(line: str, call: Call, other: Call) -> bool:
+    return other is not call and (other.room in line or other.session_id in line)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped"])
+async def test_a_process_takes_its_calls_with_it_and_no_others(
+    fleet: Fleet, shared: WorkerProcess, number: signal.Signals
+) -> None:
+    """1. Four calls. 2. The process of two is killed, or stands still. 3. Another call comes.
+
+    Result: the store knows at once that these two need other agents; the other calls were not
+    touched, and the worker takes calls as before.
+    """
+    calls = await started(fleet, 4)
+    inside, outside = await neighbours(calls)
+    assert len(inside) == 2
+    home = await pid(inside[0])
+    os.kill(home, number)
+    for call in inside:
+        lost = await call.until(State.RECOVERING)
+        assert (lost.epoch, lost.agent_pid) == (2, None)
+    assert not psutil.pid_exists(home)
+    assert await shared.has_logged(_STANDS_STILL) is (number is signal.SIGSTOP)
+    await eventually(lambda: shared.answers("/readyz", 200), READY_S)
+    await started(fleet, 1)
+    for call in outside:
+        session = await call.look()
+        assert (session.status, session.epoch) == (State.READY, 1)
+
+
+async def test_they_end_with_the_worker(fleet: Fleet, shared: WorkerProcess) -> None:
+    """1. Two calls. 2. The worker is killed. Result: nothing of it is left."""
+    await started(fleet, 2)
+    children = shared.descendants()
+    assert len(children) >= 3
+    shared.process.kill()
+
+    async def are_gone() -> bool:
+        return not any(_is_alive(child) for child in children)
+
+    await eventually(are_gone, CALL_S)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+async def test_surplus_processes_end_after_a_rush(fleet: Fleet, shared: WorkerProcess) -> None:
+    """1. Six calls, in three processes or more. 2. All end.
+
+    Result: two processes stay, warm; the worker's pool is as it was.
+    """
+    calls = await started(fleet, 6)
+    homes = {await pid(call) for call in calls}
+    assert len(homes) >= 3
+    for call in calls:
+        await fleet.store.end(call.session_id)
+        await call.until(State.ENDED)
+
+    async def are_few() -> bool:
+        alive = [home for home in homes if psutil.pid_exists(home)]
+        idle = (await shared.ask("/worker")).json()["idle"]
+        return len(alive) <= 2 and idle == 2
+
+    await eventually(are_few, CALL_S)
