@@ -26,6 +26,7 @@ from tests.chaos.ledger import Entry, Ledger
 from tests.chaos.parts import Part, WorkerPart
 from tests.chaos.stage import Stage
 from tests.chaos.users import User, Visitor
+from tests.chaos.voice import sentence
 from tests.chaos.watcher import Watcher, watching
 from tests.support.plain import NO_TLS
 from tests.support.wait import eventually
@@ -248,6 +249,8 @@ async def told_on(stage: Stage, ledger: Ledger) -> AsyncIterator[Story]:
         )
         try:
             await story.clear()
+            # Made once, which takes a second or two: not while a story looks at the clock.
+            await asyncio.to_thread(sentence)
             yield story
         finally:
             await story.end()

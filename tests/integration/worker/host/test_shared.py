@@ -54,7 +54,8 @@ async def test_two_share_a_process_and_a_third_has_another(
 ) -> None:
     """1. Four calls. 2. One ends. 3. A fifth comes.
 
-    Result: two processes hold them, of which none ends with a call; the fifth needs no new one.
+    Result: two processes hold the four, of which none ends with a call; the fifth needs none that
+    was not there before. Warm places have a process, too.
     Each call's lines in the log are about that call.
     """
     calls = await started(fleet, 4)
@@ -64,8 +65,10 @@ async def test_two_share_a_process_and_a_third_has_another(
     await fleet.store.end(over.session_id)
     await over.until(State.ENDED)
     assert {(await call.look()).status for call in others} == {State.READY}
+    there = {child.pid for child in shared.descendants()}
+    assert homes < there
     (fifth,) = await started(fleet, 1)
-    assert await pid(fifth) in homes
+    assert await pid(fifth) in there
     assert all(psutil.pid_exists(home) for home in homes)
     for call in calls:
         lines = shared.records_of(call)
