@@ -82,14 +82,24 @@ def test_a_burst_counts_the_fewest_that_were_served() -> None:
 
 
 def test_at_rest_a_session_is_what_came_with_it() -> None:
-    plain = Rest(sessions=4, idle_cores=0.1, idle_pss_mb=100, cores=0.5, pss_mb=340)
-    shared = Rest(sessions=4, idle_cores=0.1, idle_pss_mb=100, cores=0.2, pss_mb=120)
+    def rest(cores: float, silent_cores: float, pss_mb: float) -> Rest:
+        return Rest(
+            sessions=4,
+            idle_cores=0.1,
+            idle_pss_mb=100,
+            cores=cores,
+            silent_cores=silent_cores,
+            pss_mb=pss_mb,
+        )
+
+    plain, shared = rest(0.5, 0.3, 340), rest(0.2, 0.14, 120)
 
     (table,) = rest_tables({"plain": [plain], "shared": [shared]})
 
     rows = {row.name: row for row in table.rows}
-    assert rows["cores, a session: plain"].figures["median"] == 0.1
-    assert rows["cores, a session: shared"].verdict == "met"
+    assert rows["cores, a quiet session: plain"].figures["median"] == 0.1
+    assert rows["cores, a silent session: plain"].figures["median"] == 0.05
+    assert rows["cores, a silent session: shared"].verdict == "met"
     assert rows["PSS MB, a session: shared"].figures["median"] == 5
     assert rows["PSS MB, a session: shared"].verdict == "met"
 
