@@ -40,7 +40,7 @@ _MOST_CHANNELS = 2
 _MOST_ID_CHARS = 64
 _MOST_DIGITS = 6
 _SAMPLE_BYTES = 2
-#: What packed sound becomes: the rate that the conversation listens at.
+#: What packed sound becomes; the framework converts it to the rate that the conversation has.
 _RATE = 24_000
 _MOST_UNPACKED_BYTES = int(LONGEST_S * _RATE) * _SAMPLE_BYTES
 _CHUNK_BYTES = 48_000

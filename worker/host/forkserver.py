@@ -43,6 +43,8 @@ def fork_forkserver(modules: Sequence[str]) -> int | None:
     gc.freeze()
     forkserver.set_forkserver_preload([*modules, *OF_THE_FRAMEWORK])
     errors, their_errors = os.pipe()
+    # Where nobody reads any more, words are lost: no call may wait for them to be read.
+    os.set_blocking(their_errors, False)
     usual = util.spawnv_passfds
     util.spawnv_passfds = partial(_fork, their_errors)
     try:
