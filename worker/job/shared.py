@@ -123,6 +123,10 @@ class _House:
             word, sockets, _, _ = socket.recv_fds(self._door, LONGEST_WORD_BYTES, 1)
         except BlockingIOError:
             return
+        if not word:
+            # The worker is gone, or has closed the door; the other socket tells what to do.
+            asyncio.get_running_loop().remove_reader(self._door.fileno())
+            return
         for descriptor in sockets:
             self._seats.go(self._hold(socket.socket(fileno=descriptor)))
         if word.startswith(HAND_OVER_ONE):

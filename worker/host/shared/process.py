@@ -44,6 +44,17 @@ _STACK_WITHIN_S = 0.1
 _LONGEST_STACK_BYTES = 8_192
 
 
+def _make_door() -> tuple[socket.socket, socket.socket]:
+    """Make a pair of sockets that keep messages apart, and hold as many as a rush brings."""
+    try:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError:
+        # macOS has none for this; of these, Linux would hold ten messages.
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ours.setblocking(False)
+    return ours, theirs
+
+
 class SharedProcess(SupervisedProc):
     """One such process. `start` is what the framework starts a process of one job with."""
 
@@ -55,8 +66,7 @@ class SharedProcess(SupervisedProc):
             **options,
         )
         self._start_arguments = start
-        self._door, self._their_door = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._door.setblocking(False)
+        self._door, self._their_door = _make_door()
         #: The seats in it that are not over.
         self.seats: set[Seat] = set()
         #: How many there ever were.

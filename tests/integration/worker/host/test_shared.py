@@ -144,3 +144,16 @@ async def test_surplus_processes_end_after_a_rush(fleet: Fleet, shared: WorkerPr
         return len(alive) <= 2 and idle == 2
 
     await eventually(are_few, CALL_S)
+
+
+async def test_a_rush_of_places_is_taken_in(fleet: Fleet) -> None:
+    """Thirty places are wanted in two processes in the same moment, and all are there."""
+    worker = await fleet.start_worker(
+        ISOLATION="shared", SESSIONS_PER_PROCESS="20", POOL_SIZE="30", WORKER_CAPACITY="40"
+    )
+
+    async def are_there() -> bool:
+        return bool((await worker.ask("/worker")).json()["idle"] == 30)
+
+    await eventually(are_there, READY_S)
+    assert not await worker.has_logged("was not made warm")
