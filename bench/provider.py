@@ -22,7 +22,7 @@ async def running_provider() -> AsyncIterator[str]:
     app.router.add_post("/v1/chat/completions", _answer)
     app.router.add_post("/v1/audio/transcriptions", _hear)
     app.router.add_post("/v1/audio/speech", _speak)
-    app.router.add_get("/v1/models", _models)
+    app.router.add_get("/v1/models", no_models)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
@@ -33,7 +33,12 @@ async def running_provider() -> AsyncIterator[str]:
 
 
 async def _answer(_: web.Request) -> web.Response:
-    pieces = [{"role": "assistant", "content": ANSWER}, {}]
+    return chat_answer(ANSWER)
+
+
+def chat_answer(text: str) -> web.Response:
+    """Return an answer of a language model, as a stream of events."""
+    pieces = [{"role": "assistant", "content": text}, {}]
     chunks = [
         {
             "id": "bench",
@@ -57,5 +62,6 @@ async def _speak(_: web.Request) -> web.Response:
     return web.Response(body=_SOUND, content_type="audio/pcm")
 
 
-async def _models(_: web.Request) -> web.Response:
+async def no_models(_: web.Request) -> web.Response:
+    """Answer with an empty list: who asks only opens a connection."""
     return web.json_response({"object": "list", "data": []})

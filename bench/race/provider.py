@@ -8,7 +8,6 @@ callers keep busy. `GET /took` says how long its answers took, in ms, and forget
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import struct
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from bench.provider import chat_answer, no_models
 from bench.race.words import ANSWER, CHAR_S, HEARD
 from bench.servers import running
 from devstack.services.ports import LOOPBACK, free_port
@@ -64,7 +64,7 @@ def make_app() -> web.Application:
     app.router.add_post("/v1/chat/completions", _timed(_answer))
     app.router.add_post("/v1/audio/transcriptions", _timed(_hear))
     app.router.add_post("/v1/audio/speech", _timed(_speak))
-    app.router.add_get("/v1/models", _models)
+    app.router.add_get("/v1/models", no_models)
     app.router.add_get("/took", _tell)
     return app
 
@@ -83,20 +83,7 @@ def _timed(handler: Handler) -> Handler:
 
 
 async def _answer(_: web.Request) -> web.StreamResponse:
-    pieces = [{"role": "assistant", "content": ANSWER}, {}]
-    chunks = [
-        {
-            "id": "race",
-            "object": "chat.completion.chunk",
-            "created": 1,
-            "model": "race",
-            "choices": [{"index": 0, "delta": piece, "finish_reason": None if piece else "stop"}],
-        }
-        for piece in pieces
-    ]
-    lines = [json.dumps(chunk) for chunk in chunks] + ["[DONE]"]
-    body = "".join(f"data: {line}\n\n" for line in lines)
-    return web.Response(text=body, content_type="text/event-stream")
+    return chat_answer(ANSWER)
 
 
 async def _hear(_: web.Request) -> web.StreamResponse:
@@ -106,10 +93,6 @@ async def _hear(_: web.Request) -> web.StreamResponse:
 async def _speak(request: web.Request) -> web.StreamResponse:
     text = (await request.json())["input"]
     return web.Response(body=tone(len(text) * CHAR_S), content_type="audio/pcm")
-
-
-async def _models(_: web.Request) -> web.StreamResponse:
-    return web.json_response({"object": "list", "data": []})
 
 
 async def _tell(request: web.Request) -> web.StreamResponse:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 from sessions.model import Session
 from tests.chaos.services import BLOCKED_S, BLOCKING_TOOL, Differences
 from tests.chaos.stage import REPLY, Stage, standing_stage
-from tests.chaos.story import Story, agent_of
+from tests.chaos.story import Story
 from tests.chaos.users import User
 from tests.support.provider import Reply, ToolCall
 from tests.support.wait import eventually
@@ -86,11 +85,7 @@ async def test_event_loop_blocked(story: Story) -> None:
     next(iter(hit)).next_words = _REQUEST
     await eventually(lambda: _is_called(called_at), 30.0, message="the tool is called")
     lost_at = called_at[0]
-    waits = (
-        user.heard_after(lost_at, _HEARD_WITHIN_S, other_than=agent_of(session))
-        for user, session in hit.items()
-    )
-    heard = await asyncio.gather(*waits)
+    heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
     story.tell("event loop of several calls blocked", heard)
     assert all(one.after_s is None or one.after_s < BLOCKED_S for one in heard)
     for user in hit:

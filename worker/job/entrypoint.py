@@ -14,7 +14,7 @@ from worker.call.lease import Lease
 from worker.call.outcome import CRASHED
 from worker.call.warm import Warm
 from worker.job.info import job_moments, job_received_at
-from worker.job.warmth import close_warm, warm_of
+from worker.job.warmth import warm_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ async def on_session_end(ctx: JobContext) -> None:
     finally:
         # A process that has one job ends with it.
         if ctx.proc.executor_type is JobExecutorType.PROCESS:
-            await close_warm(ctx.proc)
+            await warm_of(ctx.proc).aclose()
 
 
 def _key(ctx: JobContext) -> str:

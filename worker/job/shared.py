@@ -32,7 +32,7 @@ from livekit.agents.utils.aio.duplex_unix import _Duplex
 
 from worker.background import Background
 from worker.call.notice import Notice
-from worker.job.warmth import close_warm, notice_of
+from worker.job.warmth import warm_of
 from worker.job.words import HAND_OVER_ONE, LONGEST_WORD_BYTES, SHOW_STACK
 
 logger = logging.getLogger(__name__)
@@ -104,9 +104,9 @@ class _House:
         """Take in calls until the worker wants no more; those that are there then are cut off."""
         if self._process is None or self._client is None:
             raise RuntimeError("not initialized")
-        loop = asyncio.get_running_loop()
+        loop, warm = asyncio.get_running_loop(), warm_of(self._process)
         self._door.setblocking(False)
-        loop.add_reader(self._door.fileno(), self._on_knock, notice_of(self._process))
+        loop.add_reader(self._door.fileno(), self._on_knock, warm.notice)
         try:
             async for message in messages:
                 if isinstance(message, ShutdownRequest):
@@ -115,7 +115,7 @@ class _House:
         finally:
             loop.remove_reader(self._door.fileno())
             await self._seats.aclose()
-            await close_warm(self._process)
+            await warm.aclose()
         await self._client.send(ShuttingDown())
 
     def _on_knock(self, notice: Notice) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from livekit.agents import JobProcess
 
-from worker.call.notice import Notice
 from worker.call.warm import Warm
 
 _KEY = "warm"
@@ -21,13 +20,3 @@ def warm_of(process: JobProcess) -> Warm:
     if not isinstance(warm, Warm):
         raise TypeError("this process was not prewarmed")
     return warm
-
-
-def notice_of(process: JobProcess) -> Notice:
-    """Return what the calls of a process listen to. Raises TypeError."""
-    return warm_of(process).notice
-
-
-async def close_warm(process: JobProcess) -> None:
-    """Close what its calls have shared, after the last of them."""
-    await warm_of(process).aclose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from collections.abc import Iterable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -260,3 +261,17 @@ class Fleet:
             store=self.store,
             livekit=self.livekit,
         )
+
+
+async def until_gone(processes: Iterable[psutil.Process]) -> None:
+    async def are_gone() -> bool:
+        return all(is_gone(process) for process in processes)
+
+    await eventually(are_gone, CALL_S)
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from sessions.states import State
-from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, Worker, WorkerProcess
+from tests.integration.worker.fleet import (
+    CALL_S,
+    READY_S,
+    Fleet,
+    Worker,
+    WorkerProcess,
+    until_gone,
+)
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(400)
 
 NOWHERE = "ws://127.0.0.1:1"
-
-
-async def until_gone(processes: Iterable[psutil.Process]) -> None:
-    async def are_gone() -> bool:
-        return all(is_gone(process) for process in processes)
-
-    await eventually(are_gone, CALL_S)
-
-
-def is_gone(process: psutil.Process) -> bool:
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 def origin_of_jobs(worker: psutil.Process) -> psutil.Process:

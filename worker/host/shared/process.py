@@ -130,8 +130,11 @@ class SharedProcess(SupervisedProc):
 
     async def _main_task(self, ipc_ch: ChanReceiver[Message]) -> None:
         """Watch over its event loop, by its answers to the framework's pings."""
-        standstill = Standstill(self.pid or 0)
-        watching = asyncio.create_task(self._watch(standstill))
+        pid = self.pid
+        if pid is None:
+            raise RuntimeError("not started")
+        standstill = Standstill(pid)
+        watching = asyncio.create_task(self._watch(pid, standstill))
         try:
             async for message in ipc_ch:
                 if isinstance(message, PongResponse):
@@ -140,20 +143,20 @@ class SharedProcess(SupervisedProc):
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
 
-    async def _watch(self, standstill: Standstill) -> None:
+    async def _watch(self, pid: int, standstill: Standstill) -> None:
         # What another process does not do is no event.
         while not standstill.look():  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_EVERY_S)
-        stack = await self._stack()
+        stack = await self._stack(pid)
         extra = {**self.logging_extra(), **standstill.figures(), "calls": len(self.seats)}
         logger.error("an event loop stands still: its process is killed", extra=extra | stack)
         with suppress(ProcessLookupError):
-            os.kill(self.pid or 0, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
 
-    async def _stack(self) -> dict[str, str]:
+    async def _stack(self, pid: int) -> dict[str, str]:
         """Return where its main thread is, if it can be made to tell."""
         with suppress(ProcessLookupError):
-            os.kill(self.pid or 0, SHOW_STACK)
+            os.kill(pid, SHOW_STACK)
         await asyncio.sleep(_STACK_WITHIN_S)
         told = bytearray()
         with suppress(BlockingIOError):

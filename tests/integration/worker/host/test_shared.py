@@ -10,7 +10,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from sessions.states import State
-from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess
+from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess, until_gone
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.timeout(400)
@@ -112,18 +112,7 @@ async def test_they_end_with_the_worker(fleet: Fleet, shared: WorkerProcess) -> 
     children = shared.descendants()
     assert len(children) >= 3
     shared.process.kill()
-
-    async def are_gone() -> bool:
-        return not any(_is_alive(child) for child in children)
-
-    await eventually(are_gone, CALL_S)
-
-
-def _is_alive(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    await until_gone(children)
 
 
 async def test_surplus_processes_end_after_a_rush(fleet: Fleet, shared: WorkerProcess) -> None:
