@@ -62,7 +62,12 @@ def sides(names: Sequence[str], env: Mapping[str, str], terminal: Terminal) -> l
 def _openrtc(python: Path) -> Side:
     # -P: the folder of the script is no place to import from.
     script = REPO / "bench" / "race" / "openrtc_side.py"
-    variables = {"RACE_GREETING": GREETING, "RACE_INSTRUCTIONS": INSTRUCTIONS}
+    variables = {
+        "RACE_GREETING": GREETING,
+        "RACE_INSTRUCTIONS": INSTRUCTIONS,
+        # Its onnxruntime calls out otherwise: see localvoice/__init__.py.
+        "ORT_DISABLE_TELEMETRY": "1",
+    }
     return Side(name=OPENRTC, argv=(str(python), "-P", str(script), "start"), variables=variables)
 
 

@@ -16,6 +16,8 @@ DEFAULTS = {
     "POOL_SIZE": "3",
     # Whoever presses Ctrl-C on a developer's machine does not want to wait for calls to end.
     "DRAIN_TIMEOUT_S": "5",
+    # Of localvoice: a busy laptop that has to understand three people at once takes its time.
+    "PROVIDER_TIMEOUT_S": "30",
 }
 
 

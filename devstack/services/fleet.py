@@ -87,6 +87,8 @@ def worker_service(config: StackConfig) -> Service:
         variables |= {
             "OPENAI_BASE_URL": f"{config.localvoice_url}/v1",
             "OPENAI_API_KEY": config.localvoice_key or "local",
+            "PROVIDER_TIMEOUT_S": config.env.get("PROVIDER_TIMEOUT_S")
+            or DEFAULTS["PROVIDER_TIMEOUT_S"],
         }
     return Service(
         command=_python_module("worker", config, variables),

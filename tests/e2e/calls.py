@@ -16,8 +16,8 @@ from tests.support.speech import speak, transcribe, words
 from tests.support.wait import eventually
 
 #: Generous: the machine that runs the tests may be busy with something else.
-GREETING_S = 40.0
-ANSWER_S = 40.0
+GREETING_S = 60.0
+ANSWER_S = 90.0
 _REPEATS = 2
 
 

@@ -215,6 +215,8 @@ def stack(
         "CORS_ORIGINS": json.dumps([page_server.origin]),
         # All callers of the tests have one address.
         **dict.fromkeys(("START_LIMIT_PER_MINUTE", "TOKEN_LIMIT_PER_MINUTE"), "1000"),
+        # Nor is a machine too slow that is busy with something else.
+        **dict.fromkeys(("PROVIDER_TIMEOUT_S", "LOCALVOICE_QUEUE_TIMEOUT_S"), "60"),
     }
 
     def configure(ports: Ports) -> StackConfig:

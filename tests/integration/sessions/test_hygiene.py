@@ -85,7 +85,8 @@ async def test_every_key_expires_or_has_an_owner(
         *("session", "user", "rate", "idem", "memory", "worker", "agent", "record", "webhook")
     }
     prefix = f"{{{settings.redis_prefix}}}:"
-    endless = {name for name in found if await redis.ttl(prefix + name) < 0}
+    # Not -2: a key of a minute can be gone by now, on a machine that is busy.
+    endless = {name for name in found if await redis.ttl(prefix + name) == -1}
     assert endless == OWNED & set(found)
 
 

@@ -78,6 +78,22 @@ def test_the_agent_speaks_with_localvoice_when_nothing_is_said(tmp_path: Path) -
     assert worker["POOL_SIZE"] == "3"
 
 
+@pytest.mark.parametrize(
+    ("env", "timeout_s"),
+    [
+        ({}, "30"),
+        ({"PROVIDER_TIMEOUT_S": "12"}, "12"),
+        ({"OPENAI_API_KEY": "mine"}, None),
+        ({"OPENAI_API_KEY": "mine", "PROVIDER_TIMEOUT_S": "12"}, "12"),
+    ],
+)
+def test_localvoice_is_waited_for_longer_than_a_provider(
+    tmp_path: Path, env: dict[str, str], timeout_s: str | None
+) -> None:
+    worker = fleet(tmp_path, env)["worker"].command.env
+    assert worker.get("PROVIDER_TIMEOUT_S") == timeout_s
+
+
 def test_the_agent_has_the_key_of_localvoice(tmp_path: Path) -> None:
     worker = fleet(tmp_path, {"LOCALVOICE_API_KEY": "mine"})["worker"].command.env
     assert worker["OPENAI_API_KEY"] == worker["LOCALVOICE_API_KEY"] == "mine"
