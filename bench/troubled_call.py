@@ -13,7 +13,8 @@ from livekit import api
 
 from bench.neighbours import Neighbours
 from bench.troubles import Fault, TroubledProvider
-from devstack.talk.caller import BUSY_STATES, Caller, CallerError
+from devstack.talk.caller import Caller, CallerError
+from devstack.talk.calls import BUSY_STATES
 from devstack.talk.transcript import Line
 from sessions.assignment import Assignment
 from sessions.ids import new_identity, new_session_id, room_name

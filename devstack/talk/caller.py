@@ -22,6 +22,7 @@ from livekit import rtc
 
 from devstack.talk.audio import Sound
 from devstack.talk.calls import (
+    BUSY_STATES,
     Answer,
     CallEnded,
     CallerError,
@@ -49,7 +50,6 @@ __all__ = [
 ]
 
 STATE = "lk.agent.state"
-BUSY_STATES = frozenset({"initializing", "thinking", "speaking"})
 QUIET_S = 0.6
 """The agent is done when it says that it listens and has been silent for this long."""
 QUIET_WITHOUT_STATE_S = 1.5
@@ -255,20 +255,20 @@ class Caller:
 
     async def _wait_speech(self, said: Said, deadline_s: float, failure: str) -> Answer:
         def has_begun() -> bool:
-            return self.hearing.first_loud_after(said.ended_at) is not None
+            begun_at = self.hearing.first_loud_after(said.ended_at)
+            return begun_at is not None and self.log.has_reacted_since(said.began_at)
 
         await self._until(has_begun, deadline_s, lambda: self._explain(failure, deadline_s))
         began_at = self.hearing.first_loud_after(said.ended_at) or said.ended_at
         await self._until(self._is_done, _LONGEST_ANSWER_S, lambda: _talks_on(_LONGEST_ANSWER_S))
         ended_at = self.hearing.last_loud_at or began_at
         lines = [line for line in self.lines if line.speaker == "agent"]
-        texts = [line.text.strip() for line in lines if line.updated_at > said.ended_at]
         return Answer(
             latency_s=began_at - said.ended_at,
             began_at=began_at,
             ended_at=ended_at,
             sound=self.hearing.between(began_at, ended_at),
-            text=" ".join(texts),
+            text=" ".join(line.text.strip() for line in lines if line.updated_at > said.ended_at),
         )
 
     def _is_done(self) -> bool:

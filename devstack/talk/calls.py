@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from devstack.errors import DevstackError
 from devstack.talk.audio import Sound
 
+REACTIONS = frozenset({"thinking", "speaking"})
+"""States of an agent that has something to say."""
+BUSY_STATES = REACTIONS | {"initializing"}
+
 
 class CallerError(DevstackError):
     """Base of what can go wrong in a call."""
@@ -65,3 +69,11 @@ class CallLog:
     def agent_state(self) -> str | None:
         """What the agent says it is doing."""
         return self.states[-1][1] if self.states else None
+
+    def has_reacted_since(self, moment: float) -> bool:
+        """Say whether what is heard can be an answer, not the end of what was said before.
+
+        The voice of an agent on a busy machine may come late, and in pieces.
+        """
+        states = self.states
+        return not states or any(at >= moment and state in REACTIONS for at, state in states)
