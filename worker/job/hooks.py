@@ -16,12 +16,15 @@ from worker.settings import WorkerSettings
 #: Imported once, in the process that all job processes are forked from.
 PRELOADED = [
     # What the framework and the provider's client would otherwise import during the first call.
+    # Its packages name what they hold, and import it when it is used.
     "anyio._backends._asyncio",
+    "encodings.ascii",
     "livekit.agents.llm.async_toolset",
+    "livekit.agents.voice.report",
     "numpy.fft",
     "openai.lib.streaming.chat",
-    "openai.resources.audio",
-    "openai.resources.chat",
+    "openai.resources.audio.audio",
+    "openai.resources.chat.chat",
     "openai.resources.models",
     "worker.job.entrypoint",
     "worker.job.prewarm",

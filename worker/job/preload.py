@@ -1,15 +1,24 @@
 """Does once what would be done in each job process when it is first needed.
 
 Imported in the process that job processes are forked from (job/hooks.py): no thread, no loop, no
-connection may begin here.
+connection may begin here. What is found there by `tests/integration/worker/test_first_uses.py` is
+found in each call.
+
+Private parts of livekit-agents: see host/pool.py.
 """
 
 from __future__ import annotations
 
+import platform
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 
 from livekit.agents import tokenize
+from livekit.agents.utils import http_context
 from pydantic import BaseModel
+
+from worker.voice.clients import trust
 
 
 def _all_below(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -20,6 +29,18 @@ def _all_below(kind: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def preload() -> None:
     """Do it."""
+    # Who is believed to be a provider, and LiveKit's API when a room is closed: 40 ms, and 30.
+    # Files that cannot be read are told of where they are needed.
+    with suppress(OSError):
+        trust()
+    with suppress(OSError):
+        http_context._create_ssl_context()  # noqa: SLF001 - see above
+    # What the provider's client tells of this machine, for which a program is run.
+    platform.platform()
+    with suppress(OSError):
+        platform.freedesktop_os_release()
+    # Where files of a call go, found by writing one.
+    tempfile.gettempdir()
     # How words are divided, from 5,000 patterns: 40 ms.
     tokenize.basic.hyphenate_word("preload")
     # Models of data that are finished when they are first used: 50 ms for all of them.

@@ -11,6 +11,7 @@ hook that the SDK has for it:
 
 from __future__ import annotations
 
+import functools
 import ssl
 import time
 from collections.abc import Callable
@@ -86,12 +87,22 @@ class ModelClient(AsyncClient):
             raise StillSilent(request=request)
 
 
+@functools.cache
+def trust() -> ssl.SSLContext:
+    """Return which authorities providers are certified by: those that httpx2 goes by.
+
+    Reading the certificates takes 40 ms, longer than all else of a client: job processes have them
+    from the process that they are forked from (job/preload.py). Others at the same path are read
+    when the worker starts the next time. Raises OSError.
+    """
+    return httpx2.create_ssl_context()
+
+
 class Connections:
     """HTTP clients, one for each server and key, shared by all calls of a process."""
 
     def __init__(self) -> None:
         self._https: dict[tuple[str, str], httpx2.AsyncClient] = {}
-        self._tls: ssl.SSLContext | None = None
 
     def http(self, endpoint: Endpoint) -> httpx2.AsyncClient:
         """Return the connections to a server; makes none yet."""
@@ -106,10 +117,8 @@ class Connections:
             await http.aclose()
 
     def _build(self) -> httpx2.AsyncClient:
-        # Reading the certificates takes longer than all the rest: once for all of them.
-        self._tls = self._tls or httpx2.create_ssl_context()
         return httpx2.AsyncClient(
-            verify=self._tls,
+            verify=trust(),
             timeout=httpx2.Timeout(30.0, connect=_CONNECT_S),
             follow_redirects=True,
             # People pause for longer than the 5 s that idle connections live by default.

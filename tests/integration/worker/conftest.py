@@ -39,7 +39,7 @@ def localvoice_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         command = Command(
             name="localvoice",
             argv=(sys.executable, "-m", "localvoice", "--port", str(ports.localvoice)),
-            env=neutral_environment(),
+            env=neutral_environment() | {"LOCALVOICE_QUEUE_TIMEOUT_S": "60"},
             log=logs / "localvoice.log",
             cwd=REPO,
         )
@@ -75,6 +75,8 @@ def environment(
         "OPENAI_API_KEY": "local",
         "OPENAI_BASE_URL": f"{localvoice_url}/v1",
         "POOL_SIZE": "1",
+        # Of localvoice, on a machine that has other tests to run.
+        "PROVIDER_TIMEOUT_S": "30",
         "PYTHONUNBUFFERED": "1",
         # Who leaves in a test does not come back, unless the test says so.
         "USER_GRACE_S": "1",

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import certifi
 import pytest
 
 from sessions.states import State
@@ -35,6 +33,20 @@ def die():
 os.register_at_fork(after_in_child=die)
 """
 
+#: A tool that nobody can import, but in the worker process.
+RAISES_IN_JOBS = """
+import multiprocessing
+import os
+
+if multiprocessing.parent_process() is not None and os.path.exists(os.environ["TEST_DIES_IF"]):
+    raise OSError("no such machine")
+
+
+def ring() -> str:
+    "Ring the bell."
+    return "It rings."
+"""
+
 
 class Breakage:
     """Something that a process needs, and that a test takes away and brings back."""
@@ -47,22 +59,18 @@ class Breakage:
 
 @pytest.fixture(params=["raises", "dies"])
 def breakage(request: pytest.FixtureRequest, tmp_path: Path) -> Breakage:
-    """Prewarming raises, since the provider's client finds no certificates; or the process dies."""
-    if request.param == "raises":
-        file, aside = tmp_path / "ca.pem", tmp_path / "aside.pem"
-        shutil.copy(certifi.where(), file)
-        broken = Breakage({"SSL_CERT_FILE": str(file)}, lambda: _move(file, aside))
-        broken.heal = lambda: _move(aside, file)
-        return broken
+    """Prewarming raises, since a tool does; or the process dies."""
     mark = tmp_path / "die"
-    (tmp_path / "sitecustomize.py").write_text(DIES_AT_START)
-    broken = Breakage({"PYTHONPATH": str(tmp_path), "TEST_DIES_IF": str(mark)}, mark.touch)
+    variables = {"TEST_DIES_IF": str(mark)}
+    if request.param == "raises":
+        (tmp_path / "tool.py").write_text(RAISES_IN_JOBS)
+        variables["TOOLS_DIR"] = str(tmp_path)
+    else:
+        (tmp_path / "sitecustomize.py").write_text(DIES_AT_START)
+        variables["PYTHONPATH"] = str(tmp_path)
+    broken = Breakage(variables, mark.touch)
     broken.heal = mark.unlink
     return broken
-
-
-def _move(source: Path, target: Path) -> None:
-    source.rename(target)
 
 
 def pids(worker: WorkerProcess) -> list[int]:
