@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status ask test lint types unit integration e2e chaos bench lock audit
+.PHONY: help setup run stop status ask test lint types unit integration e2e chaos bench bench-full lock audit
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,8 +50,11 @@ e2e: ## run the tests that speak with the whole stack
 chaos: ## do the worst to a whole fleet and tell what becomes of its calls; ARGS="--chaos-json FILE" writes the table, too
 	$(TASK) chaos $(ARGS)
 
-bench: ## measure the store, with ARGS=starts the API, ARGS=burst, degradation, race, recovery, soak, warm or worker_memory workers; ARGS="--help" lists options
+bench: ## measure the store, starts and bursts in less than 6 minutes; ARGS=store, starts, race, burst, recovery, degradation, warm, worker_memory or soak: one of them at length
 	$(TASK) bench $(ARGS)
+
+bench-full: ## run all benchmarks, which takes hours; ARGS=--resume goes on where it was stopped
+	$(TASK) bench-full $(ARGS)
 
 lock: ## write requirements/*.lock anew; ARGS=--check only compares
 	$(TASK) lock $(ARGS)

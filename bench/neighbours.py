@@ -28,6 +28,8 @@ class Neighbours:
     variables: Mapping[str, str]
     livekit: api.LiveKitAPI
     store: SessionStore
+    #: Of `redis` and `livekit`.
+    pids: Mapping[str, int]
 
 
 @asynccontextmanager
@@ -49,7 +51,7 @@ async def running_neighbours(
             ),
         ]
 
-    async with running(describe):
+    async with running(describe) as stack:
         ports = chosen[-1]
         redis_url = f"redis://{LOOPBACK}:{ports.redis}/0"
         key, secret = keys.livekit_api_key, keys.livekit_api_secret
@@ -64,8 +66,7 @@ async def running_neighbours(
                     "LIVEKIT_API_KEY": key,
                     "LIVEKIT_API_SECRET": secret,
                 }
-                yield Neighbours(
-                    variables=variables, livekit=lk, store=SessionStore(client, settings)
-                )
+                store = SessionStore(client, settings)
+                yield Neighbours(variables=variables, livekit=lk, store=store, pids=stack.pids)
         finally:
             await client.aclose()

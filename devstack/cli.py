@@ -25,7 +25,7 @@ TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks 
 TESTING |= {"chaos": "the stories of a fleet to which the worst happens"}
 
 #: Commands that become another program; it reads their arguments.
-HANDED_OVER = frozenset({"ask", "bench"})
+HANDED_OVER = frozenset({"ask", "bench", "bench-full"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,10 +70,11 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
     commands.add_parser(
         "bench",
-        help="measure the store; `bench starts`: the API; `bench burst`, `degradation`, `warm`, "
-        "`recovery`, `soak`, `worker_memory`: workers",
+        help="measure a little; `bench store`, `starts`: store and API at length; `bench burst`, "
+        "`degradation`, `race`, `recovery`, `soak`, `warm`, `worker_memory`: workers",
         add_help=False,
     )
+    commands.add_parser("bench-full", help="run all benchmarks at length", add_help=False)
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
@@ -144,9 +145,10 @@ def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal
     return tasks.run_stages(stages, process_environment() | found, terminal)
 
 
-def _bench(_: Arguments, rest: Sequence[str], __: Environment, ___: Terminal) -> int:
+def _bench(arguments: Arguments, rest: Sequence[str], _: Environment, __: Terminal) -> int:
     """Hand over to the benchmark, so that signals reach it and no server is left."""
-    command = tasks.bench_command(rest)
+    is_full = arguments.command == "bench-full"
+    command = tasks.bench_command(["--full", *rest] if is_full else rest)
     os.execv(command[0], command)  # noqa: S606
 
 
@@ -170,6 +172,7 @@ COMMANDS: Mapping[str, Command] = {
     "types": _types,
     **dict.fromkeys(TESTING, _tests),
     "bench": _bench,
+    "bench-full": _bench,
     "lock": _lock,
     "audit": _audit,
 }

@@ -93,18 +93,21 @@ def audit_stages() -> list[Stage]:
 
 #: Those besides that of the store.
 _BENCHMARKS = frozenset(
-    {"starts", "burst", "degradation", "race", "recovery", "soak", "warm", "worker_memory"}
+    {
+        *("burst", "degradation", "race", "recovery", "soak", "starts", "store", "warm"),
+        "worker_memory",
+    }
 )
 
 
 def bench_command(arguments: Sequence[str] = ()) -> tuple[str, ...]:
-    """Return the command that measures the store, or what the first word names.
+    """Return the command that measures what the first word names, or a little of all.
 
     Not a stage: its output is the result.
     """
     if arguments and arguments[0] in _BENCHMARKS:
         return (sys.executable, "-m", f"bench.{arguments[0]}", *arguments[1:])
-    return (sys.executable, "-m", "bench.store", *arguments)
+    return (sys.executable, "-m", "bench", *arguments)
 
 
 def run_stages(stages: Sequence[Stage], env: Mapping[str, str], terminal: Terminal) -> int:

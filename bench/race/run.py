@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.progress import Progress
 from bench.race.burst import burst_table, measure_new, measure_warm
+from bench.race.hold import hold_tables, measure_hold
 from bench.race.rest import measure_rest, rest_tables
 from bench.race.scene import Scene, racecourse
 from bench.race.sides import DEFAULT, NAMES, Side, sides
@@ -20,6 +21,7 @@ from bench.race.talk import measure_talk, talk_tables
 from bench.report import few, parser_of, report
 from bench.table import Table
 from devstack.terminal import Terminal
+from worker.job.native import keep_native_log
 
 Part = Callable[[Scene, Sequence[Side], argparse.Namespace, Progress], Awaitable[list[Table]]]
 #: How often each worker has its turn in a part, unless it is said otherwise.
@@ -61,7 +63,19 @@ async def _talk(
     return talk_tables(found)
 
 
-PARTS: Mapping[str, Part] = {"start": _start, "burst": _burst, "rest": _rest, "talk": _talk}
+async def _hold(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    return hold_tables(await measure_hold(scene, racing, users=options.holding, progress=progress))
+
+
+PARTS: Mapping[str, Part] = {
+    "start": _start,
+    "burst": _burst,
+    "rest": _rest,
+    "talk": _talk,
+    "hold": _hold,
+}
 
 
 async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
@@ -87,6 +101,13 @@ def some_of(known: Sequence[str], text: str) -> list[str]:
     return names
 
 
+def _many(text: str) -> int:
+    """Read a number from 1 to 1000. Raises ArgumentTypeError."""
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 to 1000")
+    return int(text)
+
+
 def make_parser(text: str | None = None) -> argparse.ArgumentParser:
     """Return what reads the options."""
     parser = parser_of("race", text)
@@ -107,6 +128,7 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
     shown = ", ".join(f"{part} {rounds}" for part, rounds in ROUNDS.items())
     parser.add_argument("--rounds", type=few, metavar="N", help=f"of all workers ({shown})")
     parser.add_argument("--resting", type=few, default=6, metavar="N", help="users of rest (6)")
+    parser.add_argument("--holding", type=_many, default=100, metavar="N", help="of hold (100)")
     parser.add_argument("--talking", type=few, default=3, metavar="N", help="users of talk (3)")
     return parser
 
@@ -114,4 +136,7 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
     options = make_parser(text).parse_args(argv)
+    # The users are in this process: without it they would pay for the library's log, and all that
+    # is heard of an agent would be heard later, the same for all of them.
+    keep_native_log()
     return report(partial(_run, options), options.json)

@@ -130,7 +130,9 @@ def test_every_command_is_described() -> None:
 
 
 def test_the_benchmark_gets_its_arguments() -> None:
-    assert bench_command(["--quick"]) == (sys.executable, "-m", "bench.store", "--quick")
+    assert bench_command() == (sys.executable, "-m", "bench")
+    assert bench_command(["--full"]) == (sys.executable, "-m", "bench", "--full")
+    assert bench_command(["store", "--quick"]) == (sys.executable, "-m", "bench.store", "--quick")
     assert bench_command(["burst"]) == (sys.executable, "-m", "bench.burst")
     assert bench_command(["degradation"]) == (sys.executable, "-m", "bench.degradation")
     assert bench_command(["race"]) == (sys.executable, "-m", "bench.race")

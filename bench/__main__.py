@@ -1,0 +1,102 @@
+"""Runs the benchmarks one after the other: `make bench` a short form, `make bench-full` all.
+
+Each is a program of its own (`make bench ARGS=race`), which can be run alone with other options.
+What it found is shown, and kept as JSON in the folder of --out; `--resume` leaves out what is there
+already. Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.settings import REPO, load_environment
+from devstack.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One benchmark, as it is run here."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    module: str = ""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """What runs it."""
+        return (sys.executable, "-m", f"bench.{self.module or self.name}", *self.arguments)
+
+
+#: Less than six minutes on two cores: one round of what most people ask about, OpenRTC left out,
+#: which is installed when it races for the first time.
+SHORT = (
+    Item("store", ("--quick",)),
+    Item(
+        "race",
+        ("--parts", "start,burst", "--sides", "plain,process,shared", "--rounds", "1"),
+    ),
+)
+#: Two hours and more. The longest ones last, so that the others are there soon.
+FULL = (
+    Item("store"),
+    Item("starts"),
+    Item("warm"),
+    Item("burst"),
+    Item("recovery"),
+    Item("race-start", ("--parts", "start"), "race"),
+    Item("race-burst", ("--parts", "burst"), "race"),
+    Item("race-rest", ("--parts", "rest"), "race"),
+    Item("race-talk", ("--parts", "talk"), "race"),
+    Item("race-hold", ("--parts", "hold"), "race"),
+    Item("degradation"),
+    Item("worker_memory"),
+    Item("soak", ("--minutes", "30")),
+)
+OUT = REPO / ".run" / "bench"
+
+
+def run_items(items: Sequence[Item], out: Path, terminal: Terminal, *, is_resumed: bool) -> int:
+    """Run them; return 0 when all ran through, whatever they found."""
+    out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for number, item in enumerate(items, 1):
+        file = out / f"{item.name}.json"
+        if is_resumed and file.exists():
+            terminal.line(f"{item.name}: was there already ({file})")
+            continue
+        terminal.title(f"{number} of {len(items)}: {' '.join(item.argv[1:])}")
+        began = time.monotonic()
+        done = subprocess.run([*item.argv, "--json", str(file)], cwd=REPO, check=False)
+        took_s = time.monotonic() - began
+        if done.returncode != 0:
+            failed.append(item.name)
+        terminal.line(
+            f"{item.name}: {'done' if done.returncode == 0 else 'FAILED'}, {took_s:.0f} s"
+        )
+    terminal.line(f"figures: {out}")
+    if failed:
+        terminal.error(f"did not run through: {', '.join(failed)}", "")
+    return 1 if failed else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the short form, or all of them."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="all of them, which takes hours")
+    parser.add_argument("--resume", action="store_true", help="only what has no figures yet")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="DIR", help="(.run/bench)")
+    options = parser.parse_args(argv)
+    form = "full" if options.full else "short"
+    items = FULL if options.full else SHORT
+    terminal = Terminal(load_environment())
+    return run_items(items, options.out / form, terminal, is_resumed=options.resume)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
