@@ -11,7 +11,7 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 from livekit import rtc
@@ -32,6 +32,8 @@ _RECENT = 20
 #: A user who has no agent by then has none: LiveKit offers a job once.
 _PATIENCE_S = 15.0
 _LOST_ARE_ENOUGH = 5
+#: The library tries several times.
+_CONNECTED_WITHIN_S = 60.0
 _SETTLE_S = 8.0
 _LOOK_OVER_S = 10.0
 _HELD_AIM = 100
@@ -45,25 +47,30 @@ class Guest:
         self._scene, self._visit = scene, visit
         self._room = rtc.Room()
         self._sees_track = asyncio.Event()
+        self._arriving: asyncio.Task[float] | None = None
         #: From the opening of the room to the agent's track; None: it never came.
         self.start_s: float | None = None
 
     async def come(self) -> None:
         """Open the room, join it, and wait for the agent."""
+        # Not to be cancelled: left alone while it connects, the library ends the process.
+        self._arriving = asyncio.create_task(self._arrive(), name="guest arrives")
+        await asyncio.wait({self._arriving}, timeout=_PATIENCE_S)
+        if self._arriving.done() and self._arriving.exception() is None:
+            self.start_s = self._arriving.result()
+
+    async def _arrive(self) -> float:
+        """Return how long it took. Raises rtc.ConnectError."""
         self._room.on("track_published", lambda *_: self._sees_track.set())
         began = time.monotonic()
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                await self._scene.open(self._visit)
-                await self._room.connect(
-                    self._url, self._visit.token, rtc.RoomOptions(auto_subscribe=False)
-                )
-                if any(one.track_publications for one in self._room.remote_participants.values()):
-                    self._sees_track.set()
-                await self._sees_track.wait()
-        except (TimeoutError, rtc.ConnectError):
-            return
-        self.start_s = time.monotonic() - began
+        await self._scene.open(self._visit)
+        await self._room.connect(
+            self._url, self._visit.token, rtc.RoomOptions(auto_subscribe=False)
+        )
+        if any(one.track_publications for one in self._room.remote_participants.values()):
+            self._sees_track.set()
+        await self._sees_track.wait()
+        return time.monotonic() - began
 
     @property
     def has_agent(self) -> bool:
@@ -74,6 +81,11 @@ class Guest:
 
     async def leave(self) -> None:
         """Leave, and close the room."""
+        if self._arriving is not None:
+            self._sees_track.set()
+            # Whoever could not join has no start, which is all that is to be told of it.
+            with suppress(TimeoutError, rtc.ConnectError):
+                await asyncio.wait_for(asyncio.shield(self._arriving), _CONNECTED_WITHIN_S)
         await self._room.disconnect()
         await self._scene.close(self._visit)
 

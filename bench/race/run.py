@@ -138,5 +138,5 @@ def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:
     options = make_parser(text).parse_args(argv)
     # The users are in this process: without it they would pay for the library's log, and all that
     # is heard of an agent would be heard later, the same for all of them.
-    keep_native_log()
+    keep_native_log("off")
     return report(partial(_run, options), options.json)

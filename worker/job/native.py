@@ -24,13 +24,16 @@ _LEVEL = "RUST_LOG"
 _START = "livekit_ffi_initialize"
 
 
-def keep_native_log() -> None:
-    """Have the library keep its log, from the moment on in which it is used first."""
+def keep_native_log(level: str = "warn") -> None:
+    """Have the library keep its log, from the moment on in which it is used first.
+
+    It writes what is of this level at least (`warn`, `error`, `off`), unless RUST_LOG says another.
+    """
     # Read and written here because the library does, which knows no other way.
     environment = os.environ  # noqa: TID251
     if environment.get(_DEBUG, "").strip().lower() in ("1", "true"):
         return
-    environment.setdefault(_LEVEL, "warn")
+    environment.setdefault(_LEVEL, level)
     usual: Callable[[], ctypes.CDLL] = _ffi_client.get_ffi_lib
 
     def load() -> ctypes.CDLL:

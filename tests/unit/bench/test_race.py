@@ -13,6 +13,7 @@ import pytest
 
 from bench.race.burst import Burst, burst_table
 from bench.race.figures import Measure, middle, percentile, ratio
+from bench.race.hold import Hold, Look, hold_tables
 from bench.race.hook import Hook
 from bench.race.processes import cpu_s, pss_mb
 from bench.race.provider import tone
@@ -156,3 +157,32 @@ def test_sides_and_parts_are_named() -> None:
         some_of(NAMES, "plain,fast")
     with pytest.raises(argparse.ArgumentTypeError, match="name some"):
         some_of(NAMES, ",")
+
+
+def look(sessions: int, worker_cores: float, worker_pss_mb: float) -> Look:
+    return Look(
+        sessions=sessions,
+        worker_cores=worker_cores,
+        livekit_cores=0.1 + 0.005 * sessions,
+        redis_cores=0.0,
+        worker_pss_mb=worker_pss_mb,
+    )
+
+
+def test_what_a_session_takes_is_more_than_an_idle_worker_does() -> None:
+    idle = look(0, 0.05, 500)
+    holds = {
+        "plain": Hold(asked=30, held=25, starts_s=[1.0] * 25, looks=[idle, look(10, 0.45, 900)]),
+        "shared": Hold(asked=100, held=100, starts_s=[0.5] * 100, looks=[idle, look(0, 1, 600)]),
+    }
+
+    held, cost = hold_tables(holds)
+
+    plain, shared = held.rows
+    assert plain.figures["without"] == 5
+    assert plain.aim is None
+    assert shared.figures["held, of plain"] == 4
+    assert shared.verdict == "met"
+    assert cost.rows[0].figures == {"worker": 40, "livekit": 5, "redis": 0, "PSS MB": 40}
+    # Nobody had an agent by then: nothing to share the cost among.
+    assert set(cost.rows[1].figures.values()) == {None}

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 from livekit import agents
+from livekit.agents.telemetry import loop_monitor
 from livekit.rtc import _ffi_client
 from pydantic import BaseModel
 
 from worker.job.native import keep_native_log
-from worker.job.preload import preload
+from worker.job.preload import preload, watch_less_often
 
 
 def models(kind: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
@@ -26,6 +27,23 @@ def test_nothing_of_it_is_left_for_the_first_call() -> None:
     unfinished = [one for one in models() if not one.__pydantic_complete__]
     assert not [one for one in unfinished if one.__module__.startswith("livekit.")]
     assert agents.tokenize.basic.hyphenate_word("preloading") == ["pre", "load", "ing"]
+
+
+@pytest.mark.parametrize(("warn_ms", "every_s"), [(None, 0.1), ("200", 0.04), ("2000", 0.1)])
+def test_blocked_loops_are_looked_for_ten_times_a_second(
+    monkeypatch: pytest.MonkeyPatch, warn_ms: str | None, every_s: float
+) -> None:
+    """As often as whoever sets the threshold needs, not more often than that."""
+    name = "LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS"
+    # Set, then taken away: what is written in between is undone at the end.
+    monkeypatch.setenv(name, warn_ms or "")
+    if warn_ms is None:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(loop_monitor, "_MAX_TICK_INTERVAL", 0.05)
+    watch_less_often()
+    thresholds = loop_monitor.LoopMonitorThresholds.from_env()
+    assert thresholds is not None
+    assert loop_monitor._tick_interval_for(thresholds.warn) == pytest.approx(every_s)
 
 
 class Library:
