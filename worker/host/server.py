@@ -18,6 +18,7 @@ from worker.host.connection import PatientServer
 from worker.host.crashes import Crashes
 from worker.host.handover import Handover
 from worker.host.health import Health
+from worker.host.memory import look_no_closer_than_needed
 from worker.host.pool import Pool
 from worker.host.registry import Registry
 from worker.host.shared.pool import SharedServer
@@ -92,6 +93,7 @@ def build_worker(settings: WorkerSettings) -> Worker:
 
 def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
     """Build the framework's server, without a session type yet."""
+    look_no_closer_than_needed()
     make = partial(SharedServer, sessions_per_process=settings.sessions_per_process)
     is_shared = settings.isolation is Isolation.SHARED
     return (make if is_shared else PatientServer)(
