@@ -12,7 +12,7 @@ export VOICEFLEET_ASK_WAV := $(value WAV)
 .PHONY: help setup run stop status ask test lint types unit integration e2e chaos bench bench-full lock audit
 
 help: ## list the targets; ARGS="…" passes arguments on
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what development needs, the servers included
 	$(TASK) setup $(ARGS)

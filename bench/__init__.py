@@ -1,1 +1,1 @@
-"""Measures the store of the sessions: `python -m bench.store --help`, docs/benchmarks.md."""
+"""Benchmarks, each a program of its own: `python -m bench.race --help`, docs/benchmarks.md."""

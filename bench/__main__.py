@@ -8,12 +8,14 @@ already. Nothing else should run on the machine meanwhile.
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from devstack.settings import REPO, load_environment
 from devstack.terminal import Terminal
@@ -59,6 +61,8 @@ FULL = (
     Item("soak", ("--minutes", "30")),
 )
 OUT = REPO / ".run" / "bench"
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RESUME = "--resume goes on with what has no figures yet"
 
 
 def run_items(items: Sequence[Item], out: Path, terminal: Terminal, *, is_resumed: bool) -> int:
@@ -81,8 +85,29 @@ def run_items(items: Sequence[Item], out: Path, terminal: Terminal, *, is_resume
         )
     terminal.line(f"figures: {out}")
     if failed:
-        terminal.error(f"did not run through: {', '.join(failed)}", "")
+        terminal.error(f"did not run through: {', '.join(failed)}; {RESUME}", "")
     return 1 if failed else 0
+
+
+def run_until_done(argv: Sequence[str]) -> int:
+    """Run a program; return its status, or minus the signal that stopped it.
+
+    A signal is passed on and the program waited for: it has servers that it must stop.
+    """
+    stopped_by: list[int] = []
+    process = subprocess.Popen(argv, cwd=REPO, start_new_session=True)
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped_by.append(number)
+        process.send_signal(number)
+
+    usual = {number: signal.signal(number, stop) for number in SIGNALS}
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+    return -stopped_by[0] if stopped_by else abs(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,8 +1,8 @@
 """Users who come one after the other and stay: how many a worker holds, and what each one takes.
 
-They have no microphone and hear nothing, so that what is measured is the worker, and LiveKit. They
-wait for the agent's track: an agent that has published it would be heard. At some numbers nobody
-comes for a while, and the machine is looked at.
+They have no microphone. They are subscribed to the agent's track, which is sent to them (an agent
+that nobody is subscribed to does not speak, and takes more), but nobody unpacks it: what is measured
+is the worker, and LiveKit. At some numbers nobody comes for a while, and the machine is looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 from livekit import rtc
@@ -34,6 +33,7 @@ _PATIENCE_S = 15.0
 _LOST_ARE_ENOUGH = 5
 #: The library tries several times.
 _CONNECTED_WITHIN_S = 60.0
+_LEAVES_WITHIN_S = 10.0
 _SETTLE_S = 8.0
 _LOOK_OVER_S = 10.0
 _HELD_AIM = 100
@@ -46,7 +46,7 @@ class Guest:
         self._url = scene.neighbours.variables["LIVEKIT_URL"]
         self._scene, self._visit = scene, visit
         self._room = rtc.Room()
-        self._sees_track = asyncio.Event()
+        self._has_track = asyncio.Event()
         self._arriving: asyncio.Task[float] | None = None
         #: From the opening of the room to the agent's track; None: it never came.
         self.start_s: float | None = None
@@ -56,37 +56,39 @@ class Guest:
         # Not to be cancelled: left alone while it connects, the library ends the process.
         self._arriving = asyncio.create_task(self._arrive(), name="guest arrives")
         await asyncio.wait({self._arriving}, timeout=_PATIENCE_S)
+        # Asked for, so that it is not told of as if nobody had looked.
         if self._arriving.done() and self._arriving.exception() is None:
             self.start_s = self._arriving.result()
 
     async def _arrive(self) -> float:
-        """Return how long it took. Raises rtc.ConnectError."""
-        self._room.on("track_published", lambda *_: self._sees_track.set())
+        """Return how long it took. Raises rtc.ConnectError, aiohttp.ClientError or TwirpError."""
+        self._room.on("track_subscribed", lambda *_: self._has_track.set())
         began = time.monotonic()
         await self._scene.open(self._visit)
-        await self._room.connect(
-            self._url, self._visit.token, rtc.RoomOptions(auto_subscribe=False)
-        )
-        if any(one.track_publications for one in self._room.remote_participants.values()):
-            self._sees_track.set()
-        await self._sees_track.wait()
+        await self._room.connect(self._url, self._visit.token)
+        await self._has_track.wait()
         return time.monotonic() - began
 
     @property
-    def has_agent(self) -> bool:
-        """Whether an agent that speaks is there now, as LiveKit tells."""
+    def takes_something(self) -> bool:
+        """Whether an agent is there now, as LiveKit tells, in time or late."""
         news = self._scene.hook.of(self._visit.room)
         is_there = news.agent_active_at is not None and news.agent_left_at is None
-        return self.start_s is not None and is_there and news.finished_at is None
+        return is_there and news.finished_at is None
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether one is there that has published its track in time."""
+        return self.start_s is not None and self.takes_something
 
     async def leave(self) -> None:
-        """Leave, and close the room."""
+        """Leave, and close the room. Raises TimeoutError, aiohttp.ClientError or TwirpError."""
         if self._arriving is not None:
-            self._sees_track.set()
+            self._has_track.set()
             # Whoever could not join has no start, which is all that is to be told of it.
-            with suppress(TimeoutError, rtc.ConnectError):
-                await asyncio.wait_for(asyncio.shield(self._arriving), _CONNECTED_WITHIN_S)
-        await self._room.disconnect()
+            await asyncio.wait({self._arriving}, timeout=_CONNECTED_WITHIN_S)
+        async with asyncio.timeout(_LEAVES_WITHIN_S):
+            await self._room.disconnect()
         await self._scene.close(self._visit)
 
 
@@ -129,15 +131,14 @@ async def measure_hold(
 
 
 async def _hold(racer: Racer, users: int, progress: Progress) -> Hold:
-    hold, guests = Hold(), list[Guest]()
+    hold, guests, why = Hold(), list[Guest](), ""
     await racer.until_settled()
     hold.looks.append(await _look(racer, 0))
-    async with AsyncExitStack() as stack:
-        coming: list[asyncio.Task[None]] = []
+    coming: list[asyncio.Task[None]] = []
+    try:
         due_at = time.monotonic()
         while len(guests) < users and not (why := _why_no_more(guests, coming)):
             guest = Guest(racer.scene, await racer.prepare())
-            stack.push_async_callback(guest.leave)
             guests.append(guest)
             coming.append(asyncio.create_task(guest.come()))
             due_at += EVERY_S
@@ -146,13 +147,16 @@ async def _hold(racer: Racer, users: int, progress: Progress) -> Hold:
                 progress.tell(f"{racer.side.name}, {len(guests)} users")
                 await asyncio.gather(*coming)
                 await asyncio.sleep(_SETTLE_S)
-                hold.looks.append(await _look(racer, sum(one.has_agent for one in guests)))
+                hold.looks.append(await _look(racer, sum(one.takes_something for one in guests)))
                 due_at = time.monotonic()
         await asyncio.gather(*coming)
         await asyncio.sleep(_SETTLE_S)
-        hold.why_no_more = _why_no_more(guests, coming) or why or f"{users} was the limit"
+        hold.why_no_more = why or f"{users} was the limit"
         hold.asked, hold.held = len(guests), sum(one.has_agent for one in guests)
         hold.starts_s = [one.start_s for one in guests if one.start_s is not None]
+    finally:
+        # What was found is told, whoever could not leave in order.
+        await asyncio.gather(*(one.leave() for one in guests), return_exceptions=True)
     return hold
 
 
@@ -198,7 +202,7 @@ def hold_tables(holds: Holds) -> list[Table]:
         rows=[_held(name, hold, plain) for name, hold in holds.items()],
         notes=(
             "held: an agent that has published its track was there when no more came",
-            "start: from the opening of the room to the agent's track; users who had none are in "
+            "start: until the user is subscribed to the agent's track; users who had none are in "
             "no percentile",
             f"no more come when {_LOST_ARE_ENOUGH} have no agent after {_PATIENCE_S:g} s, or the "
             f"p95 of {_RECENT} starts is above {_START_P95_S:g} s",

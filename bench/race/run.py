@@ -14,7 +14,7 @@ from bench.race.burst import burst_table, measure_new, measure_warm
 from bench.race.hold import hold_tables, measure_hold
 from bench.race.rest import measure_rest, rest_tables
 from bench.race.scene import Scene, racecourse
-from bench.race.sides import DEFAULT, NAMES, Side, sides
+from bench.race.sides import NAMES, Side, sides
 from bench.race.speech import spoken
 from bench.race.start import measure_start, start_tables
 from bench.race.talk import measure_talk, talk_tables
@@ -79,6 +79,10 @@ PARTS: Mapping[str, Part] = {
 
 
 async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
+    # The users are in this process: without it they would pay for the library's log, and all that
+    # is heard of an agent would be heard later, the same for all of them. `env`, which workers get,
+    # was read before.
+    keep_native_log("off")
     terminal = Terminal(env, sys.stderr)
     racing = sides(options.sides, env, terminal)
     tables: list[Table] = []
@@ -121,9 +125,9 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--sides",
         type=partial(some_of, NAMES),
-        default=list(DEFAULT),
+        default=list(NAMES),
         metavar="A,B",
-        help=f"some of {', '.join(NAMES)} ({', '.join(DEFAULT)})",
+        help=f"some of {', '.join(NAMES)} (all)",
     )
     shown = ", ".join(f"{part} {rounds}" for part, rounds in ROUNDS.items())
     parser.add_argument("--rounds", type=few, metavar="N", help=f"of all workers ({shown})")
@@ -136,7 +140,4 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
     options = make_parser(text).parse_args(argv)
-    # The users are in this process: without it they would pay for the library's log, and all that
-    # is heard of an agent would be heard later, the same for all of them.
-    keep_native_log("off")
     return report(partial(_run, options), options.json)

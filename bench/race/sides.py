@@ -18,8 +18,6 @@ PLAIN, OPENRTC, PROCESS, SHARED = "plain", "openrtc", "process", "shared"
 NAMES = (PLAIN, OPENRTC, PROCESS, SHARED)
 #: Those of ours.
 OURS = frozenset({PROCESS, SHARED})
-#: Without `shared`, which workers do not know yet.
-DEFAULT = (PLAIN, OPENRTC, PROCESS)
 _SESSIONS_PER_PROCESS = "8"
 
 

@@ -15,6 +15,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,7 @@ from devstack.talk.calls import (
     Moments,
     NoAgent,
     NoAnswer,
+    talks_on,
 )
 from devstack.talk.changes import Changes
 from devstack.talk.hearing import RATE, Hearing
@@ -150,7 +152,7 @@ class Caller:
     async def wait_quiet(self, deadline_s: float, quiet_s: float = QUIET_S) -> None:
         """Wait until the agent has been silent for a while."""
         await self._until(
-            lambda: self.hearing.is_quiet_for(quiet_s), deadline_s, lambda: _talks_on(deadline_s)
+            lambda: self.hearing.is_quiet_for(quiet_s), deadline_s, lambda: talks_on(deadline_s)
         )
 
     async def wait_ended(self, deadline_s: float) -> str:
@@ -254,13 +256,15 @@ class Caller:
             await stream.aclose()
 
     async def _wait_speech(self, said: Said, deadline_s: float, failure: str) -> Answer:
-        def has_begun() -> bool:
-            begun_at = self.hearing.first_loud_after(said.ended_at)
-            return begun_at is not None and self.log.has_reacted_since(said.began_at)
+        def begun_at() -> float | None:
+            since = said.ended_at
+            if (self.hearing.first_loud_at or since) < since:  # it had said something before
+                since = max(since, self.log.reacted_at(said.began_at))
+            return self.hearing.first_loud_after(since)
 
-        await self._until(has_begun, deadline_s, lambda: self._explain(failure, deadline_s))
-        began_at = self.hearing.first_loud_after(said.ended_at) or said.ended_at
-        await self._until(self._is_done, _LONGEST_ANSWER_S, lambda: _talks_on(_LONGEST_ANSWER_S))
+        await self._until(begun_at, deadline_s, partial(self._explain, failure, deadline_s))
+        began_at = begun_at() or said.ended_at
+        await self._until(self._is_done, _LONGEST_ANSWER_S, lambda: talks_on(_LONGEST_ANSWER_S))
         ended_at = self.hearing.last_loud_at or began_at
         lines = [line for line in self.lines if line.speaker == "agent"]
         return Answer(
@@ -285,16 +289,12 @@ class Caller:
         return NoAnswer(f"{failure} within {deadline_s:g} s (agent's state: {state})")
 
     async def _until(
-        self, is_met: Callable[[], bool], deadline_s: float, failure: Callable[[], CallerError]
+        self, is_met: Callable[[], object], deadline_s: float, failure: Callable[[], CallerError]
     ) -> None:
         def is_met_in_time() -> bool:
             if not (met := is_met()) and self.log.ended_because is not None:
                 raise CallEnded(f"the call was ended: {self.log.ended_because}")
-            return met
+            return bool(met)
 
         if not await self._changes.until(is_met_in_time, deadline_s):
             raise failure()
-
-
-def _talks_on(deadline_s: float) -> NoAnswer:
-    return NoAnswer(f"the agent did not stop speaking within {deadline_s:g} s")

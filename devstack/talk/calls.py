@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from devstack.errors import DevstackError
@@ -10,6 +11,7 @@ from devstack.talk.audio import Sound
 REACTIONS = frozenset({"thinking", "speaking"})
 """States of an agent that has something to say."""
 BUSY_STATES = REACTIONS | {"initializing"}
+_STATE_LATE_S = 0.3
 
 
 class CallerError(DevstackError):
@@ -70,10 +72,19 @@ class CallLog:
         """What the agent says it is doing."""
         return self.states[-1][1] if self.states else None
 
-    def has_reacted_since(self, moment: float) -> bool:
-        """Say whether what is heard can be an answer, not the end of what was said before.
+    def reacted_at(self, moment: float) -> float:
+        """Return when the agent began to react to what was said at a moment; infinity: not yet.
 
-        The voice of an agent on a busy machine may come late, and in pieces.
+        What was heard before is the end of what it said before: on a busy machine its voice comes
+        late, and in pieces. One that does not tell its states may have reacted at once.
         """
-        states = self.states
-        return not states or any(at >= moment and state in REACTIONS for at, state in states)
+        if not self.states:
+            return moment
+        reactions = (at for at, state in self.states if at >= moment and state in REACTIONS)
+        # States come by another way than sound, and now and then after it.
+        return max(moment, next(reactions, math.inf) - _STATE_LATE_S)
+
+
+def talks_on(deadline_s: float) -> NoAnswer:
+    """Return what is wrong with an agent that does not stop."""
+    return NoAnswer(f"the agent did not stop speaking within {deadline_s:g} s")

@@ -1,7 +1,8 @@
 """The framework's process pool, as far as we look into it.
 
 livekit-agents shows neither its pool nor whether it is connected, so this file uses private parts,
-as do host/{connection,forkserver,memory}.py, job/{info,preload}.py and call/track.py; nothing else.
+as do host/{connection,forkserver,memory}.py, host/shared/, job/{info,preload,shared}.py and
+call/track.py; nothing else may.
 tests/unit/worker/test_private_parts.py compares them with the installed version, which is pinned.
 """
 

@@ -45,7 +45,8 @@ def preload() -> None:
     with suppress(OSError):
         platform.freedesktop_os_release()
     # Where files of a call go, found by writing one.
-    tempfile.gettempdir()
+    with suppress(OSError):
+        tempfile.gettempdir()
     # How words are divided, from 5,000 patterns: 40 ms.
     tokenize.basic.hyphenate_word("preload")
     # Models of data that are finished when they are first used: 50 ms for all of them.

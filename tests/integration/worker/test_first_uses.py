@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -25,11 +26,11 @@ pytestmark = pytest.mark.timeout(300)
 
 PROBE = REPO / "tests" / "support" / "probe"
 #: What each call has to read anew: what memory it takes; the folder of its own that it removes.
-ALLOWED = ("/proc/self/smaps_rollup", "/tmp/")  # noqa: S108 - nothing is written there
+ALLOWED = ("/proc/self/smaps_rollup", str(Path(tempfile.gettempdir()) / tempfile.gettempprefix()))
 VERB = re.compile(r'"verb": "(\w+)"')
 END = "the greeting was heard"
-#: Until the first words were heard: claim, join, ready; and what is put on record meanwhile.
-STEPS_PER_START = 8
+#: What is done again and again, however long a start takes: leases, and what is put on record.
+REPEATED = {"renew", "part", "log"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ async def test_everything_was_there_before(
 async def test_a_start_asks_redis_a_few_times(fleet: Fleet, settings: StoreSettings) -> None:
     """1. A worker is ready. 2. All that Redis is told about a call is listened to until it greets.
 
-    Result: three steps that the call waits for, one round trip each, and a few that it does not.
+    Result: three steps, one round trip each, and what nobody waits for.
     """
     await fleet.start_worker()
     call = fleet.new_call()
@@ -111,7 +112,7 @@ async def test_a_start_asks_redis_a_few_times(fleet: Fleet, settings: StoreSetti
             if line["client_type"] != "lua" and call.session_id in line["command"]:
                 told.append(line["command"])
     steps = Counter(VERB.findall(" ".join(told)))
-    # A lease is renewed every few seconds, however long the start takes.
-    del steps["renew"]
-    assert (steps["claim"], steps["join"], steps["ready"]) == (1, 1, 1)
-    assert steps.total() <= STEPS_PER_START, steps
+    once = {step: times for step, times in steps.items() if step not in REPEATED}
+    # The greeting may be written as a turn by then.
+    assert once.pop("turn", 1) == 1
+    assert once == {"claim": 1, "join": 1, "ready": 1}

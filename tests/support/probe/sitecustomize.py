@@ -1,8 +1,8 @@
 """Notes what a process does that costs time when it is done in the middle of a call.
 
-Python runs a file of this name at its start, when its folder is in PYTHONPATH: see `probe.py`
-beside this folder. Each note is a line of JSON in the file that PROBE_FILE names: which process,
-when, what, of what, and for whom.
+Python runs a file of this name at its start, when its folder is in PYTHONPATH; it is for
+`tests/integration/worker/test_first_uses.py`. Each note is a line of JSON in the file that
+PROBE_FILE names: which process, when, what, of what, and for whom.
 """
 
 from __future__ import annotations

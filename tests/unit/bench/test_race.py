@@ -19,7 +19,7 @@ from bench.race.processes import cpu_s, pss_mb
 from bench.race.provider import tone
 from bench.race.rest import Rest, rest_tables
 from bench.race.run import make_parser, some_of
-from bench.race.sides import DEFAULT, NAMES
+from bench.race.sides import NAMES
 from bench.race.start import Start, start_tables
 from bench.race.talk import Talk, talk_tables
 from devstack.talk.audio import LOUD, Sound, loudness
@@ -152,7 +152,7 @@ def test_the_cpu_of_ended_children_counts() -> None:
 
 def test_sides_and_parts_are_named() -> None:
     assert some_of(NAMES, "plain, shared") == ["plain", "shared"]
-    assert tuple(make_parser().parse_args([]).sides) == DEFAULT
+    assert tuple(make_parser().parse_args([]).sides) == NAMES
     with pytest.raises(argparse.ArgumentTypeError, match="fast: not among"):
         some_of(NAMES, "plain,fast")
     with pytest.raises(argparse.ArgumentTypeError, match="name some"):
