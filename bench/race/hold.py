@@ -1,7 +1,7 @@
 """Users who come one after the other and stay: how many a worker holds, and what each one takes.
 
-They have no microphone. They are subscribed to the agent's track, which is sent to them (an agent
-that nobody is subscribed to does not speak, and takes more), but nobody unpacks it: what is measured
+They have no microphone. They are subscribed to the agent's track, which is sent to them (one
+that nobody is subscribed to takes more), but nobody unpacks it: what is measured
 is the worker, and LiveKit. At some numbers nobody comes for a while, and the machine is looked at.
 """
 
