@@ -75,14 +75,17 @@ def run_items(items: Sequence[Item], out: Path, terminal: Terminal, *, is_resume
             terminal.line(f"{item.name}: was there already ({file})")
             continue
         terminal.title(f"{number} of {len(items)}: {' '.join(item.argv[1:])}")
+        # What is there after it is of this run.
+        file.unlink(missing_ok=True)
         began = time.monotonic()
-        done = subprocess.run([*item.argv, "--json", str(file)], cwd=REPO, check=False)
+        status = run_until_done([*item.argv, "--json", str(file)])
         took_s = time.monotonic() - began
-        if done.returncode != 0:
+        terminal.line(f"{item.name}: {'done' if status == 0 else 'FAILED'}, {took_s:.0f} s")
+        if status < 0:
+            terminal.error(f"stopped; {RESUME}", "")
+            return 1
+        if status != 0:
             failed.append(item.name)
-        terminal.line(
-            f"{item.name}: {'done' if done.returncode == 0 else 'FAILED'}, {took_s:.0f} s"
-        )
     terminal.line(f"figures: {out}")
     if failed:
         terminal.error(f"did not run through: {', '.join(failed)}; {RESUME}", "")
