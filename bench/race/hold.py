@@ -1,8 +1,8 @@
 """Users who come one after the other and stay: how many a worker holds, and what each one takes.
 
-They have no microphone. They are subscribed to the agent's track, which is sent to them (one
-that nobody is subscribed to takes more), but nobody unpacks it: what is measured
-is the worker, and LiveKit. At some numbers nobody comes for a while, and the machine is looked at.
+They have no microphone. They are subscribed to the agent's track, which is sent to them (one that
+nobody is subscribed to takes more), but nobody unpacks it: what is measured is the worker, and
+LiveKit. At some numbers nobody comes for a while, and the machine is looked at.
 """
 
 from __future__ import annotations

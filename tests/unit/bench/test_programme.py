@@ -49,9 +49,9 @@ def test_each_is_a_program_that_knows_its_options(item: Item) -> None:
 
 
 def test_a_signal_is_passed_on_and_the_benchmark_waited_for(tmp_path: Path) -> None:
-    """1. The first of two begins. 2. The programme is told to stop.
+    """1. A benchmark runs. 2. The programme is told to stop.
 
-    Result: the first one is told, has ended when the programme ends, and no other is begun.
+    Result: the benchmark is told, and has ended when the programme goes on.
     """
     told = tmp_path / "told"
     child = (
