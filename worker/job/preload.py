@@ -59,9 +59,9 @@ def watch_less_often() -> None:
     """Have the framework look a little less often for an event loop that is blocked.
 
     It looks fifty times a second, from two threads, in each process, which takes 0.014 of a core
-    there, with a call or without (docs/benchmarks.md). Looking ten times a second it still tells of blocks of half a second,
-    with the stack. Who looks for shorter ones sets LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS: it looks five
-    times in that time.
+    there, with a call or without (docs/benchmarks.md). Looking ten times a second it still tells of
+    blocks of half a second, with the stack. Who looks for shorter ones sets
+    LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS: it looks five times in that time.
     """
     # Written here because the framework reads it, which knows no other way.
     os.environ.setdefault(loop_monitor.ENV_WARN_THRESHOLD_MS, _BLOCKED_MS)  # noqa: TID251
