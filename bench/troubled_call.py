@@ -158,7 +158,8 @@ class Caseworker:
 def _judge(caller: Caller, asked_at: float, answer: str) -> tuple[Heard, float | None]:
     """Say what has come by now, and when it began. No answer (empty) can be had in full."""
     lines = [one for one in caller.lines if one.speaker == "agent" and one.began_at >= asked_at]
-    sound_at = caller.hearing.first_loud_after(asked_at)
+    # Before it reacts, the rest of its greeting may still be on its way.
+    sound_at = caller.hearing.first_loud_after(caller.log.reacted_at(asked_at))
     if sound_at is None:
         return (Heard.TEXT, lines[0].began_at) if lines else (Heard.NOTHING, None)
     for heard, words in ((Heard.ANSWER, answer), (Heard.APOLOGY, APOLOGY)):

@@ -24,9 +24,8 @@ def test_all_three_have_a_call_and_ours_are_never_left_without_a_word(tmp_path: 
     assert done.returncode == 0, done.stderr
     by_fault, in_all = json.loads(file.read_text(encoding="utf-8"))
     heard = {row["name"]: row["figures"]["heard"] for row in by_fault["rows"]}
-    # What the plain one was heard to say, if anything, was the rest of its greeting.
-    assert heard.pop("llm 500: plain") in {"nothing", "a piece"}
     assert heard == {
+        "llm 500: plain": "nothing",
         "llm 500: ours, alone": "apology",
         "llm 500: ours, with a substitute": "answer",
     }
