@@ -1,49 +1,48 @@
 """Measures how soon a user whose agent was lost hears one again: `python -m bench.recovery --help`.
 
 It starts its own Redis, livekit-server and token server, a scripted provider, two workers of ours,
-and a plain one as LiveKit's starter has it. A user joins over WebRTC and is greeted. Then the
-process of the agent is killed, or stopped, as a blocked event loop would be.
+and a plain one as LiveKit's starter has it; ours once with a process for each call, and once with
+calls that share one. A user joins over WebRTC and is greeted; where processes are shared, several
+whose agents live in the same one. Then that process is killed, or stopped, as a blocked event loop
+would be.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
-import secrets
 import signal
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import httpx2
 import psutil  # type: ignore[import-untyped]
-from livekit import api
-from pydantic import SecretStr
 
-from bench.api_server import running_api
 from bench.progress import Progress
+from bench.recovery_fleet import Call, Scene, running_fleet
 from bench.report import few, parser_of, report
 from bench.table import Aim, Row, Table
-from bench.workers import OURS, WARM, until_logged, working
-from devstack.services.ports import LOOPBACK
 from devstack.talk.caller import Caller
 from devstack.terminal import Terminal
-from sessions.connection import Temper, connect
-from sessions.ids import SessionId
-from sessions.settings import StoreSettings
-from sessions.store import SessionStore
-from tests.support.plain import NO_TLS
-from tests.support.provider import provider
 
+PLAIN, PROCESS, SHARED = "plain", "ours, process", "ours, shared"
+#: What tells our workers which kind they are.
+_ISOLATION = {PROCESS: "process", SHARED: "shared"}
 _FAULTS = {"killed": signal.SIGKILL, "stopped": signal.SIGSTOP}
-#: By when 95 of 100 shall hear the replacement.
-_AIMS = {"killed": Aim(limit=1.5), "stopped": Aim(limit=8)}
+#: By when 95 of 100 shall hear the replacement; where several are lost at once, a little later.
+_AIMS = {
+    ("killed", PROCESS): Aim(limit=1.5),
+    ("killed", SHARED): Aim(limit=2),
+    ("stopped", PROCESS): Aim(limit=8),
+    ("stopped", SHARED): Aim(limit=8),
+}
 _GREETED_WITHIN_S = 60.0
 #: After this nobody is expected any more.
 _PATIENCE_S = 30.0
@@ -62,77 +61,57 @@ class Losses:
     duplicates: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scene:
-    """What is there to call, and a way to look at it."""
-
-    variables: Mapping[str, str]
-    http: httpx2.AsyncClient
-    livekit: api.LiveKitAPI
-    store: SessionStore
-    plain_name: str
-
-    async def start(self) -> tuple[str, str, SessionId]:
-        """Start a session of ours; return its room, a token, its id."""
-        answer = await self.http.post("/api/session/start", json={})
-        answer.raise_for_status()
-        started = answer.json()
-        return started["roomName"], started["participantToken"], SessionId(started["sessionId"])
-
-    async def start_plain(self) -> tuple[str, str]:
-        """Open a room with a plain agent on its way; return it with a token."""
-        room = f"plain-{secrets.token_hex(4)}"
-        dispatch = api.RoomAgentDispatch(agent_name=self.plain_name)
-        await self.livekit.room.create_room(api.CreateRoomRequest(name=room, agents=[dispatch]))
-        variables = self.variables
-        token = api.AccessToken(variables["LIVEKIT_API_KEY"], variables["LIVEKIT_API_SECRET"])
-        grants = api.VideoGrants(room_join=True, room=room)
-        return room, token.with_identity("user").with_grants(grants).to_jwt()
-
-    async def agents(self, room: str) -> int:
-        """Return how many agents are in a room."""
-        request = api.ListParticipantsRequest(room=room)
-        found = (await self.livekit.room.list_participants(request)).participants
-        return sum(one.kind == api.ParticipantInfo.Kind.AGENT for one in found)
+Found = dict[tuple[str, str], Losses]
 
 
-async def measure(scene: Scene, rounds: int, progress: Progress) -> dict[tuple[str, str], Losses]:
-    """Lose agents of both kinds in both ways, in turns."""
-    losses = {(fault, kind): Losses() for fault in _FAULTS for kind in ("ours", "plain")}
+async def measure(scene: Scene, kinds: Sequence[str], rounds: int, progress: Progress) -> Found:
+    """Lose agents of these kinds in both ways, in turns."""
+    losses = {(fault, kind): Losses() for fault in _FAULTS for kind in kinds}
     for number in range(rounds):
         for (fault, kind), found in losses.items():
             progress.tell(f"round {number + 1} of {rounds}, {kind}, {fault}")
-            await _lose(scene, found, _FAULTS[fault], is_ours=kind == "ours")
+            opened: list[str] = []
+            try:
+                if kind == PLAIN:
+                    calls, pids = [await scene.start_plain()], None
+                    opened.append(calls[0].room)
+                else:
+                    calls, pids = await scene.calls(opened)
+                await _lose(scene, found, _FAULTS[fault], calls, pids)
+            finally:
+                await asyncio.gather(*(scene.close(room) for room in opened))
     return losses
 
 
-async def _lose(scene: Scene, found: Losses, fault: signal.Signals, *, is_ours: bool) -> None:
-    if is_ours:
-        room, token, session_id = await scene.start()
-    else:
-        room, token = await scene.start_plain()
-    async with Caller(scene.variables["LIVEKIT_URL"], token) as caller:
-        await caller.wait_greeting(_GREETED_WITHIN_S)
-        await caller.wait_quiet(_GREETED_WITHIN_S)
-        if is_ours:
-            pids = [(await scene.store.get(session_id)).agent_pid or 0]
-        else:
-            pids = _jobs_of(scene.plain_name)
+async def _lose(
+    scene: Scene,
+    found: Losses,
+    fault: signal.Signals,
+    calls: Sequence[Call],
+    pids: Sequence[int] | None,
+) -> None:
+    """Have users join these calls, and lose the processes of their agents."""
+    async with AsyncExitStack() as stack:
+        url, callers = scene.variables["LIVEKIT_URL"], list[Caller]()
+        for call in calls:
+            callers.append(await stack.enter_async_context(Caller(url, call.token)))
+        await asyncio.gather(*(one.wait_greeting(_GREETED_WITHIN_S) for one in callers))
+        await asyncio.gather(*(one.wait_quiet(_GREETED_WITHIN_S) for one in callers))
+        doomed = _jobs_of(scene.plain_name) if pids is None else pids
         lost_at = time.monotonic()
-        for pid in pids:
+        for pid in doomed:
             os.kill(pid, fault)
-        found.calls += 1
+        found.calls += len(calls)
         try:
-            if (after_s := await _heard_again(caller, lost_at)) is not None:
-                found.after_s.append(after_s)
+            waits = (_heard_again(one, lost_at) for one in callers)
+            found.after_s += [one for one in await asyncio.gather(*waits) if one is not None]
             await asyncio.sleep(max(0.0, lost_at + _ALONE_AFTER_S - time.monotonic()))
-            found.duplicates += await scene.agents(room) > 1
+            for call in calls:
+                found.duplicates += await scene.agents(call.room) > 1
         finally:
-            for pid in pids:
+            for pid in doomed:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-    with suppress(api.TwirpError):  # it may be gone already
-        await scene.livekit.room.delete_room(api.DeleteRoomRequest(room=room))
 
 
 async def _heard_again(caller: Caller, lost_at: float) -> float | None:
@@ -163,7 +142,7 @@ def table(losses: Mapping[tuple[str, str], Losses]) -> Table:
                 "heard again": f"{len(found.after_s)} of {found.calls}",
                 "two agents": found.duplicates,
             },
-            aim=_AIMS[fault] if kind == "ours" else None,
+            aim=_AIMS.get((fault, kind)),
         )
         for (fault, kind), found in losses.items()
     ]
@@ -176,6 +155,7 @@ def table(losses: Mapping[tuple[str, str], Losses]) -> Table:
             f"nobody was waited for longer than {_PATIENCE_S:g} s; a call that was never heard "
             "again counts as slower than all others",
             f"two agents: rooms that had more than one {_ALONE_AFTER_S:g} s later",
+            "shared: the agents of several users are lost with one process, each counts as a call",
         ),
     )
 
@@ -190,60 +170,26 @@ def _median(after_s: Sequence[float]) -> float | None:
     return round(statistics.median(after_s), 2) if after_s else None
 
 
-@asynccontextmanager
-async def _scene(env: Mapping[str, str], folder: Path) -> AsyncIterator[Scene]:
-    name, plain_name = (f"recovery-{secrets.token_hex(4)}" for _ in range(2))
-    async with AsyncExitStack() as stack:
-        one = await stack.enter_async_context(provider())
-        told = {**env, "AGENT_NAME": name}
-        servers = await stack.enter_async_context(running_api(told, folder))
-        variables = {**servers.services[-1].command.env, "OPENAI_BASE_URL": one.url}
-        variables |= dict.fromkeys(("STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL"), one.url)
-        variables |= {"OPENAI_API_KEY": "unset", "POOL_SIZE": "2"}
-        variables["GREETING_CACHE_DIR"] = str(folder / "clips")
-        for number, (module, agent) in enumerate(
-            [(OURS, name), (OURS, name), (("bench.plain_agent", "start"), plain_name)]
-        ):
-            log = folder / f"worker-{number}.log"
-            await stack.enter_async_context(working(module, variables, agent_name=agent, log=log))
-            await until_logged(log, WARM, 2)
-        settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
-        redis = connect(settings, Temper.PATIENT)
-        stack.push_async_callback(redis.aclose)
-        livekit = api.LiveKitAPI(
-            variables["LIVEKIT_URL"].replace("ws", "http", 1),
-            variables["LIVEKIT_API_KEY"],
-            variables["LIVEKIT_API_SECRET"],
-        )
-        stack.push_async_callback(livekit.aclose)
-        url = f"http://{LOOPBACK}:{variables['TOKENSERVER_PORT']}"
-        http = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=url, timeout=20, verify=NO_TLS)
-        )
-        yield Scene(
-            variables=variables,
-            http=http,
-            livekit=livekit,
-            store=SessionStore(redis, settings),
-            plain_name=plain_name,
-        )
-
-
-async def _run(rounds: int, env: Mapping[str, str]) -> list[Table]:
-    with tempfile.TemporaryDirectory(prefix="bench-recovery-") as folder:
-        async with _scene(env, Path(folder)) as scene:
-            progress = Progress("recovery", Terminal(env, sys.stderr))
-            losses = await measure(scene, rounds, progress)
-            progress.done()
-    return [table(losses)]
+async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
+    progress, losses = Progress("recovery", Terminal(env, sys.stderr)), Found()
+    # A token server sends agents to workers of one name, so there is one scene after the other.
+    for kind, kinds in ((PROCESS, [PROCESS, PLAIN]), (SHARED, [SHARED])):
+        with tempfile.TemporaryDirectory(prefix="bench-recovery-") as folder:
+            sharing = options.sharing if kind == SHARED else 1
+            fleet = running_fleet(env, Path(folder), isolation=_ISOLATION[kind], sharing=sharing)
+            async with fleet as scene:
+                losses |= await measure(scene, kinds, options.rounds, progress)
+    progress.done()
+    return [table(dict(sorted(losses.items(), key=lambda item: item[0][0])))]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the benchmark; return 0 when it ran through, whatever it found."""
     parser = parser_of("recovery", __doc__)
     parser.add_argument("--rounds", type=few, default=10, metavar="N", help="of all (10)")
+    parser.add_argument("--sharing", type=few, default=3, metavar="N", help="calls a process (3)")
     options = parser.parse_args(argv)
-    return report(partial(_run, options.rounds), options.json)
+    return report(partial(_run, options), options.json)
 
 
 if __name__ == "__main__":

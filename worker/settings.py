@@ -64,15 +64,19 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
     )
 
     pool_size: int = Field(
-        3, ge=0, le=100, description="How many warm processes wait for a job; 0 makes calls slow."
+        3,
+        ge=0,
+        le=100,
+        description="For how many calls more there is a warm process at any moment, or a place in "
+        "one (`ISOLATION=shared`); 0 makes calls slow.",
     )
     worker_capacity: int = Field(
         50, ge=1, le=1000, description="How many calls this worker takes at the same time."
     )
     isolation: Isolation = Field(
-        Isolation.PROCESS,
-        description="`process`: each call has a process of its own; `shared`: several calls share "
-        "one, which takes less memory and time, and all of them with it when it crashes.",
+        Isolation.SHARED,
+        description="`shared`: several calls share a process, which takes less memory and time, "
+        "and all of them with it when it crashes; `process`: each call has a process of its own.",
     )
     sessions_per_process: int = Field(
         8,

@@ -1,28 +1,34 @@
 """A stage for each module, a story for each test, and the table of what all of them found.
 
-python -m pytest tests/chaos --chaos-json chaos.json
+python -m pytest tests/chaos --chaos-json chaos.json --isolation process
 """
 
 from __future__ import annotations
 
 import gc
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.ledger import Ledger
+from tests.chaos.services import Differences
 from tests.chaos.stage import Stage, standing_stage
 from tests.chaos.story import Story, told_on
+from worker.settings import Isolation, WorkerSettings
 
 _LEDGER = pytest.StashKey[Ledger]()
 _OPTION = "--chaos-json"
+_KIND = "--isolation"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add where the table is to be written, too."""
     parser.addoption(_OPTION, type=Path, metavar="FILE", help="write the table of chaos there, too")
+    kinds = [kind.value for kind in Isolation]
+    usual = WorkerSettings.model_fields["isolation"].default.value
+    parser.addoption(_KIND, choices=kinds, default=usual, help=f"of chaos's workers ({usual})")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -59,9 +65,16 @@ def ledger(pytestconfig: pytest.Config) -> Ledger:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def kind(pytestconfig: pytest.Config) -> Mapping[str, str]:
+    """What calls share a process, where no story says so itself."""
+    return {"ISOLATION": pytestconfig.getoption(_KIND)}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str]) -> Iterator[Stage]:
     """A fleet that the stories of a module share."""
-    with standing_stage(tmp_path_factory.mktemp("stage")) as stage:
+    differences = Differences(of_workers=kind)
+    with standing_stage(tmp_path_factory.mktemp("stage"), differences) as stage:
         yield stage
 
 

@@ -38,6 +38,8 @@ _PAGE = 200
 _MOST_USERS = 8
 #: So many guests join at a time: fifty at once would be more work than their agents.
 _JOIN_AT_ONCE = 5
+#: Users, and their sessions as they were before the worst happened.
+Calls = dict[User, Session]
 
 
 @dataclass
@@ -72,6 +74,19 @@ class Story:
             assert len(users) < _MOST_USERS, "LiveKit gives all calls to one worker"
             users += await self.users(1)
         return users
+
+    async def parted(self, users: Sequence[User]) -> tuple[Calls, Calls]:
+        """Return the calls that share the process of the first user's agent, and the other calls.
+
+        More users come until there are others.
+        """
+        calls = {user: await self.session(user) for user in users}
+        home = _home(next(iter(calls.values())))
+        while all(_home(session) == home for session in calls.values()):
+            assert len(calls) < _MOST_USERS, "all calls share one process"
+            calls |= {user: await self.session(user) for user in await self.users(1)}
+        hit = {user: session for user, session in calls.items() if _home(session) == home}
+        return hit, {user: session for user, session in calls.items() if user not in hit}
 
     async def user(self, *, user_id: str | None = None) -> User:
         """Have a user who has not done anything yet."""
@@ -151,9 +166,7 @@ class Story:
         assert session is not None
         return session
 
-    async def heard_again(
-        self, before: dict[User, Session], lost_at: float, deadline_s: float
-    ) -> list[Heard]:
+    async def heard_again(self, before: Calls, lost_at: float, deadline_s: float) -> list[Heard]:
         """Return what each of these users heard of another agent than the one before."""
         waits = (
             user.heard_after(lost_at, deadline_s, other_than=agent_of(session))
@@ -161,7 +174,7 @@ class Story:
         )
         return list(await asyncio.gather(*waits))
 
-    async def not_touched(self, before: dict[User, Session], deadline_s: float = 20.0) -> None:
+    async def not_touched(self, before: Calls, deadline_s: float = 20.0) -> None:
         """Fail unless these calls go on as they were: same agent, and it is heard from now on."""
         now_s = time.monotonic()
         for user, session in before.items():
@@ -219,6 +232,11 @@ class Story:
             assert one.active == 0, f"{worker.name} has jobs"
             assert one.idle >= 2, f"{worker.name} has not enough warm processes"
         return True
+
+
+def _home(session: Session) -> tuple[str | None, int | None]:
+    """Return which process its agent lives in."""
+    return session.worker_id, session.agent_pid
 
 
 def agent_of(session: Session) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Sized
+from collections.abc import Iterator, Sized
 from functools import partial
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.chaos.services import BLOCKED_S, BLOCKING_TOOL
-from tests.chaos.stage import REPLY
+from tests.chaos.services import BLOCKED_S, BLOCKING_TOOL, Differences
+from tests.chaos.stage import REPLY, Stage, standing_stage
 from tests.chaos.story import Story, agent_of
 from tests.chaos.users import User
 from tests.support.provider import Reply, ToolCall
@@ -28,6 +28,14 @@ _HUNG_HEARD_WITHIN_S = 40.0
 _LEAVES_WITHIN_S = 2.0
 _ENDS_WITHIN_S = 30.0
 _REQUEST = "Please think hard, number"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A fleet whose calls have a process each (test_shared.py: those that share one)."""
+    alone = Differences(of_workers={"ISOLATION": "process"})
+    with standing_stage(tmp_path_factory.mktemp("stage"), alone) as stage:
+        yield stage
 
 
 @pytest.mark.quick

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -35,9 +35,12 @@ def clocks(tmp_path_factory: pytest.TempPathFactory) -> Clocks:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, clocks: Clocks) -> Iterator[Stage]:
+def stage(
+    tmp_path_factory: pytest.TempPathFactory, clocks: Clocks, kind: Mapping[str, str]
+) -> Iterator[Stage]:
     """A fleet each of whose processes has a clock of its own."""
-    with standing_stage(tmp_path_factory.mktemp("stage"), Differences(clocks=clocks)) as stage:
+    folder = tmp_path_factory.mktemp("stage")
+    with standing_stage(folder, Differences(clocks=clocks, of_workers=kind)) as stage:
         yield stage
 
 
@@ -51,23 +54,24 @@ async def test_set(story: Story, clocks: Clocks, ahead_s: int) -> None:
     Nobody else's call is touched, whoever starts is served. Afterwards the server is ready again.
     """
     users = await story.users_of_all_workers(3)
-    before = {user: await story.session(user) for user in users}
-    user, *others = users
+    hit, spared = await story.parted(users)
+    user = users[0]
     leader, worker = await story.leader(), await story.worker_of(user)
-    story.expect_loss([user])
+    story.expect_loss(hit)
     with clocks.ahead([leader.name, worker.name], ahead_s):
         await asyncio.gather(*(_until_ahead(part, ahead_s) for part in (leader, worker)))
         await _until(leader, HTTPStatus.SERVICE_UNAVAILABLE)
         lost_at = time.monotonic()
-        story.signal(before[user], signal.SIGKILL)
-        heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
+        story.signal(hit[user], signal.SIGKILL)
+        heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
         how = "ahead" if ahead_s > 0 else "behind"
         story.tell(f"clocks an hour {how}, agent killed", heard)
         assert await story.leader() is not leader
         await story.users(1)
     await _until(leader, HTTPStatus.OK)
-    await story.alone(user)
-    await story.not_touched({other: before[other] for other in others})
+    for one in hit:
+        await story.alone(one)
+    await story.not_touched(spared)
 
 
 async def _ask(part: Part, path: str) -> httpx2.Response:

@@ -52,20 +52,20 @@ async def test_api_fails(story: Story, fault: Fault) -> None:
     that lost its agent: it hears another one once LiveKit is back.
     """
     users = await story.users(3)
-    before = {user: await story.session(user) for user in users}
-    user, *others = users
-    story.expect_loss([user])
+    hit, spared = await story.parted(users)
+    story.expect_loss(hit)
     began_at = time.monotonic()
     await story.stage.servers_livekit.switch(fault)
     lost_at = time.monotonic()
-    story.signal(before[user], signal.SIGKILL)
+    story.signal(hit[users[0]], signal.SIGKILL)
     await _refused(story)
     await asyncio.sleep(max(0.0, began_at + _TROUBLE_S - time.monotonic()))
     await story.stage.servers_livekit.switch(Fault.PASS)
-    heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
+    heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
     story.tell(f"LiveKit's API: {fault}, agent killed", heard)
-    await story.alone(user)
-    await story.not_touched({other: before[other] for other in others})
+    for user in hit:
+        await story.alone(user)
+    await story.not_touched(spared)
     await story.users(1)
 
 

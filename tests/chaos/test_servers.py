@@ -59,22 +59,22 @@ async def test_leader_killed(story: Story) -> None:
 
     Result: the other token server leads, and sends it. Nobody else's call is touched.
     """
-    users = await story.users(2)
-    before = {user: await story.session(user) for user in users}
-    user, other = users
-    story.expect_loss([user])
+    hit, spared = await story.parted(await story.users(2))
+    user = next(iter(hit))
+    story.expect_loss(hit)
     leader = await story.leader()
     await story.stage.servers_livekit.switch(Fault.BLACK_HOLE)
     lost_at = time.monotonic()
-    story.signal(before[user], signal.SIGKILL)
+    story.signal(hit[user], signal.SIGKILL)
     await story.until(user, State.RECOVERING)
     await leader.kill()
     await story.stage.servers_livekit.switch(Fault.PASS)
-    heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
+    heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
     story.tell("agent and leader killed", heard)
     assert await story.leader() is not leader
-    await story.alone(user)
-    await story.not_touched({other: before[other]})
+    for one in hit:
+        await story.alone(one)
+    await story.not_touched(spared)
 
 
 async def test_leader_stopped(story: Story) -> None:
@@ -83,21 +83,20 @@ async def test_leader_stopped(story: Story) -> None:
 
     Result: another one leads, and has sent an agent; the old leader does nothing more to anybody.
     """
-    users = await story.users(2)
-    before = {user: await story.session(user) for user in users}
-    user, other = users
-    story.expect_loss([user])
+    hit, spared = await story.parted(await story.users(2))
+    user = next(iter(hit))
+    story.expect_loss(hit)
     leader = await story.leader()
     leader.stop()
     lost_at = time.monotonic()
-    story.signal(before[user], signal.SIGKILL)
-    heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
+    story.signal(hit[user], signal.SIGKILL)
+    heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
     story.tell("leader stopped, agent killed", heard)
-    after = await story.alone(user)
+    after = {one: await story.alone(one) for one in hit}
     await asyncio.sleep(max(0.0, lost_at + _STOPPED_S - time.monotonic()))
     assert await story.leader() is not leader
     leader.cont()
-    await story.not_touched({user: after, other: before[other]})
+    await story.not_touched(after | spared)
 
 
 async def test_no_server_at_all(story: Story) -> None:
@@ -106,23 +105,22 @@ async def test_no_server_at_all(story: Story) -> None:
 
     Result: the calls go on meanwhile; then the one that lost its agent gets another.
     """
-    users = await story.users(3)
-    before = {user: await story.session(user) for user in users}
-    user, *others = users
-    story.expect_loss([user])
+    hit, spared = await story.parted(await story.users(3))
+    story.expect_loss(hit)
     await asyncio.gather(*(server.kill() for server in story.stage.servers))
     lost_at = time.monotonic()
-    story.signal(before[user], signal.SIGKILL)
+    story.signal(next(iter(hit.values())), signal.SIGKILL)
     heard_meanwhile = await asyncio.gather(
-        *(other.heard_after(lost_at + 1, _HEARD_WITHIN_S) for other in others)
+        *(other.heard_after(lost_at + 1, _HEARD_WITHIN_S) for other in spared)
     )
     assert all(one.after_s is not None for one in heard_meanwhile), heard_meanwhile
     await asyncio.sleep(max(0.0, lost_at + 10 - time.monotonic()))
     await story.stage.servers[0].start()
-    heard = await story.heard_again({user: before[user]}, lost_at, _HEARD_WITHIN_S)
+    heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
     story.tell("all token servers killed, agent killed", heard)
-    await story.alone(user)
-    await story.not_touched({other: before[other] for other in others})
+    for user in hit:
+        await story.alone(user)
+    await story.not_touched(spared)
 
 
 async def test_restarted_one_by_one_under_starts(story: Story) -> None:

@@ -115,15 +115,14 @@ async def test_a_killed_worker_leaves_no_process(own_worker: WorkerProcess) -> N
     await until_gone(children)
 
 
-async def test_job_processes_are_forked_from_what_the_worker_has_imported(
-    fleet: Fleet, own_worker: WorkerProcess
-) -> None:
-    """1. The process that forks them is itself a fork, with nothing of the worker's open.
-    2. It is killed.
+async def test_job_processes_are_forked_from_what_the_worker_has_imported(fleet: Fleet) -> None:
+    """1. The process that forks those of jobs, one for each, is itself a fork, with nothing of the
+    worker's open. 2. It is killed.
 
     Result: 2. Calls are answered: by the process that was warm, and by one from another origin,
     which Python starts in its usual way.
     """
+    own_worker = await fleet.start_worker(ISOLATION="process")
     worker = psutil.Process(own_worker.process.pid)
     origin = origin_of_jobs(worker)
     assert origin.cmdline() == worker.cmdline()
