@@ -35,6 +35,7 @@ from devstack.talk.calls import (
     talks_on,
 )
 from devstack.talk.changes import Changes
+from devstack.talk.connection import Connection
 from devstack.talk.hearing import RATE, Hearing
 from devstack.talk.microphone import Microphone, Said
 from devstack.talk.transcript import Line, Transcript
@@ -56,7 +57,6 @@ QUIET_S = 0.6
 """The agent is done when it says that it listens and has been silent for this long."""
 QUIET_WITHOUT_STATE_S = 1.5
 """The same for an agent that does not tell its state."""
-_CLOSE_WITHIN_S = 5.0
 _LONGEST_ANSWER_S = 120.0
 
 
@@ -79,7 +79,7 @@ class Caller:
         self._microphone: Microphone | None = None
         self._said: Said | None = None
         self._agent_identity: str | None = None
-        self._room: rtc.Room | None = None
+        self._connection: Connection | None = None
         self._listening: asyncio.Task[None] | None = None
         self._changes = Changes()
 
@@ -107,9 +107,9 @@ class Caller:
     @property
     def room(self) -> rtc.Room:
         """The room, for what this class does not do."""
-        if self._room is None:
+        if self._connection is None:
             raise JoinFailed("not in a room")
-        return self._room
+        return self._connection.room
 
     async def say(self, sound: Sound) -> Said:
         """Speak, in real time; silence follows by itself."""
@@ -167,7 +167,7 @@ class Caller:
 
     async def close(self) -> None:
         """Leave the room. Can be called again."""
-        room, self._room = self._room, None
+        connection, self._connection = self._connection, None
         if self._listening is not None:
             self._listening.cancel()
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -175,21 +175,20 @@ class Caller:
             await self._microphone.close()
             self._microphone = None
         await self._transcript.close()
-        if room is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_WITHIN_S):
-                    await room.disconnect()
+        if connection is not None:
+            await connection.close()
 
     async def _join(self) -> None:
-        self._room = room = rtc.Room()
+        room = rtc.Room()
+        self._connection = Connection(room)
         self._watch(room)
         self._transcript.listen(room)
         moments = self.log.moments
         moments.joining_at = time.monotonic()
         try:
+            await self._connection.open(self._url, self._token, self._join_within_s)
+            moments.joined_at = time.monotonic()
             async with asyncio.timeout(self._join_within_s):
-                await room.connect(self._url, self._token)
-                moments.joined_at = time.monotonic()
                 for participant in room.remote_participants.values():
                     self._on_participant(participant)
                 self._microphone = Microphone()
@@ -223,7 +222,7 @@ class Caller:
         _: rtc.RemoteTrackPublication,
         participant: rtc.RemoteParticipant,
     ) -> None:
-        if track.kind != rtc.TrackKind.KIND_AUDIO or self._room is None:
+        if track.kind != rtc.TrackKind.KIND_AUDIO or self._connection is None:
             return
         self._on_participant(participant)
         if participant.identity != self._agent_identity:
