@@ -83,7 +83,9 @@ async def test_an_agent_that_was_replaced_before_takes_nothing_with_it(
     assert (after.status, after.epoch, len(after.losses_ms)) == (State.RECOVERING, 2, 1)
 
 
-async def test_a_call_that_ends_by_itself_is_no_loss(fleet: Fleet, worker: Worker) -> None:
+async def test_a_call_that_ends_by_itself_is_no_loss(fleet: Fleet) -> None:
+    """Its process was its own, and ends with it."""
+    worker = await fleet.start_worker(ISOLATION="process")
     call = await fleet.start_call()
     async with call.join():
         session = await call.until(State.ACTIVE)

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.timeout(400)
 STARTS = '"message": "initializing process"'
 FAILS = '"message": "a process did not start'
 NOT_READY = "processes do not start"
+in_both = pytest.mark.parametrize("isolation", ["process", "shared"])
 
 #: Python runs this at its start; what the process of the framework forks dies at once.
 DIES_AT_START = """
@@ -82,19 +83,22 @@ def count(worker: WorkerProcess, text: str) -> int:
     return worker.log.read_text().count(text)
 
 
+@in_both
 async def test_they_are_tried_less_and_less_often_and_it_recovers_by_itself(
-    fleet: Fleet, breakage: Breakage
+    fleet: Fleet, breakage: Breakage, isolation: str
 ) -> None:
-    """1. A worker is ready. 2. Processes do not start any more, and the warm one dies. 3. After a
+    """1. A worker is ready. 2. Processes do not start any more, and the warm ones die. 3. After a
     few tries they do again.
 
     Result: tries after 1, 2 and 4 s, where the framework makes 5 a second; each is logged, with the
     next one; meanwhile `/readyz` names the reason and calls are declined. Then it is ready.
     """
-    worker = await fleet.start_worker(**breakage.variables)  # type: ignore[arg-type]
-    (first,) = pids(worker)
+    variables = breakage.variables | {"ISOLATION": isolation}
+    worker = await fleet.start_worker(until_ready=True, **variables)
+    warm = pids(worker)
     breakage.hurt()
-    os.kill(first, signal.SIGKILL)
+    for pid in warm:
+        os.kill(pid, signal.SIGKILL)
 
     async def has_failed(times: int) -> bool:
         return count(worker, FAILS) >= times
@@ -108,7 +112,7 @@ async def test_they_are_tried_less_and_less_often_and_it_recovers_by_itself(
     delays = re.findall(r'"failures": (\d+), "retry_after_s": ([\d.]+)', worker.log.read_text())
     assert delays == [("1", "1.0"), ("2", "2.0"), ("3", "4.0"), ("4", "8.0")]
     # One that is dead before the framework has handed it over is a failure without a pid.
-    assert len(pids(worker)) <= 4
+    assert len(pids(worker)) <= 4 * len(warm)
     assert (await call.look()).status is State.STARTING
     breakage.heal()
     await eventually(lambda: worker.answers("/readyz", 200), READY_S)
@@ -117,12 +121,14 @@ async def test_they_are_tried_less_and_less_often_and_it_recovers_by_itself(
     await other.until(State.READY)
 
 
+@in_both
 async def test_a_worker_that_never_had_a_warm_one_recovers_too(
-    fleet: Fleet, breakage: Breakage
+    fleet: Fleet, breakage: Breakage, isolation: str
 ) -> None:
     """It is not known to LiveKit yet: the framework registers once its pool is warm."""
     breakage.hurt()
-    worker = await fleet.start_worker(until_ready=False, **breakage.variables)
+    variables = breakage.variables | {"ISOLATION": isolation}
+    worker = await fleet.start_worker(until_ready=False, **variables)
 
     async def has_failed() -> bool:
         return count(worker, FAILS) >= 2
@@ -133,14 +139,18 @@ async def test_a_worker_that_never_had_a_warm_one_recovers_too(
     await eventually(lambda: worker.answers("/readyz", 200), READY_S)
 
 
-async def test_a_warm_one_that_dies_is_replaced(fleet: Fleet) -> None:
-    worker = await fleet.start_worker()
-    (first,) = pids(worker)
-    os.kill(first, signal.SIGKILL)
+@in_both
+async def test_warm_ones_that_die_are_replaced(fleet: Fleet, isolation: str) -> None:
+    """Each by one: there is one with a process for each call, and two where they are shared."""
+    worker = await fleet.start_worker(ISOLATION=isolation)
+    first = pids(worker)
+    assert len(first) == (2 if isolation == "shared" else 1)
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
 
-    async def is_replaced() -> bool:
-        return len(pids(worker)) == 2 and await worker.answers("/readyz", 200)
+    async def are_replaced() -> bool:
+        return len(pids(worker)) == 2 * len(first) and await worker.answers("/readyz", 200)
 
-    await eventually(is_replaced, READY_S)
+    await eventually(are_replaced, READY_S)
     await asyncio.sleep(0.5)
-    assert len(pids(worker)) == 2
+    assert len(pids(worker)) == 2 * len(first)
