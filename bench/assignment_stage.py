@@ -44,6 +44,8 @@ class Call:
 
     assigned_ms: float | None = None
     word_ms: float | None = None
+    #: Whether a warm process had it.
+    is_warm: bool | None = None
     #: Why there was no word.
     problem: str = ""
 
@@ -81,7 +83,12 @@ class Stage:
         # The store's clock is Redis's, and that is this machine's.
         claimed_at_ms = session.claimed_at_ms
         assigned_ms = None if claimed_at_ms is None else claimed_at_ms - began_at_ms
-        return Call(assigned_ms=assigned_ms, word_ms=word_ms, problem=problem)
+        return Call(
+            assigned_ms=assigned_ms,
+            word_ms=word_ms,
+            is_warm=session.prewarmed,
+            problem=problem,
+        )
 
     async def _stop(self, started: Mapping[str, str]) -> None:
         body = {name: started[name] for name in ("sessionId", "sessionSecret")}

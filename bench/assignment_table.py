@@ -72,8 +72,24 @@ def table(found: Mapping[str, Found], sizes: Sizes, *, patience_s: float) -> Tab
             "each time; cold: a new worker with POOL_SIZE=0 and no clip of its greeting",
             "all else is as by default, three warm processes or seats too; older: what the "
             "design with one Celery task for each call took",
+            _warmth(found),
         ),
     )
+
+
+def _warmth(found: Mapping[str, Found]) -> str:
+    """Say how often a warm process was there: cold starts shall have none."""
+    calls = {
+        "one by one": [call for one in found.values() for call in one.warm],
+        "at once": [call for one in found.values() for calls in one.bursts for call in calls],
+        "cold": [call for one in found.values() for call in one.cold],
+    }
+    told = (
+        f"{name} {sum(call.is_warm is True for call in of)} of {len(of)}"
+        for name, of in calls.items()
+        if of
+    )
+    return f"had by a warm process or seat: {', '.join(told) or 'not looked at'}"
 
 
 def _assigned(kind: str, found: Found, patience_s: float) -> Iterator[Row]:
@@ -95,7 +111,7 @@ def _soon(kind: str, found: Found, patience_s: float) -> Iterator[Row]:
             continue
         took = [_or(call.word_ms, patience_s) for call in calls]
         share = 100 * sum(one <= _SOON_S * 1e3 for one in took) / len(took)
-        figures = _times("", took, calls).figures | {"figure": round(share, 1)}
+        figures = {**_times("", took, calls).figures, "figure": round(share, 1)}
         row_name = f"{name}, % with a word in {_SOON_S:g} s: {kind}"
         yield Row(name=row_name, figures=figures, aim=_SOON)
 
@@ -120,7 +136,7 @@ def _quick(kind: str, found: Found, patience_s: float) -> Iterator[Row]:
         took = [_or(call.word_ms, patience_s) for call in found.quick]
         served = sum(call.word_ms is not None for call in found.quick)
         per_minute = round(60 * served / found.quick_took_s, 1)
-        figures = _times("", took, found.quick).figures | {"figure": per_minute}
+        figures = {**_times("", took, found.quick).figures, "figure": per_minute}
         yield Row(name=f"agents a minute, one by one: {kind}", figures=figures, aim=_PER_MINUTE)
 
 
