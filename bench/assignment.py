@@ -118,13 +118,15 @@ _WARM: Mapping[str, Callable[[Trial, str], Awaitable[None]]] = {
 }
 
 
-async def _run(parts: Sequence[str], sizes: Sizes, env: Mapping[str, str]) -> list[Table]:
+async def _run(
+    parts: Sequence[str], kinds: Sequence[str], sizes: Sizes, env: Mapping[str, str]
+) -> list[Table]:
     # The users are in this process: without it they would pay for the library's log. `env`, which
     # the servers get, was read before.
     keep_native_log("off")
     terminal = Terminal(env, sys.stderr)
     progress, found = Progress("assignment", terminal), {}
-    for isolation in KINDS:
+    for isolation in kinds:
         with tempfile.TemporaryDirectory(prefix="bench-assignment-") as folder:
             async with running_stage(env, Path(folder)) as stage:
                 trial = Trial(stage=stage, isolation=isolation, sizes=sizes, progress=progress)
@@ -147,6 +149,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="A,B",
         help=f"some of {', '.join(PARTS)} (all)",
     )
+    parser.add_argument(
+        "--isolation",
+        dest="kinds",
+        type=partial(some_of, KINDS),
+        default=list(KINDS),
+        metavar="A,B",
+        help=f"some of {', '.join(KINDS)} (both)",
+    )
     usual = Sizes()
     for name, text in {
         "calls": "of warm",
@@ -159,8 +169,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         shown = f"{text} ({default})"
         parser.add_argument(f"--{name}", type=few, default=default, metavar="N", help=shown)
     options = vars(parser.parse_args(argv))
-    parts, file = options.pop("parts"), options.pop("json")
-    return report(partial(_run, parts, Sizes(**options)), file)
+    parts, kinds, file = (options.pop(name) for name in ("parts", "kinds", "json"))
+    return report(partial(_run, parts, kinds, Sizes(**options)), file)
 
 
 if __name__ == "__main__":

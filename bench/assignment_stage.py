@@ -71,14 +71,17 @@ class Stage:
             return Call(problem=f"start refused: {error!r}")
         started: Mapping[str, str] = answer.json()
         word_ms, problem = None, ""
+        url, token = self.livekit_url, started["participantToken"]
+        caller = Caller(url, token, join_within_s=_JOIN_WITHIN_S)
         try:
-            url, token = self.livekit_url, started["participantToken"]
-            async with Caller(url, token, join_within_s=_JOIN_WITHIN_S) as caller:
+            async with caller:
                 word_ms = (await _first_word_at(caller, began + PATIENCE_S) - began) * 1e3
                 await asyncio.sleep(stays_s)
         except CallerError as error:
-            problem = str(error)
+            problem = f"{error}; {_what_was_there(caller, began)}"
         session = await self.store.get(SessionId(started["sessionId"]))
+        if problem:
+            problem += f"; session {session.id}: {session.status}, epoch {session.epoch}"
         await self._stop(started)
         # The store's clock is Redis's, and that is this machine's.
         claimed_at_ms = session.claimed_at_ms
@@ -131,6 +134,22 @@ async def _first_word_at(caller: Caller, ends_at: float) -> float:
             raise NoAnswer(f"no word within {PATIENCE_S:g} s")
         await asyncio.sleep(_LOOK_EVERY_S)
     return heard_at
+
+
+def _what_was_there(caller: Caller, began: float) -> str:
+    """Say how far a call came that had no word: when, in s, and what the agent says it does."""
+    moments = caller.log.moments
+    told = {
+        "joined": moments.joined_at,
+        "agent": moments.agent_joined_at,
+        "its track": moments.agent_track_at,
+    }
+    times = (
+        f"{name} {'never' if at is None else f'{at - began:.1f} s'}" for name, at in told.items()
+    )
+    states = ", ".join(f"{state} {at - began:.1f} s" for at, state in caller.log.states)
+    said = " ".join(line.text.strip() for line in caller.lines)
+    return f"{', '.join(times)}; states: {states or 'none'}; transcript: {said!r}"
 
 
 @asynccontextmanager
