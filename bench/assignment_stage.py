@@ -81,7 +81,8 @@ class Stage:
             problem = f"{error}; {_what_was_there(caller, began)}"
         session = await self.store.get(SessionId(started["sessionId"]))
         if problem:
-            problem += f"; session {session.id}: {session.status}, epoch {session.epoch}"
+            why = session.error or session.reason or "no reason"
+            problem += f"; session {session.id}: {session.status} ({why}), epoch {session.epoch}"
         await self._stop(started)
         # The store's clock is Redis's, and that is this machine's.
         claimed_at_ms = session.claimed_at_ms
