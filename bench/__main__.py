@@ -50,6 +50,7 @@ FULL = (
     Item("starts"),
     Item("warm"),
     Item("burst"),
+    Item("assignment"),
     Item("recovery"),
     Item("race-start", ("--parts", "start"), "race"),
     Item("race-burst", ("--parts", "burst"), "race"),

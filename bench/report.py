@@ -34,6 +34,16 @@ def few(text: str) -> int:
     return int(text)
 
 
+def some_of(known: Sequence[str], text: str) -> list[str]:
+    """Read names with commas between them. Raises ArgumentTypeError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
+    if not names:
+        raise argparse.ArgumentTypeError(f"name some of {', '.join(known)}")
+    return names
+
+
 def report(measure: Measure, json_file: Path | None) -> int:
     """Measure and tell; return 0 when it ran through, whatever it found."""
     env = load_environment()

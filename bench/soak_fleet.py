@@ -38,7 +38,7 @@ SENTENCES = (
 )
 ANSWER = "The harbour opens at seven."
 #: Whatever says that an agent was lost has its default.
-_DEFAULTS = (
+DEFAULTS = (
     "AGENT_LEASE_S",
     "CLAIM_DEADLINE_S",
     "HEARTBEAT_INTERVAL_S",
@@ -82,7 +82,7 @@ async def soaked_fleet(
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(provider())
         # An empty value counts as unset, whatever the environment says.
-        defaults = dict.fromkeys(_DEFAULTS, "")
+        defaults = dict.fromkeys(DEFAULTS, "")
         name = f"soak-{secrets.token_hex(4)}"
         servers = await stack.enter_async_context(
             running_api({**env, "AGENT_NAME": name}, folder, settings=defaults, rtc=ONLY_BY_LINK)

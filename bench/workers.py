@@ -28,10 +28,11 @@ _LOOK_EVERY_S = 0.02
 @asynccontextmanager
 async def working(
     module: tuple[str, ...], variables: Mapping[str, str], *, agent_name: str, log: Path
-) -> AsyncIterator[None]:
+) -> AsyncIterator[str]:
     """Run `python -m module`, which takes jobs for this name, until the block is left.
 
-    It is running once LiveKit knows it; warm processes may still be on their way.
+    It is running once LiveKit knows it; warm processes may still be on their way. Yields the URL of
+    its health endpoint.
     """
 
     def describe() -> Sequence[Service]:
@@ -50,9 +51,9 @@ async def working(
         ready = http_ok(url + path)
         return [Service(command=command, url=url, ready=ready, ready_within_s=_READY_S)]
 
-    async with running(describe):
+    async with running(describe) as stack:
         await until_logged(log, REGISTERED, 1)
-        yield
+        yield stack.services[0].url
 
 
 async def until_logged(log: Path, text: str, times: int) -> None:

@@ -70,8 +70,9 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
     commands.add_parser(
         "bench",
-        help="measure a little; `bench store`, `starts`: store and API at length; `bench burst`, "
-        "`degradation`, `race`, `recovery`, `soak`, `warm`, `worker_memory`: workers",
+        help="measure a little; `bench store`, `starts`: store and API at length; "
+        "`bench assignment`, `burst`, `degradation`, `race`, `recovery`, `soak`, `warm`, "
+        "`worker_memory`: workers",
         add_help=False,
     )
     commands.add_parser("bench-full", help="run all benchmarks at length", add_help=False)

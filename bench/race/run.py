@@ -18,7 +18,7 @@ from bench.race.sides import NAMES, Side, sides
 from bench.race.speech import spoken
 from bench.race.start import measure_start, start_tables
 from bench.race.talk import measure_talk, talk_tables
-from bench.report import few, parser_of, report
+from bench.report import few, parser_of, report, some_of
 from bench.table import Table
 from devstack.terminal import Terminal
 from worker.job.native import keep_native_log
@@ -93,16 +93,6 @@ async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Tabl
                 tables += await PARTS[part](scene, racing, options, progress)
                 progress.done()
     return tables
-
-
-def some_of(known: Sequence[str], text: str) -> list[str]:
-    """Read names with commas between them. Raises ArgumentTypeError."""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in known]:
-        raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not among {', '.join(known)}")
-    if not names:
-        raise argparse.ArgumentTypeError(f"name some of {', '.join(known)}")
-    return names
 
 
 def _many(text: str) -> int:

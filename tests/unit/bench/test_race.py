@@ -18,10 +18,11 @@ from bench.race.hook import Hook
 from bench.race.processes import cpu_s, pss_mb
 from bench.race.provider import tone
 from bench.race.rest import Rest, rest_tables
-from bench.race.run import make_parser, some_of
+from bench.race.run import make_parser
 from bench.race.sides import NAMES
 from bench.race.start import Start, start_tables
 from bench.race.talk import Talk, talk_tables
+from bench.report import some_of
 from devstack.talk.audio import LOUD, Sound, loudness
 
 
