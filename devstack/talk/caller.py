@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from livekit import rtc
+from livekit.rtc.participant import PublishTrackError
 
 from devstack.talk.audio import Sound
 from devstack.talk.calls import (
@@ -193,7 +194,7 @@ class Caller:
                     self._on_participant(participant)
                 self._microphone = Microphone()
                 self._transcript.user_track = await self._microphone.publish(room)
-        except (rtc.ConnectError, TimeoutError) as error:
+        except (rtc.ConnectError, PublishTrackError, TimeoutError) as error:
             reason = str(error) or f"no connection within {self._join_within_s:g} s"
             raise JoinFailed(f"could not join the room: {reason}") from error
 

@@ -73,8 +73,9 @@ class Call:
             ctx.room,
             assignment.identity,
             grace_s=self._settings.user_grace_s,
+            first_grace_s=self._settings.no_user_timeout_s,
             on_away=self._limits.forget_silence,
-            on_gone=lambda: self.conclude(USER_LEFT),
+            on_gone=lambda: self.conclude(USER_LEFT if self._user.was_connected else NO_USER),
         )
         self._owns_room = assignment.foreign_room is None
         self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name, owns_room=self._owns_room)
@@ -259,6 +260,7 @@ class Call:
         if self._owns_room and not self._user.has_company:
             # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
             self._user.joined.set()
+            self._user.was_connected = True
         await self._user.joined.wait()
         if await self._chronicle.recall.is_back(_RECALL_S):
             await self._conversation.resume()

@@ -1,8 +1,10 @@
 """The user of one session, in its room.
 
 The agent listens to this participant and to nobody else. Whoever leaves may come back for a while:
-a page that is loaded anew leaves, too. In a room of somebody else's the first person who is seen
-there is the user; the framework takes the first one, too (RoomIO in 1.8.9).
+a page that is loaded anew leaves, too. One who is in the room without a connection for media is on
+the way: LiveKit's clients wait 15 s for it, and then leave and try again. In a room of somebody
+else's the first person who is seen there is the user; the framework takes the first one, too
+(RoomIO in 1.8.9).
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from livekit import rtc
 logger = logging.getLogger(__name__)
 
 _Kind = rtc.ParticipantKind
+_ACTIVE = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
 #: A client, a phone, another service that brings a person: as the framework has it.
 _PEOPLE = frozenset(
     {
@@ -30,7 +33,8 @@ class Presence:
     """Knows whether the user is there. `joined` is set once they have been, however shortly.
 
     `identity` is empty until somebody has come, where it is not known before. `on_away` is told
-    when the user leaves, `on_gone` once they have been away for `grace_s`.
+    when the user leaves, `on_gone` once they have been away for `grace_s`; for `first_grace_s`, if
+    they have never been connected.
     """
 
     def __init__(
@@ -39,21 +43,25 @@ class Presence:
         identity: str,
         *,
         grace_s: float,
+        first_grace_s: float,
         on_away: Callable[[], None],
         on_gone: Callable[[], None],
     ) -> None:
         self._room = room
-        self._grace_s = grace_s
+        self._grace_s, self._first_grace_s = grace_s, first_grace_s
         self._on_away = on_away
         self._on_gone = on_gone
         self._judgement: asyncio.TimerHandle | None = None
         self.identity = identity
         self.joined = asyncio.Event()
+        #: Whether media could flow between them and LiveKit, however shortly.
+        self.was_connected = False
         self._is_seen = asyncio.Event()
 
     def watch(self) -> None:
         """Look out for the user from now on; to be called before the room is joined."""
         self._room.on("participant_connected", self._on_participant)
+        self._room.on("participant_active", self._on_active)
         self._room.on("participant_disconnected", self._on_participant_left)
 
     def look(self) -> None:
@@ -86,14 +94,21 @@ class Presence:
         if participant.identity == self.identity:
             self._is_seen.set()
             self.joined.set()
+            self._on_active(participant)
+
+    def _on_active(self, participant: rtc.RemoteParticipant) -> None:
+        if participant.identity == self.identity and participant.state == _ACTIVE:
+            self.was_connected = True
 
     def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity != self.identity:
             return
         self.close()
         loop = asyncio.get_running_loop()
-        self._judgement = loop.call_later(self._grace_s, self._judge)
-        logger.info("user left", extra={"grace_s": self._grace_s})
+        grace_s = self._grace_s if self.was_connected else self._first_grace_s
+        self._judgement = loop.call_later(grace_s, self._judge)
+        extra = {"grace_s": grace_s, "was_connected": self.was_connected}
+        logger.info("user left", extra=extra)
         self._on_away()
 
     def _judge(self) -> None:

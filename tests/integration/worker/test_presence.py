@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import aiohttp
 import pytest
 from livekit import api
 
@@ -88,6 +89,48 @@ async def test_a_user_who_does_not_come_back_ends_the_session(
     ended = await call.until(State.ENDED)
     assert (ended.reason, ended.error) == ("user_left", None)
     await call.until_room_is_closed()
+
+
+async def test_a_user_whose_connection_fails_at_first_has_the_time_to_try_again(
+    fleet: Fleet, provider: Provider
+) -> None:
+    """1. The user is in the room, but no media flow: LiveKit's own clients wait 15 s for them.
+    2. That attempt is given up. 3. The next one comes after `USER_GRACE_S`, and succeeds.
+
+    Result: the agent is still there, and greets. Seen with ten users who joined at once on two
+    cores: LiveKit lost the signal connections of three within their first second.
+    """
+    worker = await fleet.start_worker(OPENAI_BASE_URL=provider.url, USER_GRACE_S="1")
+    call = await fleet.start_call()
+    await call.until(State.READY)
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{call.url}/rtc?access_token={call.token}&protocol=15") as signal,
+    ):
+        assert (await signal.receive(timeout=CALL_S)).type is aiohttp.WSMsgType.BINARY
+        await call.until(State.ACTIVE)
+    await eventually(lambda: worker.has_logged('"message": "user left"'), CALL_S)
+    await asyncio.sleep(3)  # longer than the grace
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        assert (await call.look()).epoch == 1
+
+
+async def test_a_user_who_never_connects_ends_the_session(fleet: Fleet, provider: Provider) -> None:
+    """Whatever `USER_GRACE_S` is: they have as long as who never comes."""
+    await fleet.start_worker(
+        OPENAI_BASE_URL=provider.url, USER_GRACE_S="100", NO_USER_TIMEOUT_S="8"
+    )
+    call = await fleet.start_call()
+    await call.until(State.READY)
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(f"{call.url}/rtc?access_token={call.token}&protocol=15") as signal,
+    ):
+        assert (await signal.receive(timeout=CALL_S)).type is aiohttp.WSMsgType.BINARY
+        await call.until(State.ACTIVE)
+    ended = await call.until(State.ENDED, State.FAILED)
+    assert ended.reason == "no_user"
 
 
 async def test_somebody_else_in_the_room_is_neither_heard_nor_answered(
