@@ -1,64 +1,18 @@
 """The plain worker of the race: `python -m bench.race.plain_side start`.
 
-As LiveKit's starter has it, with the framework's defaults: its load function and threshold, one
-process for each call. Only these are set: the number of warm processes, where the models are, and
-that turns are taken by VAD, so that neither a cloud nor a model of turns is asked. The framework
-takes the agent's name from LIVEKIT_AGENT_NAME.
-
-With RACE_TAKES_ALL it does not look at the load, for what is about calls that are there, and not
-about those that it would take.
+As LiveKit's starter has it, one process for each call; see plain_calls.py for what is set.
 """
 
 from __future__ import annotations
 
-from livekit.agents import Agent, AgentServer, AgentSession, JobContext, JobProcess, cli, inference
-from livekit.plugins import openai
+from livekit.agents import JobExecutorType, cli
 
-from bench.race.words import GREETING, INSTRUCTIONS, TAKES_ALL
+from bench.race.plain_calls import make_server
 from devstack.settings import process_environment
 
-_env = process_environment()
-
-
-def prewarm(process: JobProcess) -> None:
-    """Load what all calls of a process use."""
-    process.userdata["vad"] = inference.VAD(model="silero")
-
-
-def _no_load() -> float:
-    return 0.0
-
-
-def make_server() -> AgentServer:
-    """Make the worker, which has no entrypoint yet."""
-    made = AgentServer(
-        host="127.0.0.1",
-        port=int(_env.get("WORKER_PORT", "0")),
-        num_idle_processes=int(_env.get("POOL_SIZE", "3")),
-    )
-    if _env.get(TAKES_ALL):
-        made.update_options(load_threshold=float("inf"))
-        made.load_fnc = _no_load
-    made.setup_fnc = prewarm
-    return made
-
-
-server = make_server()
-
-
-@server.rtc_session()
-async def hold_call(ctx: JobContext) -> None:
-    """Join the room, greet whoever is there, and answer."""
-    session: AgentSession[None] = AgentSession(
-        stt=openai.STT(base_url=_env["STT_BASE_URL"]),
-        llm=openai.LLM(base_url=_env["LLM_BASE_URL"]),
-        tts=openai.TTS(base_url=_env["TTS_BASE_URL"]),
-        vad=ctx.proc.userdata["vad"],
-        turn_handling={"turn_detection": "vad", "interruption": {"mode": "vad"}},
-    )
-    await session.start(agent=Agent(instructions=INSTRUCTIONS), room=ctx.room)
-    await ctx.connect()
-    session.say(GREETING)
+server = make_server(
+    JobExecutorType.PROCESS, port=int(process_environment().get("WORKER_PORT", "0"))
+)
 
 
 if __name__ == "__main__":

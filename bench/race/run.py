@@ -14,7 +14,7 @@ from bench.race.burst import burst_table, measure_new, measure_warm
 from bench.race.hold import hold_tables, measure_hold
 from bench.race.rest import measure_rest, rest_tables
 from bench.race.scene import Scene, racecourse
-from bench.race.sides import NAMES, Side, sides
+from bench.race.sides import DEFAULT, NAMES, THREADS, Side, sides
 from bench.race.speech import spoken
 from bench.race.start import measure_start, start_tables
 from bench.race.talk import measure_talk, talk_tables
@@ -115,9 +115,9 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--sides",
         type=partial(some_of, NAMES),
-        default=list(NAMES),
+        default=list(DEFAULT),
         metavar="A,B",
-        help=f"some of {', '.join(NAMES)} (all)",
+        help=f"some of {', '.join(NAMES)} (all but {THREADS})",
     )
     shown = ", ".join(f"{part} {rounds}" for part, rounds in ROUNDS.items())
     parser.add_argument("--rounds", type=few, metavar="N", help=f"of all workers ({shown})")

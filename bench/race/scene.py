@@ -177,7 +177,7 @@ class Scene:
             return [Service(command=command, url=url, ready=ready, ready_within_s=_READY_S)]
 
         async with running(describe) as stack:
-            await until_logged(log, REGISTERED, 1)
+            await until_logged(log, REGISTERED, side.workers)
             racer = Racer(side=side, scene=self, agent_name=name, pid=stack.pids["worker"], log=log)
             if is_warm:
                 await until_logged(log, WARM, POOL_SIZE if side.has_process_each else 0)

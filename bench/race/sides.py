@@ -1,4 +1,4 @@
-"""Who races: a plain worker, OpenRTC, and ours in its kinds."""
+"""Who races: a plain worker, OpenRTC, ours in its kinds, and if asked for the thread executor."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from devstack.terminal import Terminal
 
 POOL_SIZE = 3
 PLAIN, OPENRTC, PROCESS, SHARED = "plain", "openrtc", "process", "shared"
-NAMES = (PLAIN, OPENRTC, PROCESS, SHARED)
+#: Those that race unless others are named.
+DEFAULT = (PLAIN, OPENRTC, PROCESS, SHARED)
+#: Plain calls in threads of several workers: the way that was not taken (docs/adr/008).
+THREADS = "threads"
+NAMES = (*DEFAULT, THREADS)
 #: Those of ours.
 OURS = frozenset({PROCESS, SHARED})
 _SESSIONS_PER_PROCESS = "8"
+_CHILDREN = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,8 @@ class Side:
     variables: Mapping[str, str] = field(default_factory=dict)
     #: Each call takes a warm process, and another one takes its place.
     has_process_each: bool = False
+    #: How many workers of it LiveKit gets to know.
+    workers: int = 1
 
     @property
     def is_ours(self) -> bool:
@@ -47,6 +54,8 @@ def sides(names: Sequence[str], env: Mapping[str, str], terminal: Terminal) -> l
         if name == PLAIN:
             argv = (sys.executable, "-m", "bench.race.plain_side", "start")
             found.append(Side(name=name, argv=argv, has_process_each=True))
+        elif name == THREADS:
+            found.append(_threads())
         elif name in OURS:
             found.append(_ours(name))
         else:
@@ -55,6 +64,15 @@ def sides(names: Sequence[str], env: Mapping[str, str], terminal: Terminal) -> l
             except DevstackError as error:
                 terminal.warning(f"without {name}: its environment cannot be made: {error}")
     return found
+
+
+def _threads() -> Side:
+    return Side(
+        name=THREADS,
+        argv=(sys.executable, "-m", "bench.race.threads_side", "start"),
+        variables={"RACE_CHILDREN": str(_CHILDREN)},
+        workers=_CHILDREN,
+    )
 
 
 def _openrtc(python: Path) -> Side:

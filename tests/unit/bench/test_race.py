@@ -19,11 +19,12 @@ from bench.race.processes import cpu_s, pss_mb
 from bench.race.provider import tone
 from bench.race.rest import Rest, rest_tables
 from bench.race.run import make_parser
-from bench.race.sides import NAMES
+from bench.race.sides import DEFAULT, NAMES, THREADS, sides
 from bench.race.start import Start, start_tables
 from bench.race.talk import Talk, talk_tables
 from bench.report import some_of
 from devstack.talk.audio import LOUD, Sound, loudness
+from devstack.terminal import Terminal
 
 
 def test_ours_are_judged_by_their_share_of_the_plain_ones() -> None:
@@ -153,11 +154,23 @@ def test_the_cpu_of_ended_children_counts() -> None:
 
 def test_sides_and_parts_are_named() -> None:
     assert some_of(NAMES, "plain, shared") == ["plain", "shared"]
-    assert tuple(make_parser().parse_args([]).sides) == NAMES
+    assert tuple(make_parser().parse_args([]).sides) == DEFAULT
     with pytest.raises(argparse.ArgumentTypeError, match="fast: not among"):
         some_of(NAMES, "plain,fast")
     with pytest.raises(argparse.ArgumentTypeError, match="name some"):
         some_of(NAMES, ",")
+
+
+def test_the_thread_executor_races_only_if_asked_for() -> None:
+    assert THREADS in NAMES
+    assert THREADS not in DEFAULT
+
+    (side,) = sides([THREADS, THREADS], {}, Terminal({}))
+
+    assert side.argv == (sys.executable, "-m", "bench.race.threads_side", "start")
+    assert side.workers == int(side.variables["RACE_CHILDREN"]) == 2
+    assert not side.is_ours
+    assert not side.has_process_each
 
 
 def look(sessions: int, worker_cores: float, worker_pss_mb: float) -> Look:
