@@ -117,8 +117,7 @@ async def running_fleet(
         servers = await stack.enter_async_context(running_api(told, folder))
         variables = {**servers.services[-1].command.env, "OPENAI_BASE_URL": one.url}
         variables |= dict.fromkeys(("STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL"), one.url)
-        variables |= {"OPENAI_API_KEY": "unset", "POOL_SIZE": "2"}
-        variables["ISOLATION"] = isolation
+        variables |= {"OPENAI_API_KEY": "unset", "POOL_SIZE": "2", "ISOLATION": isolation}
         variables["GREETING_CACHE_DIR"] = str(folder / "clips")
         for number, (module, agent) in enumerate(
             [(OURS, name), (OURS, name), (("bench.plain_agent", "start"), plain_name)]

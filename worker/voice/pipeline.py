@@ -14,7 +14,7 @@ from worker.voice.clients import Connections
 from worker.voice.ear import Ear
 from worker.voice.outages import Outages
 from worker.voice.parts import Parts, Workshop
-from worker.voice.settings import ProviderSettings, Stage
+from worker.voice.settings import ProviderSettings, Stage, TurnDetection
 from worker.voice.wishes import Wishes
 
 #: Echo cancellation needs a moment at the start; until then the user cannot interrupt.
@@ -32,7 +32,8 @@ class Pipeline:
     """What the conversations of a process share."""
 
     workshop: Workshop
-    turn_detector: inference.TurnDetector
+    #: None: the length of a pause alone tells.
+    turn_detector: inference.TurnDetector | None
 
     async def aclose(self) -> None:
         """Close the connections, after the last call."""
@@ -50,11 +51,10 @@ def build_pipeline(settings: ProviderSettings, redis: Client) -> Pipeline:
     )
     # Not used: the first call shall not pay for what is imported and built at the first time.
     workshop.build()
-    return Pipeline(
-        workshop=workshop,
-        # v1 runs in LiveKit's cloud, and is what the framework would choose in dev mode.
-        turn_detector=inference.TurnDetector(version="v1-mini"),
-    )
+    # v1 runs in LiveKit's cloud, and is what the framework would choose in dev mode.
+    has_model = settings.turn_detection is TurnDetection.MODEL
+    detector = inference.TurnDetector(version="v1-mini") if has_model else None
+    return Pipeline(workshop=workshop, turn_detector=detector)
 
 
 def build_session(
@@ -75,7 +75,7 @@ def build_session(
         tts=parts.tts,
         vad=pipeline.workshop.vad,
         turn_handling={
-            "turn_detection": pipeline.turn_detector,
+            "turn_detection": pipeline.turn_detector or "vad",
             "endpointing": {"mode": "fixed", "min_delay": 0.3, "max_delay": _LONGEST_PAUSE_S},
             "interruption": {
                 # The other mode, adaptive, asks LiveKit's cloud.

@@ -29,6 +29,15 @@ class Mode(StrEnum):
     REALTIME = "realtime"
 
 
+class TurnDetection(StrEnum):
+    """How a pause is told from the end of what the user says."""
+
+    #: By a model that listens to how it sounds.
+    MODEL = "model"
+    #: By its length alone.
+    VAD = "vad"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One model of one provider."""
@@ -53,6 +62,12 @@ class ProviderSettings(StoreSettings):
         Mode.CASCADE,
         description="`cascade`: one model hears, one thinks, one speaks; "
         "`realtime`: one does all, by OpenAI's Realtime API.",
+    )
+    turn_detection: TurnDetection = Field(
+        TurnDetection.MODEL,
+        description="`model`: a small model on the CPU hears whether the user is done, or pauses "
+        "in the middle of a sentence; `vad`: each pause of 0.3 s counts as the end of a turn, "
+        "which takes less memory.",
     )
     openai_base_url: str = Field(
         "https://api.openai.com/v1",
