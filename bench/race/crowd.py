@@ -24,14 +24,20 @@ class Talker:
         self._stack = AsyncExitStack()
         self._caller: Caller | None = None
         self.answers = Answers()
+        #: Why nobody greeted; nothing where somebody did.
+        self.what_failed = ""
 
     async def come(self) -> None:
-        """Open the room, join it, and wait for the greeting. Raises what made it impossible."""
+        """Open the room, join it, and wait for the greeting. Raises ClientError or TwirpError."""
         self._stack.push_async_callback(self._scene.close, self._visit)
         await self._scene.open(self._visit)
-        caller = await self._stack.enter_async_context(self._scene.caller(self._visit))
-        await caller.wait_greeting(PATIENCE_S)
-        self._caller = caller
+        try:
+            caller = await self._stack.enter_async_context(self._scene.caller(self._visit))
+            await caller.wait_greeting(PATIENCE_S)
+        except CallerError as error:
+            self.what_failed = str(error)
+        else:
+            self._caller = caller
 
     @property
     def has_agent(self) -> bool:
@@ -53,21 +59,23 @@ Held = Guest | Talker
 
 
 async def fill(racer: Racer, held: list[Held], *, users: int, talkers: int) -> list[BaseException]:
-    """Have them come, the talkers first; return what went wrong, once all have or have not come.
+    """Have them come, the talkers first; return errors, once all have or have not come.
 
-    Each comes once: who has no agent then has none. They are put into `held` before they come.
+    Each comes once: who has no agent then has none, and knows what failed. They are put into `held`
+    before they come.
     """
     coming: list[asyncio.Task[None]] = []
     due_at = time.monotonic()
-    for number in range(users):
-        await until_at(due_at)
-        due_at += EVERY_S
-        kind = Talker if number < talkers else Guest
-        user = kind(racer.scene, await racer.prepare())
-        held.append(user)
-        coming.append(asyncio.create_task(user.come(), name="held user comes"))
-    came = await asyncio.gather(*coming, return_exceptions=True)
+    try:
+        for number in range(users):
+            await until_at(due_at)
+            due_at += EVERY_S
+            kind = Talker if number < talkers else Guest
+            user = kind(racer.scene, await racer.prepare())
+            held.append(user)
+            coming.append(asyncio.create_task(user.come(), name="held user comes"))
+    finally:
+        came = await asyncio.gather(*coming, return_exceptions=True)
     racer.calls += sum(one.has_agent for one in held)
     await racer.until_warm()
-    # Told by `has_agent`, as all who have none.
-    return [one for one in came if one is not None and not isinstance(one, CallerError)]
+    return [one for one in came if one is not None]

@@ -54,6 +54,8 @@ class Mix:
     #: Of those held: with an agent when the first new one came, and after the last one.
     held_began: int = 0
     held_ended: int = 0
+    #: Why others were not there when it began.
+    held_failures: Counter[str] = field(default_factory=Counter)
     questions: int = 0
     answered_s: list[float] = field(default_factory=list)
     #: Of the worker, of livekit, of the users, who are in this process.
@@ -62,7 +64,7 @@ class Mix:
     #: What one turn of the users' event loop in a hundred was late by, or more.
     late_p99_ms: float | None = None
     pss_mb: float | None = None
-    #: What else went wrong: in coming, in leaving.
+    #: Errors, of whoever came or left.
     troubles: Counter[str] = field(default_factory=Counter)
 
     def note(self, results: Sequence[BaseException | None]) -> None:
@@ -91,6 +93,7 @@ async def _mix(racer: Racer, sentences: Sequence[Sound], plan: Plan, progress: P
     try:
         mix.note(await fill(racer, held, users=plan.held, talkers=plan.talking))
         mix.held_began = sum(one.has_agent for one in held)
+        mix.held_failures.update(one.what_failed for one in held if one.what_failed)
         ends_at = time.monotonic() + plan.minutes * 60
         async with _talking(held, sentences, ends_at, mix), _telling(racer, held, mix, progress):
             await _load(racer, plan.every_s, ends_at, mix)

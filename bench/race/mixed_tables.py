@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from bench.race.crowd import EVERY_S
 from bench.race.figures import middle, percentile
@@ -54,6 +55,11 @@ def _held(mixes: Mixes, plan: Plan) -> Table:
             "agent they had first, when the first of the others came, and after the last",
             "questions: of those who talk and were greeted; response: from the end of a question "
             "to the first sound of the answer",
+            *(
+                f"{name}, without an agent at the begin: {_listed(mix.held_failures)}"
+                for name, mix in mixes.items()
+                if mix.held_failures
+            ),
         ),
     )
 
@@ -67,8 +73,8 @@ def _cost(mixes: Mixes) -> Table:
         notes=(
             "users: the process of all users, which also hears LiveKit's webhooks; it shares the "
             "cores with the worker and LiveKit, so that these have less than the whole machine",
-            "machine: all that ran, Redis, the provider and the kernel included (psutil's "
-            "cpu_percent); users' late p99: what their event loop was late by, which is in the "
+            "machine: all that ran, Redis, the provider, the kernel and whoever else was at work "
+            "included (psutil's cpu_percent); users' late p99: what their event loop was late by, which is in the "
             "first audio, too",
             "PSS: with those who stayed and those who had just come",
         ),
@@ -124,12 +130,14 @@ def _rows(name: str, figures: dict[str, Value], aims: dict[str, Aim]) -> list[Ro
 
 
 def _notes(name: str, mix: Mix) -> list[str]:
-    why = ", ".join(f"{count} {reason}" for reason, count in mix.failures.most_common())
-    wrong = ", ".join(f"{count} times {error}" for error, count in mix.troubles.most_common())
     return [
-        *([f"{name}, not served: {why}"] if why else []),
-        *([f"{name}, errors: {wrong}"] if wrong else []),
+        *([f"{name}, not served: {_listed(mix.failures)}"] if mix.failures else []),
+        *([f"{name}, errors: {_listed(mix.troubles)}"] if mix.troubles else []),
     ]
+
+
+def _listed(counts: Counter[str]) -> str:
+    return ", ".join(f"{count} times: {what}" for what, count in counts.most_common())
 
 
 def _at_least(limit: float) -> Aim:

@@ -64,18 +64,20 @@ def test_those_who_were_not_served_are_in_no_share_and_slowest() -> None:
     found = mix(asked=10, first_s=[0.5] * 6)
     found.failures = Counter({"no agent within 15 s": 3, "did not get in (ConnectError)": 1})
     found.note([None, TimeoutError("too late"), TimeoutError("too late")])
+    found.held_failures = Counter({"no agent within 15 s": 2})
 
-    starts, *_ = mixed_tables({"plain": found}, PLAN)
+    starts, held, _ = mixed_tables({"plain": found}, PLAN)
 
     (row,) = starts.rows
     assert row.aim is None
     assert row.figures["in 2 s %"] == 60
     assert row.figures["p50 s"] == 0.5
     assert row.figures["p90 s"] is None
-    assert "plain, not served: 3 no agent within 15 s, 1 did not get in (ConnectError)" in (
-        starts.notes
+    assert starts.notes[-2:] == (
+        "plain, not served: 3 times: no agent within 15 s, 1 times: did not get in (ConnectError)",
+        "plain, errors: 2 times: TimeoutError: too late",
     )
-    assert "plain, errors: 2 times TimeoutError: too late" in starts.notes
+    assert held.notes[-1] == "plain, without an agent at the begin: 2 times: no agent within 15 s"
 
 
 def test_a_worker_that_served_nobody_has_a_table_too() -> None:
