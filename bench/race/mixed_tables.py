@@ -74,8 +74,8 @@ def _cost(mixes: Mixes) -> Table:
             "users: the process of all users, which also hears LiveKit's webhooks; it shares the "
             "cores with the worker and LiveKit, so that these have less than the whole machine",
             "machine: all that ran, Redis, the provider, the kernel and whoever else was at work "
-            "included (psutil's cpu_percent); users' late p99: what their event loop was late by, which is in the "
-            "first audio, too",
+            "included (psutil's cpu_percent); users' late p99: what their event loop was late by, "
+            "which is in the first audio, too",
             "PSS: with those who stayed and those who had just come",
         ),
     )
