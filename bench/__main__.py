@@ -57,6 +57,7 @@ FULL = (
     Item("race-rest", ("--parts", "rest"), "race"),
     Item("race-talk", ("--parts", "talk"), "race"),
     Item("race-hold", ("--parts", "hold"), "race"),
+    Item("race-mixed", ("--parts", "mixed"), "race"),
     Item("degradation"),
     Item("worker_memory"),
     Item("soak", ("--minutes", "30")),

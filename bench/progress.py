@@ -19,6 +19,10 @@ class Progress:
         """Say what is being done; called often, it is shown now and then."""
         self._terminal.clock(self._part, "running", time.monotonic() - self._began, note)
 
+    def say(self, note: str) -> None:
+        """Say something that stays, for who reads it later."""
+        self._terminal.step(self._part, "running", time.monotonic() - self._began, note)
+
     def done(self) -> None:
         """Say that the part is over."""
         self._terminal.step(self._part, "ok", time.monotonic() - self._began)

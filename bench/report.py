@@ -44,6 +44,17 @@ def some_of(known: Sequence[str], text: str) -> list[str]:
     return names
 
 
+def number(text: str, least: float, most: float, what: str) -> float:
+    """Read a number between two. Raises ArgumentTypeError, which says what it should be."""
+    try:
+        found = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no {what}") from None
+    if not least <= found <= most:
+        raise argparse.ArgumentTypeError(f"{text} is no {what} from {least:g} to {most:g}")
+    return found
+
+
 def report(measure: Measure, json_file: Path | None) -> int:
     """Measure and tell; return 0 when it ran through, whatever it found."""
     env = load_environment()

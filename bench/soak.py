@@ -23,7 +23,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.progress import Progress
-from bench.report import few, parser_of, report
+from bench.report import few, number, parser_of, report
 from bench.soak_fleet import Fleet, soaked_fleet
 from bench.soak_load import CORES, Strain, burning, strain
 from bench.soak_users import OVER_WITHIN_S, PATIENCE_S, Tally, User
@@ -203,27 +203,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _minutes(text: str) -> float:
-    return _number(text, 0.5, 1440, "number of minutes")
+    return number(text, 0.5, 1440, "number of minutes")
 
 
 def _percent(text: str) -> float:
-    return _number(text, 0, 100, "percentage") / 100
+    return number(text, 0, 100, "percentage") / 100
 
 
 def _burners(text: str) -> int:
     if not text.isdecimal() or int(text) > 1000:
         raise argparse.ArgumentTypeError(f"{text} is no number from 0 to 1,000")
     return int(text)
-
-
-def _number(text: str, least: float, most: float, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no {what}") from None
-    if not least <= number <= most:
-        raise argparse.ArgumentTypeError(f"{text} is no {what} from {least:g} to {most:g}")
-    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:

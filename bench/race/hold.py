@@ -1,7 +1,6 @@
 """Users who come one after the other and stay: how many a worker holds, and what each one takes.
 
-They have no microphone. They are subscribed to the agent's track, which is sent to them (one that
-nobody is subscribed to takes more), but nobody unpacks it: what is measured is the worker, and
+They have no microphone, and nobody unpacks what they are sent: what is measured is the worker, and
 LiveKit. At some numbers nobody comes for a while, and the machine is looked at.
 """
 
@@ -13,12 +12,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from livekit import rtc
-
 from bench.progress import Progress
 from bench.race.figures import percentile, ratio
-from bench.race.processes import cpu_s, pss_mb
-from bench.race.scene import Racer, Scene, Visit
+from bench.race.guest import PATIENCE_S, Guest
+from bench.race.processes import Meter, pss_mb
+from bench.race.scene import Racer, Scene
 from bench.race.sides import OURS, PLAIN, Side
 from bench.table import Aim, Row, Table
 
@@ -28,68 +26,10 @@ LOOKS = (10, 25, 50, 100)
 _START_P95_S = 5.0
 #: Of so many starts in a row.
 _RECENT = 20
-#: A user who has no agent by then has none: LiveKit offers a job once.
-_PATIENCE_S = 15.0
 _LOST_ARE_ENOUGH = 5
-#: The library tries several times.
-_CONNECTED_WITHIN_S = 60.0
-_LEAVES_WITHIN_S = 10.0
 _SETTLE_S = 8.0
 _LOOK_OVER_S = 10.0
 _HELD_AIM = 100
-
-
-class Guest:
-    """A user in a room, until it is closed."""
-
-    def __init__(self, scene: Scene, visit: Visit) -> None:
-        self._url = scene.neighbours.variables["LIVEKIT_URL"]
-        self._scene, self._visit = scene, visit
-        self._room = rtc.Room()
-        self._has_track = asyncio.Event()
-        self._arriving: asyncio.Task[float] | None = None
-        #: From the opening of the room to the agent's track; None: it never came.
-        self.start_s: float | None = None
-
-    async def come(self) -> None:
-        """Open the room, join it, and wait for the agent."""
-        # Not to be cancelled: left alone while it connects, the library ends the process.
-        self._arriving = asyncio.create_task(self._arrive(), name="guest arrives")
-        await asyncio.wait({self._arriving}, timeout=_PATIENCE_S)
-        # Asked for, so that it is not told of as if nobody had looked.
-        if self._arriving.done() and self._arriving.exception() is None:
-            self.start_s = self._arriving.result()
-
-    async def _arrive(self) -> float:
-        """Return how long it took. Raises rtc.ConnectError, aiohttp.ClientError or TwirpError."""
-        self._room.on("track_subscribed", lambda *_: self._has_track.set())
-        began = time.monotonic()
-        await self._scene.open(self._visit)
-        await self._room.connect(self._url, self._visit.token)
-        await self._has_track.wait()
-        return time.monotonic() - began
-
-    @property
-    def takes_something(self) -> bool:
-        """Whether an agent is there now, as LiveKit tells, in time or late."""
-        news = self._scene.hook.of(self._visit.room)
-        is_there = news.agent_active_at is not None and news.agent_left_at is None
-        return is_there and news.finished_at is None
-
-    @property
-    def has_agent(self) -> bool:
-        """Whether one is there that has published its track in time."""
-        return self.start_s is not None and self.takes_something
-
-    async def leave(self) -> None:
-        """Leave, and close the room. Raises TimeoutError, aiohttp.ClientError or TwirpError."""
-        if self._arriving is not None:
-            self._has_track.set()
-            # Whoever could not join has no start, which is all that is to be told of it.
-            await asyncio.wait({self._arriving}, timeout=_CONNECTED_WITHIN_S)
-        async with asyncio.timeout(_LEAVES_WITHIN_S):
-            await self._room.disconnect()
-        await self._scene.close(self._visit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +106,7 @@ def _why_no_more(guests: Sequence[Guest], coming: Sequence[asyncio.Task[None]]) 
     lost = sum(one.start_s is None for one in settled)
     if lost >= _LOST_ARE_ENOUGH:
         return f"{lost} were without an agent"
-    recent = [_PATIENCE_S if one.start_s is None else one.start_s for one in settled[-_RECENT:]]
+    recent = [PATIENCE_S if one.start_s is None else one.start_s for one in settled[-_RECENT:]]
     slowest_s = percentile(recent, 95, len(recent)) if len(recent) == _RECENT else None
     if slowest_s is not None and slowest_s > _START_P95_S:
         return f"starts took {slowest_s:.1f} s (p95 of {_RECENT})"
@@ -174,20 +114,15 @@ def _why_no_more(guests: Sequence[Guest], coming: Sequence[asyncio.Task[None]]) 
 
 
 async def _look(racer: Racer, sessions: int) -> Look:
-    pids = [racer.pid, *(racer.scene.neighbours.pids[name] for name in ("livekit", "redis"))]
-
-    def used() -> list[float]:
-        return [cpu_s(pid) for pid in pids]
-
-    before, began = await asyncio.to_thread(used), time.monotonic()
+    meter = Meter({"worker": racer.pid, **racer.scene.neighbours.pids})
+    await meter.begin()
     await asyncio.sleep(_LOOK_OVER_S)
-    after, lasted_s = await asyncio.to_thread(used), time.monotonic() - began
-    worker, livekit, redis = ((b - a) / lasted_s for a, b in zip(before, after, strict=True))
+    cores = await meter.cores()
     return Look(
         sessions=sessions,
-        worker_cores=worker,
-        livekit_cores=livekit,
-        redis_cores=redis,
+        worker_cores=cores["worker"],
+        livekit_cores=cores["livekit"],
+        redis_cores=cores["redis"],
         worker_pss_mb=await asyncio.to_thread(pss_mb, racer.pid),
     )
 
@@ -204,7 +139,7 @@ def hold_tables(holds: Holds) -> list[Table]:
             "held: an agent that has published its track was there when no more came",
             "start: until the user is subscribed to the agent's track; users who had none are in "
             "no percentile",
-            f"no more come when {_LOST_ARE_ENOUGH} have no agent after {_PATIENCE_S:g} s, or the "
+            f"no more come when {_LOST_ARE_ENOUGH} have no agent after {PATIENCE_S:g} s, or the "
             f"p95 of {_RECENT} starts is above {_START_P95_S:g} s",
             *(f"{name}: {hold.why_no_more}" for name, hold in holds.items()),
         ),

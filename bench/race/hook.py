@@ -29,6 +29,12 @@ class RoomNews:
     agent_left_at: float | None = None
     finished_at: float | None = None
 
+    @property
+    def has_agent(self) -> bool:
+        """Whether an agent is there now."""
+        is_there = self.agent_active_at is not None and self.agent_left_at is None
+        return is_there and self.finished_at is None
+
 
 @dataclass(slots=True, kw_only=True)
 class Hook:

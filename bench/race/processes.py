@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -59,6 +60,28 @@ def pss_mb(pid: int) -> float:
                 int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")
             )
     return total_kb / _KB_PER_MB
+
+
+class Meter:
+    """How many cores some processes use, each with its descendants, from `begin` on."""
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = dict(pids)
+        self._began_at, self._before_s = 0.0, dict[str, float]()
+
+    async def begin(self) -> None:
+        """Begin, or begin anew."""
+        self._before_s = await asyncio.to_thread(self._used_s)
+        self._began_at = time.monotonic()
+
+    async def cores(self) -> dict[str, float]:
+        """Return the cores by the names of the processes."""
+        used_s = await asyncio.to_thread(self._used_s)
+        lasted_s = time.monotonic() - self._began_at
+        return {name: (used_s[name] - before) / lasted_s for name, before in self._before_s.items()}
+
+    def _used_s(self) -> dict[str, float]:
+        return {name: cpu_s(pid) for name, pid in self._pids.items()}
 
 
 async def until_quiet(pid: int, within_s: float) -> float:

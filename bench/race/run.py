@@ -12,13 +12,15 @@ from pathlib import Path
 from bench.progress import Progress
 from bench.race.burst import burst_table, measure_new, measure_warm
 from bench.race.hold import hold_tables, measure_hold
+from bench.race.mixed import Plan, measure_mixed
+from bench.race.mixed_tables import mixed_tables
 from bench.race.rest import measure_rest, rest_tables
 from bench.race.scene import Scene, racecourse
 from bench.race.sides import DEFAULT, NAMES, THREADS, Side, sides
 from bench.race.speech import spoken
 from bench.race.start import measure_start, start_tables
 from bench.race.talk import measure_talk, talk_tables
-from bench.report import few, parser_of, report, some_of
+from bench.report import few, number, parser_of, report, some_of
 from bench.table import Table
 from devstack.terminal import Terminal
 from worker.job.native import keep_native_log
@@ -69,12 +71,26 @@ async def _hold(
     return hold_tables(await measure_hold(scene, racing, users=options.holding, progress=progress))
 
 
+async def _mixed(
+    scene: Scene, racing: Sequence[Side], options: argparse.Namespace, progress: Progress
+) -> list[Table]:
+    plan = Plan(
+        minutes=options.minutes,
+        held=options.held,
+        talking=min(options.talking_held, options.held),
+        every_s=options.every,
+    )
+    sentences = await spoken(scene.neighbours.variables, scene.folder)
+    return mixed_tables(await measure_mixed(scene, racing, sentences, plan, progress), plan)
+
+
 PARTS: Mapping[str, Part] = {
     "start": _start,
     "burst": _burst,
     "rest": _rest,
     "talk": _talk,
     "hold": _hold,
+    "mixed": _mixed,
 }
 
 
@@ -124,7 +140,27 @@ def make_parser(text: str | None = None) -> argparse.ArgumentParser:
     parser.add_argument("--resting", type=few, default=6, metavar="N", help="users of rest (6)")
     parser.add_argument("--holding", type=_many, default=100, metavar="N", help="of hold (100)")
     parser.add_argument("--talking", type=few, default=3, metavar="N", help="users of talk (3)")
+    _add_mixed(parser.add_argument_group("mixed"))
     return parser
+
+
+def _add_mixed(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--minutes", type=_minutes, default=5.0, metavar="M", help="how long (5)")
+    group.add_argument("--held", type=few, default=20, metavar="N", help="users who stay (20)")
+    group.add_argument(
+        "--talking-held", type=few, default=5, metavar="N", help="of them talk all the time (5)"
+    )
+    group.add_argument(
+        "--every", type=_seconds, default=1.0, metavar="S", help="a new user comes so often (1)"
+    )
+
+
+def _minutes(text: str) -> float:
+    return number(text, 0.1, 1440, "number of minutes")
+
+
+def _seconds(text: str) -> float:
+    return number(text, 0.05, 60, "number of seconds")
 
 
 def main(argv: Sequence[str] | None = None, *, text: str | None = None) -> int:

@@ -7,20 +7,17 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
 
 from bench.progress import Progress
+from bench.race.asking import Answers, keep_asking
 from bench.race.calls import holding, used_over
 from bench.race.figures import Measure, each
 from bench.race.scene import Scene
 from bench.race.sides import Side
 from bench.table import Table
 from devstack.talk.audio import Sound
-from devstack.talk.caller import Caller, CallerError
 
 _OVER_S = 45.0
-_ANSWERED_WITHIN_S = 15.0
-_PAUSE_S = 0.3
 #: One is asked after the other: to hear, to think, to speak.
 _STAGES = 3
 _CORES_OF_PLAIN = 0.55
@@ -64,37 +61,25 @@ async def _talk(scene: Scene, side: Side, sentences: Sequence[Sound], sessions: 
         async with holding(racer, sessions) as callers:
             await scene.provider_ms()
             ends_at = time.monotonic() + _OVER_S
-            talking = [asyncio.create_task(_ask(one, sentences, ends_at)) for one in callers]
+            heard = [Answers() for _ in callers]
+            talking = [
+                asyncio.create_task(keep_asking(one, sentences, ends_at, answers))
+                for one, answers in zip(callers, heard, strict=True)
+            ]
             try:
                 use = await used_over(racer, _OVER_S)
-                answers = await asyncio.gather(*talking)
+                await asyncio.gather(*talking)
             finally:
                 for task in talking:
                     task.cancel()
             took_ms = await scene.provider_ms()
     own_ms = _STAGES * statistics.median(took_ms) if took_ms else 0.0
-    heard_s = [one for found in answers for one in found]
     return Talk(
         session_cores=use.cores / sessions,
-        response_ms=[1000 * one - own_ms for one in heard_s if one is not None],
+        response_ms=[1000 * s - own_ms for one in heard for s in one.answered_s],
         provider_ms=own_ms,
-        unanswered=sum(one is None for one in heard_s),
+        unanswered=sum(one.unanswered for one in heard),
     )
-
-
-async def _ask(caller: Caller, sentences: Sequence[Sound], ends_at: float) -> list[float | None]:
-    """Ask one thing after the other; return the seconds until each answer's first sound."""
-    found: list[float | None] = []
-    for sentence in cycle(sentences):
-        if time.monotonic() >= ends_at:
-            break
-        await caller.say(sentence)
-        try:
-            found.append((await caller.wait_answer(_ANSWERED_WITHIN_S)).latency_s)
-        except CallerError:
-            found.append(None)
-        await asyncio.sleep(_PAUSE_S)
-    return found
 
 
 def talk_tables(talks: Talks) -> list[Table]:
