@@ -93,6 +93,8 @@ def _ours(name: str) -> Side:
         "AGENT_GREETS_FIRST": "true",
         "AGENT_GREETING": GREETING,
         "AGENT_INSTRUCTIONS": INSTRUCTIONS,
+        # As all who race; by default it is a model, which costs time and memory, and cuts off less.
+        "TURN_DETECTION": "vad",
         # Those who say nothing for a while are measured, and not to be asked about it.
         "USER_AWAY_AFTER_S": "3600",
     }
