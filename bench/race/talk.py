@@ -64,7 +64,7 @@ async def _talk(scene: Scene, side: Side, sentences: Sequence[Sound], sessions: 
         async with holding(racer, sessions) as callers:
             await scene.provider_ms()
             ends_at = time.monotonic() + _OVER_S
-            talking = [asyncio.create_task(_ask(one, sentences, ends_at)) for one in callers]
+            talking = [asyncio.create_task(ask(one, sentences, ends_at)) for one in callers]
             try:
                 use = await used_over(racer, _OVER_S)
                 answers = await asyncio.gather(*talking)
@@ -82,7 +82,7 @@ async def _talk(scene: Scene, side: Side, sentences: Sequence[Sound], sessions: 
     )
 
 
-async def _ask(caller: Caller, sentences: Sequence[Sound], ends_at: float) -> list[float | None]:
+async def ask(caller: Caller, sentences: Sequence[Sound], ends_at: float) -> list[float | None]:
     """Ask one thing after the other; return the seconds until each answer's first sound."""
     found: list[float | None] = []
     for sentence in cycle(sentences):
