@@ -98,7 +98,7 @@ def check_table(runs: Sequence[Run], known: Coefficients) -> Table:
         subject="nodes, sessions: what",
         rows=[row for run in runs for row in _checks(run, known)],
         notes=(
-            "thousandths of a core, MB (PSS; Redis: used_memory), CPU s; what is less than "
+            "thousandths of a core, MB (workers PSS, nodes RSS), CPU s; what is less than "
             f"{1000 * _SMALLEST_CORES:.0f} thousandths is not judged",
             "coming and going: all CPU while users came, and while they left, one after the other",
             "a node without sessions, the most silent ones of one node, and those who talked there "

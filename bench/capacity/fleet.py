@@ -12,12 +12,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
+import psutil  # type: ignore[import-untyped]
 from redis.asyncio import Redis
 
 from bench.race.hold import Guest
 from bench.race.processes import cpu_s, pss_mb
 from bench.race.scene import Racer, Scene, racecourses
 from bench.race.sides import Side
+from bench.throughput import redis_cpu_s
 from tests.support.plain import NO_TLS
 
 _FIGURE = re.compile(r"^livekit_(packet_total|packet_bytes|room_total)(\{.*?\})? (\S+)$", re.M)
@@ -43,7 +45,9 @@ class Counts:
 class State:
     """How it is at a moment."""
 
+    #: PSS: what the processes of a worker share is counted once.
     workers_mb: Sequence[float]
+    #: RSS.
     nodes_mb: Sequence[float]
     redis_mb: float
     redis_clients: int
@@ -74,7 +78,7 @@ class Fleet:
         workers_s = [await asyncio.to_thread(cpu_s, one.pid) for one in self.racers]
         pids = [one.neighbours.pids["livekit"] for one in self.scenes]
         nodes_s = [cpu_s(pid) for pid in pids]
-        redis_s, at = cpu_s(self.scenes[0].neighbours.pids["redis"]), time.monotonic()
+        redis_s, at = await redis_cpu_s(self.redis), time.monotonic()
         told = [await _figures(one.neighbours.metrics_url) for one in self.scenes]
         commands = await self.redis.info("commandstats")
         return Counts(
@@ -95,7 +99,7 @@ class Fleet:
         used = int((await self.redis.info("memory"))["used_memory"])
         return State(
             workers_mb=[await asyncio.to_thread(pss_mb, one.pid) for one in self.racers],
-            nodes_mb=[pss_mb(one.neighbours.pids["livekit"]) for one in self.scenes],
+            nodes_mb=[_rss_mb(one.neighbours.pids["livekit"]) for one in self.scenes],
             redis_mb=used / _BYTES_PER_MB,
             redis_clients=int((await self.redis.info("clients"))["connected_clients"]),
             by_worker=[workers.get(_worker_id(place), 0) for place in range(len(self.racers))],
@@ -123,6 +127,14 @@ async def running_fleet(
         for racer in racers:
             await racer.until_settled()
         yield Fleet(scenes=scenes, racers=racers, redis=redis)
+
+
+def _rss_mb(pid: int) -> float:
+    """Return the memory of a program of one process, what it shares with others included.
+
+    On machines of their own, nodes share nothing.
+    """
+    return float(psutil.Process(pid).memory_info().rss) / _BYTES_PER_MB
 
 
 def _worker_id(place: int) -> str:

@@ -15,11 +15,11 @@ from bench.capacity.model import SHARED, Coefficients, Load, Machine, mean, sess
 #: CPU of Redis, on a busy server, for a heartbeat that no other travels with; for admit or end.
 _BEAT_REDIS_S, _VERB_REDIS_S = 60e-6, 135e-6
 #: Heartbeats (HEARTBEAT_INTERVAL_S), and what a talking agent writes besides: words, record, log.
-_BEATS_PER_S, _WRITES_PER_S = 0.5, 0.7
+_BEATS_PER_S, _WRITES_PER_S = 0.5, 0.5
 #: admit, dispatch, claim, ready, join, end, closed, and what is logged and recorded with them.
 _VERBS_PER_CALL = 12
 #: To read one session: of Redis, of the leader, and of that without letting anything else run.
-_READ_REDIS_S, _READ_LEADER_S, _READ_STILL_S = 5e-6, 36e-6, 11e-6
+_READ_REDIS_S, _READ_LEADER_S, _READ_STILL_S = 5e-6, 36e-6, 8e-6
 #: The leader reads all: two ways every RECONCILE_INTERVAL_S, and every UNSERVED_INTERVAL_S.
 _READS_PER_S = 2 / 10 + 1 / 2
 #: Each worker reads the list of all (AFFINITY) with each WORKER_HEARTBEAT_S.
@@ -27,7 +27,7 @@ _LOOKS_PER_S, _LISTED_REDIS_S = 1 / 0.5, 3e-6
 #: Who says no word for longer has lost the office: nine tenths of LEADER_LEASE_S, less a pause.
 _LEADER_STILL_S = 0.9 * 4 - 1
 #: maxclients of Redis; connections of a process of calls; SESSIONS_PER_PROCESS.
-_CLIENTS, _CLIENTS_PER_PROCESS, _SESSIONS_PER_PROCESS = 10_000, 2, 8
+_CLIENTS, _CLIENTS_PER_PROCESS, _SESSIONS_PER_PROCESS = 10_000, 4, 8
 #: The defaults of ALL_STARTS_PER_MINUTE and MAX_SESSIONS, and the most that the latter may be.
 _STARTS_PER_S, _SESSIONS, _MOST_SESSIONS = 600 / 60, 50, 100_000
 #: One core: what a single thread has.

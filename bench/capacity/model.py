@@ -14,7 +14,6 @@ import math
 from dataclasses import dataclass
 
 _S_PER_MIN = 60.0
-_KB_PER_MB = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,34 +42,35 @@ class Coefficients:
         silent_cores=0.019,
         quiet_cores=0.08,
         talking_cores=0.10,
-        call_cpu_s=0.9,
-        session_mb=6.7,
+        call_cpu_s=0.7,
+        session_mb=12,
         base_cores=0.02,
         base_mb=500,
     )
     livekit: Cost = Cost(
         silent_cores=0.006,
-        quiet_cores=0.008,
-        talking_cores=0.010,
-        call_cpu_s=0.03,
-        session_mb=1,
-        base_cores=0.01,
+        quiet_cores=0.015,
+        talking_cores=0.018,
+        call_cpu_s=0.14,
+        session_mb=4,
+        base_cores=0.005,
         base_mb=60,
     )
+    #: Lightly loaded; bench/capacity/limits.py has it for a busy one.
     redis: Cost = Cost(
         silent_cores=0.0002,
         quiet_cores=0.0002,
-        talking_cores=0.0003,
-        call_cpu_s=0.0012,
-        session_mb=5.9 / _KB_PER_MB,
+        talking_cores=0.0006,
+        call_cpu_s=0.0086,
+        session_mb=0.04,
         base_cores=0.005,
-        base_mb=10,
+        base_mb=2,
     )
     tokenserver_start_cpu_s: float = 0.0027
     #: Media through a node, of user and agent together, with all headers: in one direction.
-    silent_kbits: float = 20
-    quiet_kbits: float = 30
-    talking_kbits: float = 60
+    silent_kbits: float = 5
+    quiet_kbits: float = 140
+    talking_kbits: float = 120
 
 
 SHARED = Coefficients()

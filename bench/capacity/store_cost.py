@@ -46,7 +46,7 @@ async def measure_store(
     """Fill a store with live sessions and workers, and read it as the services do."""
     async with running_redis(find_program(REDIS, env), env, is_durable=False) as server:
         settings: StoreSettings = server.settings(
-            max_sessions=100_000, user_starts_per_minute=0, **LASTING
+            max_sessions=100_000, user_starts_per_minute=0, worker_lease_s=600.0, **LASTING
         )
         async with server.client() as redis:
             alone = unbatched_store(redis, settings)
