@@ -65,46 +65,68 @@ async def _running(
 
     def describe() -> Sequence[Service]:
         chosen[:] = [random_ports() for _ in range(max(1, count))]
-        first = chosen[0]
+        port = chosen[0].redis
+        hook = webhook_url or f"http://{LOOPBACK}:{chosen[0].tokenserver}/"
+        nodes = [
+            livekit_service(
+                livekit,
+                ports=ports,
+                keys=keys,
+                run_dir=_run_dir(folder, number),
+                env=env,
+                webhook_url=hook,
+                sections=_joined(port, ports) if count else None,
+            )
+            for number, ports in enumerate(chosen)
+        ]
         return [
-            redis_service(redis, port=first.redis, run_dir=folder, env=env, is_durable=False),
+            redis_service(redis, port=port, run_dir=folder, env=env, is_durable=False),
             *(
-                _node(
-                    livekit,
-                    number,
-                    ports=ports,
-                    keys=keys,
-                    folder=folder,
-                    env=env,
-                    webhook_url=webhook_url or f"http://{LOOPBACK}:{first.tokenserver}/",
-                    redis_port=first.redis if count else None,
-                )
-                for number, ports in enumerate(chosen)
+                replace(one, command=replace(one.command, name=_name(number)))
+                for number, one in enumerate(nodes)
             ),
         ]
 
-    async with running(describe) as stack, AsyncExitStack() as clients:
-        redis_url = f"redis://{LOOPBACK}:{chosen[0].redis}/0"
-        settings = StoreSettings(redis_url=SecretStr(redis_url), max_sessions=10_000)
-        client = connect(settings, Temper.PATIENT)
+    async with (
+        running(describe) as stack,
+        _connected(env, chosen, keys, stack.pids, has_figures=count > 0) as neighbours,
+    ):
+        yield neighbours
+
+
+@asynccontextmanager
+async def _connected(
+    env: Mapping[str, str],
+    chosen: Sequence[Ports],
+    keys: Keys,
+    pids: Mapping[str, int],
+    *,
+    has_figures: bool,
+) -> AsyncIterator[list[Neighbours]]:
+    """Connect to what runs on these ports."""
+    redis_url = f"redis://{LOOPBACK}:{chosen[0].redis}/0"
+    settings = StoreSettings(redis_url=SecretStr(redis_url), max_sessions=10_000)
+    client = connect(settings, Temper.PATIENT)
+    key, secret = keys.livekit_api_key, keys.livekit_api_secret
+    async with AsyncExitStack() as clients:
         clients.push_async_callback(client.aclose)
         store, nodes = SessionStore(client, settings), list[Neighbours]()
-        key, secret = keys.livekit_api_key, keys.livekit_api_secret
         for number, ports in enumerate(chosen):
-            url = f"http://{LOOPBACK}:{ports.livekit}"
+            where = f"{LOOPBACK}:{ports.livekit}"
+            livekit = api.LiveKitAPI(f"http://{where}", key, secret)
             variables = {
                 **env,
                 "REDIS_URL": redis_url,
-                "LIVEKIT_URL": f"ws://{LOOPBACK}:{ports.livekit}",
+                "LIVEKIT_URL": f"ws://{where}",
                 "LIVEKIT_API_KEY": key,
                 "LIVEKIT_API_SECRET": secret,
             }
             one = Neighbours(
                 variables=variables,
-                livekit=await clients.enter_async_context(api.LiveKitAPI(url, key, secret)),
+                livekit=await clients.enter_async_context(livekit),
                 store=store,
-                pids={"redis": stack.pids["redis"], "livekit": stack.pids[_name(number)]},
-                metrics_url=f"http://{LOOPBACK}:{_figures_port(ports)}/metrics" if count else "",
+                pids={"redis": pids["redis"], "livekit": pids[_name(number)]},
+                metrics_url=_metrics_url(ports) if has_figures else "",
             )
             nodes.append(one)
         yield nodes
@@ -114,36 +136,25 @@ def _name(number: int) -> str:
     return f"livekit-{number + 1}" if number else "livekit"
 
 
-def _figures_port(ports: Ports) -> int:
-    """Return a port that is free, since nothing of its name runs here."""
-    return ports.localvoice
-
-
-def _node(
-    program: Path,
-    number: int,
-    *,
-    ports: Ports,
-    keys: Keys,
-    folder: Path,
-    env: Mapping[str, str],
-    webhook_url: str,
-    redis_port: int | None,
-) -> Service:
-    """Describe one livekit-server; those with a Redis find each other there."""
+def _run_dir(folder: Path, number: int) -> Path:
+    """Return the folder of a node; the first one shares that of Redis."""
     run_dir = folder / _name(number) if number else folder
     run_dir.mkdir(exist_ok=True)
-    joined = {
+    return run_dir
+
+
+def _joined(redis_port: int, ports: Ports) -> Mapping[str, object]:
+    """Return what a node is to be told to find the others, and to tell its figures."""
+    return {
         "redis": {"address": f"{LOOPBACK}:{redis_port}"},
         "prometheus": {"port": _figures_port(ports)},
     }
-    service = livekit_service(
-        program,
-        ports=ports,
-        keys=keys,
-        run_dir=run_dir,
-        env=env,
-        webhook_url=webhook_url,
-        sections=joined if redis_port else None,
-    )
-    return replace(service, command=replace(service.command, name=_name(number)))
+
+
+def _metrics_url(ports: Ports) -> str:
+    return f"http://{LOOPBACK}:{_figures_port(ports)}/metrics"
+
+
+def _figures_port(ports: Ports) -> int:
+    """Return a port that is free, since nothing of its name runs here."""
+    return ports.localvoice

@@ -34,15 +34,7 @@ def _machines(load: Load, machine: Machine, known: Coefficients) -> Table:
     rows = [
         _spread("workers", known.worker, load, machine, mbits=mbits),
         _spread("livekit", known.livekit, load, machine, mbits=mbits, kbits=kbits),
-        Row(
-            name="fleets: Redis, leader",
-            figures={
-                "machines": machines(load, fleet := sessions_of_fleet(load, machine)),
-                "sessions each": fleet,
-                "cores": round(load.sessions * redis_s(load), 2),
-                "GB": round(memory_mb(known.redis, load) / _MB_PER_GB, 2),
-            },
-        ),
+        _fleets(load, machine, known),
         Row(
             name="token servers",
             figures={
@@ -68,6 +60,19 @@ def _machines(load: Load, machine: Machine, known: Coefficients) -> Table:
             "redis: with AFFINITY=false, and with limits of starts, sessions and clients raised",
             "models (STT, LLM, TTS) are not in it",
         ),
+    )
+
+
+def _fleets(load: Load, machine: Machine, known: Coefficients) -> Row:
+    fleet = sessions_of_fleet(load, machine)
+    return Row(
+        name="fleets: Redis, leader",
+        figures={
+            "machines": machines(load, fleet),
+            "sessions each": fleet,
+            "cores": round(load.sessions * redis_s(load), 2),
+            "GB": round(memory_mb(known.redis, load) / _MB_PER_GB, 2),
+        },
     )
 
 
