@@ -58,6 +58,7 @@ FULL = (
     Item("race-talk", ("--parts", "talk"), "race"),
     Item("race-hold", ("--parts", "hold"), "race"),
     Item("race-mixed", ("--parts", "mixed"), "race"),
+    Item("capacity"),
     Item("degradation"),
     Item("worker_memory"),
     Item("soak", ("--minutes", "30")),

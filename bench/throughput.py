@@ -54,11 +54,11 @@ async def throughput_table(server: Server, options: Options, progress: Progress)
 async def _measure(redis: Redis, store: SessionStore, clients: int, seconds: float) -> Round:
     """Run cycles with so many clients at a time, on an empty store."""
     await redis.flushdb()
-    redis_before, python_before = await _redis_cpu_s(redis), time.process_time()
+    redis_before, python_before = await redis_cpu_s(redis), time.process_time()
     began = time.perf_counter()
     cycles = await _cycles(store, clients, began + seconds)
     took, python_s = time.perf_counter() - began, time.process_time() - python_before
-    redis_s = await _redis_cpu_s(redis) - redis_before
+    redis_s = await redis_cpu_s(redis) - redis_before
     return Round(
         rate=cycles / took, redis_us=redis_s / cycles * 1e6, python_us=python_s / cycles * 1e6
     )
@@ -80,7 +80,8 @@ async def _cycles(store: SessionStore, clients: int, until: float) -> int:
     return done
 
 
-async def _redis_cpu_s(redis: Redis) -> float:
+async def redis_cpu_s(redis: Redis) -> float:
+    """Return the CPU seconds that Redis has used so far."""
     cpu = await redis.info("cpu")
     return float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
 

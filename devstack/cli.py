@@ -71,8 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "bench",
         help="measure a little; `bench store`, `starts`: store and API at length; "
-        "`bench assignment`, `burst`, `degradation`, `race`, `recovery`, `soak`, `warm`, "
-        "`worker_memory`: workers",
+        "`bench assignment`, `burst`, `capacity`, `degradation`, `race`, `recovery`, `soak`, "
+        "`warm`, `worker_memory`: workers",
         add_help=False,
     )
     commands.add_parser("bench-full", help="run all benchmarks at length", add_help=False)

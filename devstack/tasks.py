@@ -94,8 +94,8 @@ def audit_stages() -> list[Stage]:
 #: Those besides that of the store.
 _BENCHMARKS = frozenset(
     {
-        *("burst", "degradation", "race", "recovery", "soak", "starts", "store", "warm"),
-        "worker_memory",
+        *("assignment", "burst", "capacity", "degradation", "race", "recovery", "soak"),
+        *("starts", "store", "warm", "worker_memory"),
     }
 )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 
@@ -27,6 +28,24 @@ class Answers:
     def unanswered(self) -> int:
         """How many questions have no answer, one that is still waited for included."""
         return self.asked - len(self.answered_s)
+
+
+@asynccontextmanager
+async def asking(
+    callers: Sequence[Caller], sentences: Sequence[Sound], ends_at: float
+) -> AsyncIterator[list[Answers]]:
+    """Have all of them ask until a moment; the block is left once the last is answered."""
+    found = [Answers() for _ in callers]
+    tasks = [
+        asyncio.create_task(keep_asking(one, sentences, ends_at, answers))
+        for one, answers in zip(callers, found, strict=True)
+    ]
+    try:
+        yield found
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def keep_asking(

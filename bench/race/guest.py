@@ -24,10 +24,10 @@ _LEAVES_WITHIN_S = 10.0
 
 
 class Guest:
-    """A user in a room, until it is closed."""
+    """A user in a room, until it is closed; joins by another scene's LiveKit where told so."""
 
-    def __init__(self, scene: Scene, visit: Visit) -> None:
-        self._url = scene.neighbours.variables["LIVEKIT_URL"]
+    def __init__(self, scene: Scene, visit: Visit, *, joins_by: Scene | None = None) -> None:
+        self._url = (joins_by or scene).neighbours.variables["LIVEKIT_URL"]
         self._scene, self._visit = scene, visit
         self._room = rtc.Room()
         self._is_served = asyncio.Event()

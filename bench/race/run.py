@@ -94,11 +94,17 @@ PARTS: Mapping[str, Part] = {
 }
 
 
-async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
-    # The users are in this process: without it they would pay for the library's log, and all that
-    # is heard of an agent would be heard later, the same for all of them. `env`, which workers get,
-    # was read before.
+def mute_users() -> None:
+    """Keep the WebRTC library of this process, where the users are, from telling what it does.
+
+    They would pay for its log, and all that is heard of an agent would be heard later, the same for
+    all of them. What workers get of the environment is to be read before.
+    """
     keep_native_log("off")
+
+
+async def _run(options: argparse.Namespace, env: Mapping[str, str]) -> list[Table]:
+    mute_users()
     terminal = Terminal(env, sys.stderr)
     racing = sides(options.sides, env, terminal)
     tables: list[Table] = []

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 from livekit import api
 
-from bench.neighbours import Neighbours, running_neighbours
+from bench.neighbours import Neighbours, running_neighbours, running_nodes
 from bench.race.hook import Hook, running_hook
 from bench.race.processes import until_quiet
 from bench.race.provider import running_provider
@@ -151,14 +151,21 @@ class Scene:
 
     @asynccontextmanager
     async def racing(
-        self, side: Side, *, is_warm: bool = True, takes_all: bool = False
+        self,
+        side: Side,
+        *,
+        is_warm: bool = True,
+        takes_all: bool = False,
+        agent_name: str | None = None,
     ) -> AsyncIterator[Racer]:
         """Run a worker until the block is left.
 
         It begins once LiveKit knows the worker: with `is_warm` once it is warm, too. With
-        `takes_all` a plain worker takes calls however busy the machine is.
+        `takes_all` a plain worker takes calls however busy the machine is. Workers with the same
+        `agent_name` share the calls; without one it has its own.
         """
         name = f"race-{side.name}-{secrets.token_hex(4)}"
+        agent_name = agent_name or name
         log = self.folder / f"{name}.log"
 
         def describe() -> Sequence[Service]:
@@ -169,7 +176,7 @@ class Scene:
             command = Command(
                 name="worker",
                 argv=side.argv,
-                env=self._variables(side, name) | own,
+                env=self._variables(side, name, agent_name) | own,
                 log=log,
                 cwd=REPO,
             )
@@ -178,7 +185,8 @@ class Scene:
 
         async with running(describe) as stack:
             await until_logged(log, REGISTERED, side.workers)
-            racer = Racer(side=side, scene=self, agent_name=name, pid=stack.pids["worker"], log=log)
+            pid = stack.pids["worker"]
+            racer = Racer(side=side, scene=self, agent_name=agent_name, pid=pid, log=log)
             if is_warm:
                 await until_logged(log, WARM, POOL_SIZE if side.has_process_each else 0)
             yield racer
@@ -189,7 +197,7 @@ class Scene:
         async with AsyncExitStack() as stack:
             yield [await stack.enter_async_context(self.racing(side)) for side in sides]
 
-    def _variables(self, side: Side, name: str) -> dict[str, str]:
+    def _variables(self, side: Side, name: str, agent_name: str) -> dict[str, str]:
         urls = ("OPENAI_BASE_URL", "STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL")
         runtime = self.folder / name
         runtime.mkdir(exist_ok=True)
@@ -202,7 +210,7 @@ class Scene:
             "GREETING_CACHE_DIR": str(self.folder / "clips"),
             # Whatever a worker puts there is gone with the folder.
             "XDG_RUNTIME_DIR": str(runtime),
-            **dict.fromkeys(("AGENT_NAME", "LIVEKIT_AGENT_NAME", "RACE_AGENT"), name),
+            **dict.fromkeys(("AGENT_NAME", "LIVEKIT_AGENT_NAME", "RACE_AGENT"), agent_name),
             **side.variables,
         }
 
@@ -216,6 +224,19 @@ async def racecourse(env: Mapping[str, str], folder: Path) -> AsyncIterator[Scen
         running_provider(sys.executable, dict(env), folder) as provider_url,
     ):
         yield Scene(neighbours=neighbours, hook=hook, provider_url=provider_url, folder=folder)
+
+
+@asynccontextmanager
+async def racecourses(
+    env: Mapping[str, str], folder: Path, *, nodes: int
+) -> AsyncIterator[list[Scene]]:
+    """Run the same with several livekit-servers that are one: a scene at each of them."""
+    async with (
+        running_hook() as hook,
+        running_nodes(env, folder, count=nodes, webhook_url=hook.url) as found,
+        running_provider(sys.executable, dict(env), folder) as url,
+    ):
+        yield [Scene(neighbours=one, hook=hook, provider_url=url, folder=folder) for one in found]
 
 
 async def until_at(moment: float) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.progress import Progress
-from bench.race.asking import Answers, keep_asking
+from bench.race.asking import asking
 from bench.race.calls import holding, used_over
 from bench.race.figures import Measure, each
 from bench.race.scene import Scene
@@ -61,17 +60,8 @@ async def _talk(scene: Scene, side: Side, sentences: Sequence[Sound], sessions: 
         async with holding(racer, sessions) as callers:
             await scene.provider_ms()
             ends_at = time.monotonic() + _OVER_S
-            heard = [Answers() for _ in callers]
-            talking = [
-                asyncio.create_task(keep_asking(one, sentences, ends_at, answers))
-                for one, answers in zip(callers, heard, strict=True)
-            ]
-            try:
+            async with asking(callers, sentences, ends_at) as heard:
                 use = await used_over(racer, _OVER_S)
-                await asyncio.gather(*talking)
-            finally:
-                for task in talking:
-                    task.cancel()
             took_ms = await scene.provider_ms()
     own_ms = _STAGES * statistics.median(took_ms) if took_ms else 0.0
     return Talk(

@@ -68,10 +68,11 @@ def livekit_service(
     env: Mapping[str, str],
     webhook_url: str | None,
     rtc: Mapping[str, object] | None = None,
+    sections: Mapping[str, object] | None = None,
 ) -> Service:
     """Describe a livekit-server on loopback and write its configuration to `run_dir`.
 
-    `rtc` is what of that section is to be otherwise.
+    `rtc` is what of that section is to be otherwise; `sections` are there besides, or instead.
     """
     config = run_dir / "livekit.yaml"
     rendered = render_livekit_yaml(
@@ -80,6 +81,7 @@ def livekit_service(
         keys=keys,
         webhook_url=webhook_url,
         rtc=rtc,
+        sections=sections,
     )
     write_private(config, rendered)
     return Service(
@@ -102,10 +104,12 @@ def render_livekit_yaml(
     keys: Keys,
     webhook_url: str | None,
     rtc: Mapping[str, object] | None = None,
+    sections: Mapping[str, object] | None = None,
 ) -> str:
     """Fill in what differs between runs. The result holds the API secret.
 
-    `webhook_url` is None for a server that nobody listens to; `rtc` has the last word.
+    `webhook_url` is None for a server that nobody listens to; `rtc` and whole `sections` have the
+    last word.
     """
     config: dict[str, Any] = yaml.safe_load(template)
     config["port"] = ports.livekit
@@ -121,6 +125,7 @@ def render_livekit_yaml(
     config["webhook"] |= {"api_key": keys.livekit_api_key, "urls": [webhook_url]}
     if webhook_url is None:
         del config["webhook"]
+    config |= sections or {}
     return "# Generated from livekit.yaml at each start.\n" + yaml.safe_dump(
         config, sort_keys=False
     )

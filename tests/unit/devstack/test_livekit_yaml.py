@@ -75,3 +75,11 @@ def test_without_a_listener_there_are_no_webhooks() -> None:
 
 def test_one_server_stands_alone_so_that_calls_outlive_redis() -> None:
     assert "redis" not in render()
+
+
+def test_whole_sections_may_be_added_or_replaced() -> None:
+    sections = {"redis": {"address": "127.0.0.1:1"}, "logging": {"level": "warn"}}
+    text = render_livekit_yaml(TEXT, ports=PORTS, keys=KEYS, webhook_url=WEBHOOK, sections=sections)
+    config = yaml.safe_load(text)
+    assert config["redis"] == {"address": "127.0.0.1:1"}
+    assert config["logging"] == {"level": "warn"}
