@@ -25,7 +25,7 @@ from bench.neighbours import Neighbours, running_neighbours
 from bench.progress import Progress
 from bench.report import parser_of, report
 from bench.table import Aim, Row, Table
-from bench.workers import OURS, WARM, until_logged, working
+from bench.workers import OURS, until_warm, working
 from devstack.terminal import Terminal
 from sessions.assignment import Assignment
 from sessions.ids import SessionId, new_identity, new_session_id, room_name
@@ -91,8 +91,8 @@ async def measure(neighbours: Neighbours, callers: int, folder: Path, progress: 
         agent_name = f"burst-{secrets.token_hex(4)}"
         log = folder / f"worker-{number}.log"
         variables = {**neighbours.variables, **subject.variables}
-        async with working(subject.module, variables, agent_name=agent_name, log=log):
-            await until_logged(log, WARM, subject.waits_for_warm or 0)
+        async with working(subject.module, variables, agent_name=agent_name, log=log) as url:
+            await until_warm(subject.module, url, log, subject.waits_for_warm or 0)
             waves = [
                 asyncio.create_task(_burst(neighbours, agent_name, callers, wave * _PAUSE_S))
                 for wave in range(_WAVES)

@@ -16,7 +16,7 @@ from livekit import api
 from pydantic import SecretStr
 
 from bench.api_server import running_api
-from bench.workers import OURS, WARM, until_logged, working
+from bench.workers import OURS, until_warm, working
 from devstack.services.ports import LOOPBACK
 from sessions.connection import Temper, connect
 from sessions.ids import SessionId
@@ -123,8 +123,8 @@ async def running_fleet(
             [(OURS, name), (OURS, name), (("bench.plain_agent", "start"), plain_name)]
         ):
             log = folder / f"worker-{number}.log"
-            await stack.enter_async_context(working(module, variables, agent_name=agent, log=log))
-            await until_logged(log, WARM, 2)
+            worker = working(module, variables, agent_name=agent, log=log)
+            await until_warm(module, await stack.enter_async_context(worker), log, 2)
         settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
         redis = connect(settings, Temper.PATIENT)
         stack.push_async_callback(redis.aclose)

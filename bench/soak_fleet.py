@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bench.api_server import running_api
 from bench.servers import running
-from bench.workers import OURS, WARM, until_logged, working
+from bench.workers import OURS, until_warm, working
 from devstack.services.ports import LOOPBACK, free_port
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
@@ -95,8 +95,8 @@ async def soaked_fleet(
         variables["GREETING_CACHE_DIR"] = str(folder / "clips")
         logs = [folder / f"worker-{number}.log" for number in range(_WORKERS)]
         for log in logs:
-            await stack.enter_async_context(working(OURS, variables, agent_name=name, log=log))
-            await until_logged(log, WARM, _WARM_EACH)
+            worker = working(OURS, variables, agent_name=name, log=log)
+            await until_warm(OURS, await stack.enter_async_context(worker), log, _WARM_EACH)
         settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
         redis = connect(settings, Temper.PATIENT)
         stack.push_async_callback(redis.aclose)

@@ -62,7 +62,7 @@ async def _start(neighbours: Neighbours, kind: str, *, provider_url: str, folder
     name = f"warm-{secrets.token_hex(4)}"
     log = folder / f"{name}.log"
     # What ours lets a model say beforehand is there from the first of its starts on.
-    own = {"POOL_SIZE": str(_WARM), "GREETING_CACHE_DIR": str(folder)}
+    own = {"POOL_SIZE": str(_WARM), "GREETING_CACHE_DIR": str(folder), "ISOLATION": "process"}
     variables = {**neighbours.variables, **own, "OPENAI_BASE_URL": provider_url}
     variables |= dict.fromkeys(("STT_BASE_URL", "LLM_BASE_URL", "TTS_BASE_URL"), provider_url)
     began = time.monotonic()

@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx2
+
 from bench.servers import running
 from devstack.services.ports import LOOPBACK, free_port
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.service import Service
 from devstack.settings import REPO
+from tests.support.plain import NO_TLS
 
 OURS = ("worker",)
 #: What both kinds log when LiveKit has answered that it knows them.
@@ -54,6 +57,22 @@ async def working(
     async with running(describe) as stack:
         await until_logged(log, REGISTERED, 1)
         yield stack.services[0].url
+
+
+async def until_warm(module: tuple[str, ...], url: str, log: Path, count: int) -> None:
+    """Wait until a worker has something warm for so many calls. Raises TimeoutError.
+
+    Ours says so at its health endpoint; a plain one logs each process, of which each takes a call.
+    """
+    if module != OURS:
+        await until_logged(log, WARM, count)
+        return
+    ends_at = time.monotonic() + _READY_S
+    async with httpx2.AsyncClient(base_url=url, verify=NO_TLS) as http:
+        while (await http.get("/worker")).raise_for_status().json()["idle"] < count:
+            if time.monotonic() > ends_at:
+                raise TimeoutError(f"the worker has nothing warm for {count} calls")
+            await asyncio.sleep(_LOOK_EVERY_S)
 
 
 async def until_logged(log: Path, text: str, times: int) -> None:
