@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import psutil  # type: ignore[import-untyped]
 
 from bench.progress import Progress
 from bench.race.figures import Measure, each, percentile
@@ -33,6 +35,8 @@ class Burst:
     """What came of it: ms of those that were served, sorted."""
 
     active_ms: Sequence[float]
+    #: Its worker was gone before it began, and nobody had asked it to go.
+    had_no_worker: bool = False
 
 
 Bursts = Mapping[str, Sequence[Burst]]
@@ -50,10 +54,17 @@ async def measure_warm(
         for number in range(1, rounds + 1):
             for racer in racers:
                 progress.tell(f"warm, round {number} of {rounds}, {racer.side.name}")
-                await racer.until_settled()
-                await until_calm(_CALM_WITHIN_S)
-                bursts[racer.side.name].append(await _burst(racer))
+                bursts[racer.side.name].append(await _warm_burst(racer))
     return bursts
+
+
+async def _warm_burst(racer: Racer) -> Burst:
+    try:
+        await racer.until_settled()
+    except psutil.NoSuchProcess:
+        return Burst(active_ms=(), had_no_worker=True)
+    await until_calm(_CALM_WITHIN_S)
+    return await _burst(racer)
 
 
 async def measure_new(
@@ -117,8 +128,15 @@ def burst_table(bursts: Bursts, kind: Kind) -> Table:
             "and a round where they are more than one in ten has no p90",
             "active: LiveKit's webhook says that the agent has joined: its connection is up",
             f"nobody is in the rooms; after {_PATIENCE_S:g} s no agent is expected any more",
+            *_gone(bursts),
         ),
     )
+
+
+def _gone(bursts: Bursts) -> Iterator[str]:
+    for side, rounds in bursts.items():
+        if count := sum(one.had_no_worker for one in rounds):
+            yield f"{side}: in {count} of {len(rounds)} rounds its worker had ended by itself"
 
 
 def _p90(bursts: Bursts) -> dict[str, list[float]]:

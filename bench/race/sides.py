@@ -1,4 +1,4 @@
-"""Who races: a plain worker, OpenRTC, ours in its kinds, and if asked for the thread executor."""
+"""Who races: a plain worker, OpenRTC, ours in its kinds, and others if asked for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ PLAIN, OPENRTC, PROCESS, SHARED = "plain", "openrtc", "process", "shared"
 DEFAULT = (PLAIN, OPENRTC, PROCESS, SHARED)
 #: Plain calls in threads of several workers: the way that was not taken (docs/adr/008).
 THREADS = "threads"
-NAMES = (*DEFAULT, THREADS)
+#: Joins and sounds a tone, and nothing else: the floor of starts.
+BARE = "bare"
+NAMES = (*DEFAULT, THREADS, BARE)
 #: Those of ours.
 OURS = frozenset({PROCESS, SHARED})
 _SESSIONS_PER_PROCESS = "8"
@@ -56,6 +58,9 @@ def sides(names: Sequence[str], env: Mapping[str, str], terminal: Terminal) -> l
             found.append(Side(name=name, argv=argv, has_process_each=True))
         elif name == THREADS:
             found.append(_threads())
+        elif name == BARE:
+            argv = (sys.executable, "-m", "bench.race.bare_side", "start")
+            found.append(Side(name=name, argv=argv))
         elif name in OURS:
             found.append(_ours(name))
         else:

@@ -30,7 +30,7 @@ from bench.race.plot.words import (
     sides_of,
     whisker,
 )
-from bench.race.sides import NAMES, OPENRTC, OURS, PLAIN, THREADS
+from bench.race.sides import BARE, NAMES, OPENRTC, OURS, PLAIN, THREADS
 
 WIDTH = 900
 _COLUMNS = 3
@@ -46,7 +46,7 @@ _DPI = 72
 
 #: Those of ours are of one kind, told apart by how dark they are.
 _OURS = ("#8ec1fb", "#2f6fe4", "#1e3a8a")
-_COLOURS = {PLAIN: "#94a3b8", OPENRTC: "#e08a3c", THREADS: "#64748b"} | dict(
+_COLOURS = {PLAIN: "#94a3b8", OPENRTC: "#e08a3c", THREADS: "#64748b", BARE: "#cbd5e1"} | dict(
     zip((name for name in NAMES if name in OURS), cycle(_OURS), strict=False)
 )
 _CARD, _BORDER, _AXIS, _INK, _SOFT = "#ffffff", "#cbd5e1", "#94a3b8", "#0f172a", "#475569"

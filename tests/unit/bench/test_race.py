@@ -19,7 +19,7 @@ from bench.race.processes import cpu_s, pss_mb
 from bench.race.provider import tone
 from bench.race.rest import Rest, rest_tables
 from bench.race.run import make_parser
-from bench.race.sides import DEFAULT, NAMES, THREADS, sides
+from bench.race.sides import BARE, DEFAULT, NAMES, THREADS, sides
 from bench.race.start import Start, start_tables
 from bench.race.talk import Talk, talk_tables
 from bench.report import some_of
@@ -82,6 +82,15 @@ def test_a_burst_counts_the_fewest_that_were_served() -> None:
     assert rows["active, p90 ms: process"].verdict == "met"
     assert rows["served, fewest: plain"].figures["median"] == 9
     assert rows["served, fewest: process"].verdict == "met"
+
+
+def test_a_worker_that_ended_by_itself_served_nobody_and_is_told_of() -> None:
+    served, gone = Burst(active_ms=[100.0] * 10), Burst(active_ms=(), had_no_worker=True)
+
+    table = burst_table({"openrtc": [served, gone, gone], "shared": [served]}, "warm")
+
+    assert {row.name: row for row in table.rows}["served, fewest: openrtc"].figures["median"] == 0
+    assert table.notes[-1] == "openrtc: in 2 of 3 rounds its worker had ended by itself"
 
 
 def test_at_rest_a_session_is_what_came_with_it() -> None:
@@ -171,6 +180,15 @@ def test_the_thread_executor_races_only_if_asked_for() -> None:
     assert side.workers == int(side.variables["RACE_CHILDREN"]) == 2
     assert not side.is_ours
     assert not side.has_process_each
+
+
+def test_the_floor_is_measured_only_if_asked_for() -> None:
+    (side,) = sides([BARE], {}, Terminal({}))
+
+    assert BARE in NAMES
+    assert BARE not in DEFAULT
+    assert side.argv == (sys.executable, "-m", "bench.race.bare_side", "start")
+    assert not side.is_ours
 
 
 def look(sessions: int, worker_cores: float, worker_pss_mb: float) -> Look:
