@@ -116,7 +116,8 @@ def render_livekit_yaml(
     config["rtc"] |= {
         "tcp_port": ports.livekit_tcp,
         "udp_port": ports.livekit_udp,
-        "stun_servers": [f"{LOOPBACK}:{ports.livekit_udp}"],
+        # Nobody listens there for UDP, which clients are told at once (livekit.yaml).
+        "stun_servers": [f"{LOOPBACK}:{ports.livekit_tcp}"],
     }
     if sys.platform == "darwin":
         config["rtc"]["interfaces"] = {"includes": ["lo0"]}

@@ -44,7 +44,7 @@ def test_each_setting_is_explained() -> None:
         ("port", PORTS.livekit),
         ("rtc.tcp_port", PORTS.livekit_tcp),
         ("rtc.udp_port", PORTS.livekit_udp),
-        ("rtc.stun_servers", [f"127.0.0.1:{PORTS.livekit_udp}"]),
+        ("rtc.stun_servers", [f"127.0.0.1:{PORTS.livekit_tcp}"]),
         ("keys", {KEYS.livekit_api_key: KEYS.livekit_api_secret}),
         ("webhook.api_key", KEYS.livekit_api_key),
         ("webhook.urls", [WEBHOOK]),
