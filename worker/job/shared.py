@@ -9,9 +9,13 @@ it, too. Private parts of livekit-agents: see host/pool.py.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import faulthandler
+import gc
 import logging
 import socket
+from asyncio import base_events
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from livekit.agents import JobExecutorType, JobProcess
@@ -37,6 +41,15 @@ from worker.job.words import HAND_OVER_ONE, LONGEST_WORD_BYTES, SHOW_STACK
 
 logger = logging.getLogger(__name__)
 
+#: Of asyncio (private): how many timers there are before it lets go of cancelled ones, and which
+#: share of them is cancelled by then.
+TIMERS: Mapping[str, float] = {
+    "_MIN_SCHEDULED_TIMER_HANDLES": 0,
+    "_MIN_CANCELLED_TIMER_HANDLES_FRACTION": 0.1,
+}
+#: What a call was held by is let go of by then.
+_TIDY_AFTER_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class SharedStart:
@@ -58,12 +71,25 @@ def main(start: SharedStart) -> None:
     faulthandler.register(SHOW_STACK, file=start.door.fileno(), all_threads=False)
     house = _House(start)
     client = _ProcClient(framework.mp_cch, framework.log_cch, house.initialize, house.run)
+    _forget_timers_early()
     try:
         client.initialize()
         client.run()
     finally:
         faulthandler.unregister(SHOW_STACK)
         forwarding.close()
+
+
+def _forget_timers_early() -> None:
+    """Have the event loop let go of cancelled timers, and of the calls that they belong to.
+
+    CPython keeps them until they would have been due, or until there are a hundred, and each keeps
+    the context that it was made in: with it the whole call, and the thread that gives out the sound
+    of its track. Of 213 calls that had ended all were still there, a hundredth of a core for each
+    eight of them.
+    """
+    for name, value in TIMERS.items():
+        setattr(base_events, name, value)
 
 
 def _add_job(record: logging.LogRecord) -> bool:
@@ -148,7 +174,13 @@ class _House:
         client._init_req = InitializeRequest(http_proxy=self._proxy)  # noqa: SLF001 - see above
         job.initialize(client._init_req, client)  # noqa: SLF001
         send_message(_Duplex.open(seat), InitializeResponse())
-        await client._monitor_task()  # noqa: SLF001
+        try:
+            await client._monitor_task()  # noqa: SLF001
+        finally:
+            # A call is a tangle of objects, and holds threads of the WebRTC library. What the
+            # process was forked with is frozen, so that this takes 2 ms.
+            loop = asyncio.get_running_loop()
+            loop.call_later(_TIDY_AFTER_S, gc.collect, context=contextvars.Context())
 
     def _furnish(self, process: JobProcess) -> None:
         if self._process is not None:

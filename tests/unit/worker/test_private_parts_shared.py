@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import pickle
+from asyncio import base_events
 from dataclasses import fields
 
 import pytest
@@ -26,7 +27,14 @@ from worker.host.pool import Pool
 from worker.host.shared.pool import SeatPool, SharedServer
 from worker.host.shared.process import SharedProcess
 from worker.host.shared.seat import Seat
-from worker.job.shared import main
+from worker.job.shared import TIMERS, main
+
+
+def test_asyncio_has_these_numbers_and_compares_them_at_each_turn() -> None:
+    source = inspect.getsource(base_events.BaseEventLoop._run_once)  # type: ignore[attr-defined]
+    for name in TIMERS:
+        assert isinstance(getattr(base_events, name), int | float)
+        assert name in source
 
 
 async def test_the_pool_that_a_server_makes_becomes_one_of_seats() -> None:
