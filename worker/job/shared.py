@@ -84,9 +84,8 @@ def _forget_timers_early() -> None:
     """Have the event loop let go of cancelled timers, and of the calls that they belong to.
 
     CPython keeps them until they would have been due, or until there are a hundred, and each keeps
-    the context that it was made in: with it the whole call, and the thread that gives out the sound
-    of its track. Of 213 calls that had ended all were still there, a hundredth of a core for each
-    eight of them.
+    the context that it was made in, and with it all of the call: seven of some sixteen that had
+    ended were still there in one process, and three or four with this.
     """
     for name, value in TIMERS.items():
         setattr(base_events, name, value)
@@ -177,8 +176,8 @@ class _House:
         try:
             await client._monitor_task()  # noqa: SLF001
         finally:
-            # A call is a tangle of objects, and holds threads of the WebRTC library. What the
-            # process was forked with is frozen, so that this takes 2 ms.
+            # A call is a tangle of objects. What the process was forked with is frozen, so that
+            # this takes 2 ms.
             loop = asyncio.get_running_loop()
             loop.call_later(_TIDY_AFTER_S, gc.collect, context=contextvars.Context())
 
