@@ -13,10 +13,10 @@ from http import HTTPStatus
 import httpx2
 import pytest
 
-from devstack.install.tools import REDIS
+from devstack.install import tools
 from devstack.services.keys import Keys
 from devstack.services.ports import Ports
-from devstack.services.servers import redis_service
+from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
 from devstack.settings import process_environment
 from tests.integration.tokenserver.conftest import (
@@ -107,14 +107,20 @@ def api(tokenserver: TokenServer) -> Iterator[httpx2.Client]:
 def without_redis(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[httpx2.Client]:
-    """A token server whose Redis has gone, or takes calls and never answers."""
+    """A token server whose Redis has gone, or takes calls and never answers.
+
+    Its LiveKit is well: were it away, too, that might be what a start is refused for.
+    """
     run_dir, keys, env = tmp_path_factory.mktemp("api"), Keys.generate(), process_environment()
-    binary = program(REDIS)
+    binary, livekit = program(tools.REDIS), program(tools.LIVEKIT)
 
     def describe(ports: Ports) -> list[Service]:
         log = run_dir / "tokenserver.log"
         return [
             redis_service(binary, port=ports.redis, run_dir=run_dir, env=env, is_durable=False),
+            livekit_service(
+                livekit, ports=ports, keys=keys, run_dir=run_dir, env=env, webhook_url=None
+            ),
             tokenserver_service(env | variables(ports, keys), ports, log, ready="healthz"),
         ]
 
