@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext
@@ -15,7 +15,7 @@ from sessions.errors import NotAdmitted, SessionNotFound, SessionOver
 from worker.background import Background
 from worker.call.chronicle import Chronicle
 from worker.call.conversation import Conversation
-from worker.call.ending import Ending
+from worker.call.ending import Ending, attempt
 from worker.call.handover import Handover
 from worker.call.lease import Lease, LeaseLost
 from worker.call.limits import Limits
@@ -44,8 +44,6 @@ _RECALL_S = 1.0
 _JOIN_S = 10.0
 #: How long a track may take to be there for all; a connection that was lost is back by then.
 _PUBLISH_S = 20.0
-#: How long each step of the end may take; server.py adds them up.
-_STEP_S = 5.0
 
 
 class Call:
@@ -78,7 +76,9 @@ class Call:
             on_gone=lambda: self.conclude(USER_LEFT if self._user.was_connected else NO_USER),
         )
         self._owns_room = assignment.foreign_room is None
-        self._ending = Ending(lease, lambda: ctx.api, ctx.job.room.name, owns_room=self._owns_room)
+        self._ending = Ending(
+            lease, lambda: ctx.api, ctx.room, ctx.job.room.name, owns_room=self._owns_room
+        )
         self._handover = Handover(ctx.room, self._conversation, lease)
         self._notice = warm.notice
         self._holding: asyncio.Task[None] | None = None
@@ -135,10 +135,10 @@ class Call:
         await self._stop_joining()
         await self._background.aclose()
         if outcome.verdict is Verdict.LEFT or not self._owns_room:
-            await _attempt("leaving the room", self._ctx.room.disconnect())
-        await _attempt("last words", self._chronicle.finish(outcome))
+            await self._ending.leave()
+        await attempt("last words", self._chronicle.finish(outcome))
         await self._ending.settle(outcome, must_close_room=self._must_close_room)
-        await _attempt("closing the conversation", self._conversation.aclose())
+        await attempt("closing the conversation", self._conversation.aclose())
         logger.info(
             "call over",
             extra={
@@ -147,7 +147,7 @@ class Call:
                 "duration_ms": round((time.monotonic() - self._started_at) * 1000),
             },
         )
-        await _attempt("last lines", self._chronicle.aclose(outcome))
+        await attempt("last lines", self._chronicle.aclose(outcome))
 
     async def _is_needed(self) -> bool:
         """Say whether the session has a slot; yes, too, when Redis does not tell soon."""
@@ -273,16 +273,3 @@ class Call:
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
-
-
-async def _attempt(what: str, work: Coroutine[object, object, object]) -> None:
-    """Do one step of the end; what fails or hangs there must not keep the others from theirs.
-
-    It is not cancelled when it takes too long: a call into the WebRTC library bears that badly.
-    """
-    step = asyncio.create_task(work)
-    done, _ = await asyncio.wait({step}, timeout=_STEP_S)
-    if not done:
-        logger.error("end of the call: gave up", extra={"what": what, "deadline_s": _STEP_S})
-    elif not step.cancelled() and (error := step.exception()) is not None:
-        logger.error("end of the call: failed", extra={"what": what}, exc_info=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -146,3 +147,29 @@ async def test_a_rush_of_places_is_taken_in(fleet: Fleet) -> None:
 
     await eventually(are_there, READY_S)
     assert not await worker.has_logged("was not made warm")
+
+
+async def test_a_call_that_its_agent_ends_leaves_no_thread_behind(fleet: Fleet) -> None:
+    """1. A call, whose agent has a track. 2. No user comes; the agent ends it.
+
+    Result: the process stays, and the thread that gives out the agent's sound does not.
+    With the room closed before the agent has left it, the thread stays as long as the process.
+    """
+    await fleet.start_worker(
+        ISOLATION="shared", SESSIONS_PER_PROCESS="2", POOL_SIZE="2", NO_USER_TIMEOUT_S="4"
+    )
+    (call,) = await started(fleet, 1)
+    home = await pid(call)
+    assert _sound_sources(home) == 1
+    await call.until(State.ENDED)
+    await eventually(lambda: _is(_sound_sources(home) == 0), CALL_S)
+
+
+def _sound_sources(pid: int) -> int:
+    """Count the threads of a process that give out a call's sound (named so by libwebrtc)."""
+    names = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/comm")]
+    return sum(name.startswith("AudioSource") for name in names)
+
+
+async def _is(fact: bool) -> bool:
+    return fact
