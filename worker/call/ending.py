@@ -32,7 +32,8 @@ class Ending:
     only. A room of somebody else's is never closed: the agent has left it by then, that is all.
 
     The agent leaves before it closes the room. A client that the server disconnects keeps the
-    threads of what it published for the life of its process (livekit 1.1.21; docs/benchmarks.md, "Mixed load").
+    threads of what it published for the life of its process (livekit 1.1.21; docs/benchmarks.md,
+    "Mixed load").
     """
 
     def __init__(
