@@ -114,6 +114,7 @@ class Call:
         self._background.go(self._chronicle.recall.tell(voice.session))
         await self._until(self._joining)
         if self._outcome is None:
+            self._background.go(self._expect_listener())
             self._background.go(self._greet())
             self._background.go(self._keep_time())
 
@@ -256,16 +257,16 @@ class Call:
             self.conclude(NO_USER)
 
     async def _greet(self) -> None:
+        is_back = await self._chronicle.recall.is_back(_RECALL_S)
+        begin = self._conversation.resume if is_back else self._conversation.greet
+        await begin(self._user.joined)
+
+    async def _expect_listener(self) -> None:
         await asyncio.shield(self._conversation.track.subscribed)
         if self._owns_room and not self._user.has_company:
             # Whoever subscribes is the user; waiting to be told so by the server can take 3 s.
             self._user.joined.set()
             self._user.was_connected = True
-        await self._user.joined.wait()
-        if await self._chronicle.recall.is_back(_RECALL_S):
-            await self._conversation.resume()
-        else:
-            await self._conversation.greet()
 
     async def _keep_time(self) -> None:
         await self._conversation.track.published.wait()

@@ -113,21 +113,29 @@ class Conversation:
         transcribe_from_now_on(self.session, self._room)
         await self.track.start()
 
-    async def greet(self) -> None:
+    async def greet(self, user_came: asyncio.Event) -> None:
         """Say the first words, where this persona speaks first, and the user has not."""
-        await self._say_first(self._role.greeting)
+        await self._say_first(self._role.greeting, user_came)
 
-    async def resume(self) -> None:
+    async def resume(self, user_came: asyncio.Event) -> None:
         """Say that an agent is there again, to a user who was talking with another one."""
-        await self._say_first(self._role.settings.resume_greeting)
+        await self._say_first(self._role.settings.resume_greeting, user_came)
 
     def say(
-        self, words: str, *, can_be_interrupted: bool = True, clip: Clip | None = None
+        self,
+        words: str,
+        *,
+        can_be_interrupted: bool = True,
+        clip: Clip | None = None,
+        when: asyncio.Event | None = None,
     ) -> SpeechHandle | None:
-        """Say something of our own; None where there is nothing to say, or nobody to say it."""
+        """Say something of our own; None where there is nothing to say, or nobody to say it.
+
+        A clip sounds `when` that is set.
+        """
         if not words:
             return None
-        audio = NOT_GIVEN if clip is None else clip.frames()
+        audio = NOT_GIVEN if clip is None else clip.frames(when)
         try:
             return self.session.say(words, audio=audio, allow_interruptions=can_be_interrupted)
         except RuntimeError:  # the conversation has closed
@@ -183,11 +191,15 @@ class Conversation:
         await self.voice.aclose()
         await self.track.aclose()
 
-    async def _say_first(self, words: str) -> None:
+    async def _say_first(self, words: str, user_came: asyncio.Event) -> None:
         clip = await self._warm.clip(self._role, words) if words else None
+        if clip is None:
+            # A provider is asked for nobody.
+            await user_came.wait()
+        # A clip is on its way before, and waits for the user where only its sound is missing.
         # While the agent speaks its first second the framework hears nothing.
         if not self._is_spoken_to:
-            self.say(words, clip=clip)
+            self.say(words, clip=clip, when=user_came)
 
     async def _make_way(self) -> None:
         """Fall silent: the user has said something before we were there, and is heard now."""

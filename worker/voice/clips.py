@@ -43,8 +43,10 @@ class Clip:
     pcm: bytes = field(repr=False)
     sample_rate: int
 
-    async def frames(self) -> AsyncIterator[rtc.AudioFrame]:
-        """Yield the clip piece by piece."""
+    async def frames(self, when: asyncio.Event | None = None) -> AsyncIterator[rtc.AudioFrame]:
+        """Yield the clip piece by piece, not before `when` is set."""
+        if when is not None:
+            await when.wait()
         step = self.sample_rate * _FRAME_MS // 1000 * _SAMPLE_BYTES
         for start in range(0, len(self.pcm), step):
             piece = self.pcm[start : start + step]
