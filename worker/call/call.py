@@ -115,6 +115,7 @@ class Call:
         await self._until(self._joining)
         if self._outcome is None:
             self._background.go(self._expect_listener())
+            self._background.go(self._conversation.track.break_silence(self._user.connected))
             self._background.go(self._greet())
             self._background.go(self._keep_time())
 

@@ -34,7 +34,8 @@ class Presence:
 
     `identity` is empty until somebody has come, where it is not known before. `on_away` is told
     when the user leaves, `on_gone` once they have been away for `grace_s`; for `first_grace_s`, if
-    they have never been connected.
+    they have never been connected. `connected` is set while they are: as long as media can flow
+    between them and LiveKit.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Presence:
         self._judgement: asyncio.TimerHandle | None = None
         self.identity = identity
         self.joined = asyncio.Event()
+        self.connected = asyncio.Event()
         #: Whether media could flow between them and LiveKit, however shortly.
         self.was_connected = False
         self._is_seen = asyncio.Event()
@@ -99,11 +101,13 @@ class Presence:
     def _on_active(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity == self.identity and participant.state == _ACTIVE:
             self.was_connected = True
+            self.connected.set()
 
     def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:
         if participant.identity != self.identity:
             return
         self.close()
+        self.connected.clear()
         loop = asyncio.get_running_loop()
         grace_s = self._grace_s if self.was_connected else self._first_grace_s
         self._judgement = loop.call_later(grace_s, self._judge)

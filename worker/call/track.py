@@ -10,6 +10,7 @@ them with the installed version.
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from livekit import rtc
 from livekit.agents import AgentSession
@@ -17,15 +18,20 @@ from livekit.agents.voice.room_io._output import _ParticipantAudioOutput
 
 from worker.voice.wishes import Wishes
 
+logger = logging.getLogger(__name__)
+
 _SAMPLE_RATE = 24_000
 _NAME = "agent"
+#: How long LiveKit may take to tell that a user who is connected hears the agent. It does so at
+#: once, but on a busy machine; who really cannot hear it until then misses the first words.
+_SUBSCRIPTION_S = 3.0
 
 
 class EarlyTrack(_ParticipantAudioOutput):
     """The framework's own audio output, started by us.
 
-    What is said waits inside until somebody has subscribed to the track. `published` is set when
-    the server knows the track.
+    What is said waits inside until somebody has subscribed to the track, or is taken to
+    have (`break_silence`). `published` is set when the server knows the track.
     """
 
     def __init__(self, room: rtc.Room) -> None:
@@ -40,6 +46,32 @@ class EarlyTrack(_ParticipantAudioOutput):
         )
         self.published = asyncio.Event()
         room.on("local_track_published", self._on_published)
+
+    async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        """Take a piece of what is said, as soon as it may be let out.
+
+        Whoever is interrupted while they wait for that would cancel it for all who come after
+        them: the agent would be silent all through the call.
+        """
+        if not self._subscribed_fut.done():
+            await asyncio.shield(self._subscribed_fut)
+        await super().capture_frame(frame)
+
+    async def break_silence(self, connected: asyncio.Event) -> None:
+        """Let out what is said to a user who is connected, though nobody tells that they hear it.
+
+        LiveKit tells so once, and its SDK drops what it is told of a track that it does not know
+        yet: the agent would be silent all through the call.
+        """
+        await self.published.wait()
+        while not self._subscribed_fut.done():
+            await connected.wait()
+            await asyncio.wait({self._subscribed_fut}, timeout=_SUBSCRIPTION_S)
+            # Whoever has left meanwhile may come back, and hears the first words then.
+            if connected.is_set() and not self._subscribed_fut.done():
+                extra = {"deadline_s": _SUBSCRIPTION_S}
+                logger.warning("nobody tells whether the agent is heard", extra=extra)
+                self._subscribed_fut.set_result(None)
 
     def _on_published(self, *_: object) -> None:
         self.published.set()

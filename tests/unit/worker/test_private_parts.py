@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import cast
 
 import livekit.agents
+import pytest
 from livekit import rtc
 from livekit.agents import AgentServer, AgentSession
 from livekit.agents.ipc.job_executor import JobExecutor
@@ -239,6 +240,37 @@ async def test_the_audio_output_can_be_started_by_us() -> None:
     assert inspect.iscoroutinefunction(track.aclose)
     assert not track.subscribed.done()
     await track.aclose()
+
+
+async def test_what_is_said_waits_until_somebody_has_subscribed() -> None:
+    """Whoever is told of later than they are taken to have is not told of twice."""
+    waiting = inspect.getsource(_ParticipantAudioOutput.capture_frame)
+    assert "await self._subscribed_fut\n" in waiting
+    publishing = inspect.getsource(_ParticipantAudioOutput._publish_track)
+    assert "if not self._subscribed_fut.done():" in publishing
+    track = EarlyTrack(rtc.Room())
+    assert track.subscribed is track._subscribed_fut
+    await track.aclose()
+
+
+@pytest.mark.parametrize(
+    ("output", "is_spoilt"), [(_ParticipantAudioOutput, True), (EarlyTrack, False)]
+)
+async def test_who_is_interrupted_before_there_is_a_listener_does_not_silence_the_others(
+    output: type[_ParticipantAudioOutput], *, is_spoilt: bool
+) -> None:
+    """Once the framework's own does not either, ours need not prevent it."""
+    track = EarlyTrack(rtc.Room())
+    saying = asyncio.create_task(output.capture_frame(track, silence()))
+    await asyncio.wait({saying}, timeout=0.05)
+    saying.cancel()
+    await asyncio.wait({saying})
+    assert track.subscribed.cancelled() is is_spoilt
+    await track.aclose()
+
+
+def silence() -> rtc.AudioFrame:
+    return rtc.AudioFrame(bytes(960), 24_000, 1, 480)
 
 
 def test_the_framework_links_the_transcript_only_once_it_has_seen_the_user() -> None:
