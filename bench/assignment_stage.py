@@ -13,20 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from pydantic import SecretStr
 
+from bench.api_client import reaching
 from bench.api_server import running_api
 from bench.race.provider import running_provider
 from bench.race.words import GREETING
 from bench.soak_fleet import DEFAULTS
 from bench.workers import OURS, working
-from devstack.services.ports import LOOPBACK
 from devstack.talk.caller import Caller, CallerError, NoAnswer
-from sessions.connection import Temper, connect
 from sessions.ids import SessionId
-from sessions.settings import StoreSettings
 from sessions.store import SessionStore
-from tests.support.plain import NO_TLS
 
 #: Who has heard nothing by then was not served, and counts as having waited so long.
 PATIENCE_S = 60.0
@@ -168,17 +164,11 @@ async def running_stage(env: Mapping[str, str], folder: Path) -> AsyncIterator[S
         )
         variables = {**servers.services[-1].command.env, **_models(model_url)}
         variables["GREETING_CACHE_DIR"] = str(folder / "clips")
-        settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
-        redis = connect(settings, Temper.PATIENT)
-        stack.push_async_callback(redis.aclose)
-        url = f"http://{LOOPBACK}:{variables['TOKENSERVER_PORT']}"
-        http = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=url, timeout=PATIENCE_S, verify=NO_TLS)
-        )
+        reach = await stack.enter_async_context(reaching(variables, timeout_s=PATIENCE_S))
         yield Stage(
-            http=http,
+            http=reach.http,
             livekit_url=variables["LIVEKIT_URL"],
-            store=SessionStore(redis, settings),
+            store=reach.store,
             folder=folder,
             variables=variables,
         )

@@ -13,22 +13,19 @@ from pathlib import Path
 
 import httpx2
 from livekit import api
-from pydantic import SecretStr
 
+from bench.api_client import reaching
 from bench.api_server import running_api
 from bench.workers import OURS, until_warm, working
-from devstack.services.ports import LOOPBACK
-from sessions.connection import Temper, connect
 from sessions.ids import SessionId
-from sessions.settings import StoreSettings
 from sessions.store import SessionStore
-from tests.support.plain import NO_TLS
 from tests.support.provider import provider
 
 _CLAIMED_WITHIN_S = 20.0
 #: So many sessions are started, at most, for each that is to share a process with others.
 _TRIES = 6
 _LOOK_EVERY_S = 0.02
+_HTTP_TIMEOUT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,24 +122,18 @@ async def running_fleet(
             log = folder / f"worker-{number}.log"
             worker = working(module, variables, agent_name=agent, log=log)
             await until_warm(module, await stack.enter_async_context(worker), log, 2)
-        settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
-        redis = connect(settings, Temper.PATIENT)
-        stack.push_async_callback(redis.aclose)
+        reach = await stack.enter_async_context(reaching(variables, timeout_s=_HTTP_TIMEOUT_S))
         livekit = api.LiveKitAPI(
             variables["LIVEKIT_URL"].replace("ws", "http", 1),
             variables["LIVEKIT_API_KEY"],
             variables["LIVEKIT_API_SECRET"],
         )
         stack.push_async_callback(livekit.aclose)
-        url = f"http://{LOOPBACK}:{variables['TOKENSERVER_PORT']}"
-        http = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=url, timeout=20, verify=NO_TLS)
-        )
         yield Scene(
             variables=variables,
-            http=http,
+            http=reach.http,
             livekit=livekit,
-            store=SessionStore(redis, settings),
+            store=reach.store,
             plain_name=plain_name,
             sharing=sharing,
         )

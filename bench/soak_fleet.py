@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx2
 import yaml
-from pydantic import SecretStr
 
+from bench.api_client import reaching
 from bench.api_server import running_api
 from bench.servers import running
 from bench.workers import OURS, until_warm, working
@@ -23,11 +23,8 @@ from devstack.services.readiness import http_ok
 from devstack.services.service import Service
 from devstack.settings import REPO
 from devstack.talk.audio import Sound
-from sessions.connection import Temper, connect
-from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.support.lossy_udp import FRONT, ONLY_BY_LINK, LossyUdp, lossy_udp
-from tests.support.plain import NO_TLS
 from tests.support.provider import Provider, provider
 from tests.support.speech import speak
 
@@ -97,17 +94,11 @@ async def soaked_fleet(
         for log in logs:
             worker = working(OURS, variables, agent_name=name, log=log)
             await until_warm(OURS, await stack.enter_async_context(worker), log, _WARM_EACH)
-        settings = StoreSettings(redis_url=SecretStr(variables["REDIS_URL"]))
-        redis = connect(settings, Temper.PATIENT)
-        stack.push_async_callback(redis.aclose)
-        url = f"http://{LOOPBACK}:{variables['TOKENSERVER_PORT']}"
-        http = await stack.enter_async_context(
-            httpx2.AsyncClient(base_url=url, timeout=_HTTP_TIMEOUT_S, verify=NO_TLS)
-        )
+        reach = await stack.enter_async_context(reaching(variables, timeout_s=_HTTP_TIMEOUT_S))
         yield Fleet(
-            http=http,
+            http=reach.http,
             livekit_url=variables["LIVEKIT_URL"],
-            store=SessionStore(redis, settings),
+            store=reach.store,
             link=link,
             sentences=sentences,
             logs=[folder / "tokenserver.log", *logs],
