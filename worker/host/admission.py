@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from enum import Enum
 
-from livekit.agents import JobRequest
+from livekit.agents import AssignmentTimeoutError, JobRequest
 
 from sessions.assignment import Assignment
 from sessions.ids import WorkerId
@@ -81,5 +81,8 @@ class Gate:
         self._on_start()
         try:
             await request.accept()
+        except AssignmentTimeoutError:
+            # Answered too late: another worker has it, or the supervisor sends for one.
+            logger.warning("job was not assigned in time", extra={"job_id": request.id})
         finally:
             self._starting -= 1

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from livekit import api
+from livekit.agents import AssignmentTimeoutError, JobRequest
+from livekit.agents.job import JobAcceptArguments
+from livekit.protocol import agent
 
 from sessions.assignment import Assignment
 from sessions.ids import UserId, WorkerId, new_identity, new_session_id, room_name
@@ -88,3 +92,21 @@ def test_is_full_before_it_makes_way() -> None:
 def test_an_assignment_names_no_worker_that_cannot_be(prefer: str) -> None:
     text = metadata("there").replace('"there"', json.dumps(prefer))
     assert Gate(2, lambda: 0).decide(text, ROOM) is Answer.REFUSE
+
+
+async def test_a_job_that_livekit_has_given_up_is_no_error_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As a worker that stood still answers one: LiveKit waits for 3 s."""
+
+    async def on_accept(_: JobAcceptArguments) -> None:
+        raise AssignmentTimeoutError
+
+    async def on_reject(terminate: bool) -> None:
+        raise AssertionError(terminate)
+
+    job = agent.Job(id="AJ_1", metadata=metadata(), room=api.Room(name=ROOM))
+    gate = Gate(1, lambda: 0)
+    await gate.answer(JobRequest(job=job, on_reject=on_reject, on_accept=on_accept))
+    assert [one.getMessage() for one in caplog.records] == ["job was not assigned in time"]
+    assert gate.taken == 0
