@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from devstack.services.ports import LOOPBACK
+from tests.support.serving import serving
 
 ANSWER = "I see."
 #: A fifth of a second of silence: 24 kHz, 16 bit, mono.
@@ -23,13 +23,8 @@ async def running_provider() -> AsyncIterator[str]:
     app.router.add_post("/v1/audio/transcriptions", _hear)
     app.router.add_post("/v1/audio/speech", _speak)
     app.router.add_get("/v1/models", no_models)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        yield f"http://{LOOPBACK}:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
+    async with serving(app) as address:
+        yield f"http://{address}/v1"
 
 
 async def _answer(_: web.Request) -> web.Response:

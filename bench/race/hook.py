@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from devstack.services.ports import LOOPBACK
+from tests.support.serving import serving
 
 _AGENT = "AGENT"
 
@@ -88,11 +88,6 @@ async def running_hook() -> AsyncIterator[Hook]:
 
     app = web.Application()
     app.router.add_post("/", receive)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        hook.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}/"
+    async with serving(app) as address:
+        hook.url = f"http://{address}/"
         yield hook
-    finally:
-        await runner.cleanup()

@@ -24,7 +24,7 @@ from typing import Any
 
 from aiohttp import web
 
-from devstack.services.ports import LOOPBACK
+from tests.support.serving import serving
 
 _RATE = 24_000
 _CHAR_S = 0.05
@@ -107,19 +107,14 @@ class Provider:
 async def provider() -> AsyncIterator[Provider]:
     """Serve one on a free port of this machine."""
     app = web.Application(client_max_size=20_000_000)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     one = Provider(url="")
     app.router.add_post("/v1/chat/completions", partial(_chat, one))
     app.router.add_post("/v1/audio/transcriptions", partial(_hear, one))
     app.router.add_post("/v1/audio/speech", partial(_speak, one))
     app.router.add_get("/v1/models", partial(_models, one))
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        one.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}/v1"
+    async with serving(app) as address:
+        one.url = f"http://{address}/v1"
         yield one
-    finally:
-        await runner.cleanup()
 
 
 async def _models(one: Provider, _: web.Request) -> web.Response:

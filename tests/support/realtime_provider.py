@@ -26,8 +26,8 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from devstack.services.ports import LOOPBACK
 from tests.support.provider import Reply, ToolCall
+from tests.support.serving import serving
 
 _RATE = 24_000
 _CHAR_S = 0.05
@@ -80,15 +80,10 @@ async def realtime_provider() -> AsyncIterator[RealtimeProvider]:
     app = web.Application()
     one = RealtimeProvider(url="")
     app.router.add_get("/v1/realtime", partial(_serve, one))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, LOOPBACK, 0).start()
-        one.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}/v1"
+    async with serving(app) as address:
+        one.url = f"http://{address}/v1"
         yield one
         await one.cut()
-    finally:
-        await runner.cleanup()
 
 
 async def _serve(one: RealtimeProvider, request: web.Request) -> web.StreamResponse:

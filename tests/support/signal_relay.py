@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 from livekit.protocol import rtc
 from yarl import URL
 
-from devstack.services.ports import LOOPBACK
+from tests.support.serving import serving
 
 #: Belong to one hop, or are made anew for the next one.
 _OF_A_HOP = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
@@ -128,12 +128,9 @@ async def signal_relay(target: str) -> AsyncIterator[SignalRelay]:
     async with aiohttp.ClientSession(trust_env=False) as http:
         relay = SignalRelay(target, http)
         app.router.add_route("*", "/{path:.*}", relay.handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, LOOPBACK, 0).start()
-            relay.url = f"ws://{LOOPBACK}:{runner.addresses[0][1]}"
-            yield relay
-        finally:
-            await relay.aclose()
-            await runner.cleanup()
+        async with serving(app) as address:
+            relay.url = f"ws://{address}"
+            try:
+                yield relay
+            finally:
+                await relay.aclose()
