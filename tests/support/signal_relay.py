@@ -11,7 +11,6 @@ and what workers say, too. Media take a way of their own.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -21,6 +20,7 @@ from livekit.protocol import rtc
 from yarl import URL
 
 from tests.support.serving import serving
+from tokenserver.watchers import first_of
 
 #: Belong to one hop, or are made anew for the next one.
 _OF_A_HOP = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
@@ -77,28 +77,14 @@ class SignalRelay:
             await back.prepare(request)
             self._open.add(back)
             try:
-                await self._carry_both_ways(
-                    back, onward, keeps=request.path.startswith(_PARTICIPANTS)
+                keeps = request.path.startswith(_PARTICIPANTS)
+                await first_of(
+                    self._carry(back, onward, keeps=False), self._carry(onward, back, keeps=keeps)
                 )
             finally:
                 self._open.discard(back)
                 await back.close()
         return back
-
-    async def _carry_both_ways(
-        self, back: web.WebSocketResponse, onward: aiohttp.ClientWebSocketResponse, *, keeps: bool
-    ) -> None:
-        """Until either side has closed."""
-        ways = {
-            asyncio.create_task(self._carry(back, onward, keeps=False)),
-            asyncio.create_task(self._carry(onward, back, keeps=keeps)),
-        }
-        try:
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for way in ways:
-                way.cancel()
-            await asyncio.gather(*ways, return_exceptions=True)
 
     async def _carry(self, source: _Socket, sink: _Socket, *, keeps: bool) -> None:
         # A side that is gone is as good as one that has closed.
