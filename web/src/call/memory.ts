@@ -1,0 +1,84 @@
+// What the browser keeps: the live call for as long as its tab is open, choices for longer. Every
+// access may be refused (a private window, a full disk); then nothing is kept, and all goes on.
+
+const CHOICES = "voicefleet.choices";
+const CALL = "voicefleet.call";
+
+export interface Choices {
+  microphoneId: string;
+  speakerId: string;
+  /** 0 to 1. */
+  volume: number;
+  theme: "system" | "light" | "dark";
+  persona: string;
+}
+
+const DEFAULTS: Choices = { microphoneId: "", speakerId: "", volume: 1, theme: "system", persona: "" };
+
+export interface KeptCall {
+  id: string;
+  secret: string | null;
+  /** In ms since 1970. */
+  askedAt: number;
+}
+
+/** Returns what the user has chosen, where it is of the right kind. */
+export function choices(): Choices {
+  const kept = read(() => localStorage, CHOICES);
+  const entries = Object.entries(DEFAULTS).map(([name, usual]) => {
+    const value = kept?.[name];
+    return [name, typeof value === typeof usual ? value : usual] as const;
+  });
+  const found = Object.fromEntries(entries) as unknown as Choices;
+  return { ...found, volume: Math.min(1, Math.max(0, found.volume)) };
+}
+
+/** Keeps some choices beside those that there are. */
+export function choose(part: Partial<Choices>): Choices {
+  const all = { ...choices(), ...part };
+  write(() => localStorage, CHOICES, all);
+  return all;
+}
+
+/** Where a call with one server is kept: a page may embed two. */
+export class CallMemory {
+  private readonly key: string;
+
+  constructor(baseUrl: string) {
+    this.key = baseUrl === "" ? CALL : `${CALL}:${baseUrl}`;
+  }
+
+  /** Returns the call that this tab had when it was loaded before. */
+  find(): KeptCall | null {
+    const kept = read(() => sessionStorage, this.key);
+    const { id, secret, askedAt } = kept ?? {};
+    if (typeof id !== "string" || typeof askedAt !== "number") return null;
+    return { id, secret: typeof secret === "string" ? secret : null, askedAt };
+  }
+
+  keep(call: KeptCall): void {
+    write(() => sessionStorage, this.key, call);
+  }
+
+  forget(): void {
+    write(() => sessionStorage, this.key, null);
+  }
+}
+
+function read(storage: () => Storage, key: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(storage().getItem(key) ?? "null");
+    return typeof value === "object" && !Array.isArray(value) ? (value as Record<string, unknown> | null) : null;
+  } catch {
+    return null;
+  }
+}
+
+function write(storage: () => Storage, key: string, value: object | null): void {
+  try {
+    if (value === null) storage().removeItem(key);
+    else storage().setItem(key, JSON.stringify(value));
+  } catch {
+    // Not kept: the page asks again the next time.
+  }
+}

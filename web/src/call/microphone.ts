@@ -1,0 +1,106 @@
+// The user's microphone: asked for at the click, open as soon as there is a room, and what hinders it.
+
+import { MediaDeviceFailure, ParticipantEvent, type Room, Track } from "livekit-client";
+
+import { choices } from "./memory.ts";
+import { type Trouble, trouble, type TroubleKind } from "./trouble.ts";
+
+/** `off` is one that was never open, or cannot be; `asking` while the browser asks the user. */
+export type MicrophoneState = "off" | "asking" | "on" | "muted";
+
+export class Microphone {
+  private readonly room: Room;
+  private readonly tell: (state: MicrophoneState, hindrance: Trouble | null) => void;
+
+  constructor(room: Room, tell: (state: MicrophoneState, hindrance: Trouble | null) => void) {
+    this.room = room;
+    this.tell = tell;
+    const user = room.localParticipant;
+    const look = (): void => tell(this.state(), null);
+    for (const event of [ParticipantEvent.TrackMuted, ParticipantEvent.TrackUnmuted] as const) user.on(event, look);
+    user.on(ParticipantEvent.LocalTrackPublished, look).on(ParticipantEvent.LocalTrackUnpublished, look);
+  }
+
+  /**
+   * Lets the browser ask the user, unless it knows the answer, and lets go of the microphone at
+   * once: nobody is recorded while they wait in line. Returns whether there is one.
+   */
+  async ask(): Promise<boolean> {
+    if (await isGranted()) return true;
+    this.tell("asking", null);
+    return this.hindered(async () => {
+      const stream = await media().getUserMedia({ audio: true });
+      for (const track of stream.getTracks()) track.stop();
+    });
+  }
+
+  /**
+   * Opens it. What is said before the agent listens is recorded and sent to it then (LiveKit's
+   * pre-connect buffer, ten seconds at most), so this may be called before the room is connected.
+   */
+  async open(): Promise<boolean> {
+    return this.hindered(async () => {
+      media();
+      const { microphoneId } = choices();
+      const chosen = microphoneId === "" ? undefined : { deviceId: microphoneId };
+      await this.room.localParticipant.setMicrophoneEnabled(true, chosen);
+    });
+  }
+
+  async mute(): Promise<void> {
+    await this.room.localParticipant.setMicrophoneEnabled(false);
+  }
+
+  private state(): MicrophoneState {
+    const publication = this.room.localParticipant.getTrackPublication(Track.Source.Microphone);
+    if (publication === undefined) return "off";
+    return publication.isMuted ? "muted" : "on";
+  }
+
+  private async hindered(use: () => Promise<void>): Promise<boolean> {
+    try {
+      await use();
+      this.tell(this.state(), null);
+      return true;
+    } catch (error) {
+      const kind = kindOf(error);
+      if (kind === null) throw error;
+      this.tell(this.state(), trouble(kind));
+      return false;
+    }
+  }
+}
+
+/** Browsers hide microphones from pages that came over plain http from another machine. */
+function media(): MediaDevices {
+  const devices = (navigator as { mediaDevices?: MediaDevices }).mediaDevices;
+  if (devices === undefined) throw new InsecurePage();
+  return devices;
+}
+
+async function isGranted(): Promise<boolean> {
+  try {
+    return (await navigator.permissions.query({ name: "microphone" })).state === "granted";
+  } catch {
+    // Not every browser tells; then it is asked for the microphone itself.
+    return false;
+  }
+}
+
+class InsecurePage extends Error {
+  override readonly name = "InsecurePage";
+}
+
+function kindOf(error: unknown): TroubleKind | null {
+  if (error instanceof InsecurePage) return "microphone-insecure";
+  switch (MediaDeviceFailure.getFailure(error)) {
+    case MediaDeviceFailure.PermissionDenied:
+      return "microphone-denied";
+    case MediaDeviceFailure.NotFound:
+      return "microphone-missing";
+    case MediaDeviceFailure.DeviceInUse:
+      return "microphone-busy";
+    default:
+      return null;
+  }
+}

@@ -1,0 +1,57 @@
+// What went wrong, as kinds that the page has words and a next step for.
+
+import { ConnectionError } from "livekit-client";
+
+import { ApiError, SessionOver, Unreachable } from "../api/index.ts";
+
+export type TroubleKind =
+  | "microphone-denied"
+  | "microphone-missing"
+  | "microphone-busy"
+  | "microphone-insecure"
+  | "rate-limited"
+  | "at-capacity"
+  | "unauthorized"
+  | "unreachable"
+  | "media-unreachable"
+  | "taken-over"
+  | "session-failed"
+  | "refused";
+
+export interface Trouble {
+  kind: TroubleKind;
+  /** What the server said, for people; null where our own words say all. */
+  detail: string | null;
+  /** When trying again may help, in ms since 1970; null where nobody said. */
+  retryAt: number | null;
+  /** Names the request in the server's log. */
+  requestId: string | null;
+}
+
+/** Returns trouble of a kind of our own. */
+export function trouble(kind: TroubleKind, detail: string | null = null): Trouble {
+  return { kind, detail, retryAt: null, requestId: null };
+}
+
+const KINDS: Readonly<Record<string, TroubleKind>> = {
+  rate_limited: "rate-limited",
+  at_capacity: "at-capacity",
+  queue_full: "at-capacity",
+  unauthorized: "unauthorized",
+};
+
+/** Returns what an error of the API, or of the way into the room, means for the user. */
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof ApiError) {
+    return {
+      kind: error.isBrief ? "unreachable" : (KINDS[error.code] ?? "refused"),
+      detail: error.message,
+      retryAt: error.retryAfterSeconds === null ? null : Date.now() + error.retryAfterSeconds * 1000,
+      requestId: error.requestId,
+    };
+  }
+  if (error instanceof SessionOver) return trouble("session-failed", error.message);
+  if (error instanceof Unreachable) return trouble("unreachable", error.message);
+  if (error instanceof ConnectionError) return trouble("media-unreachable", error.message);
+  throw error;
+}

@@ -1,0 +1,18 @@
+import type { ButtonHTMLAttributes } from "react";
+
+import { Icon, type IconName } from "./Icon.tsx";
+
+export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
+  look?: "plain" | "main" | "danger" | "round";
+  icon?: IconName;
+}
+
+/** A button that is 44 px high at least, and submits nothing unless it is told to. */
+export function Button({ look = "plain", icon, children, ...rest }: ButtonProps) {
+  return (
+    <button type="button" {...rest} className="button" data-look={look}>
+      {icon && <Icon name={icon} />}
+      {children}
+    </button>
+  );
+}
