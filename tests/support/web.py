@@ -84,7 +84,7 @@ def leaving_page(scripts: Scripts, page_server: PageServer) -> Path:
 
 
 def _built(scripts: Scripts, source: str, target: Path) -> Path:
-    vite = ("node_modules/vite/bin/vite.js", "build", source, "--config", "vite.config.ts")
+    vite = ("node_modules/vite/bin/vite.js", "build", source, "--config", "test/vite.config.ts")
     scripts.run(*vite, "--base", "./", "--outDir", str(target), "--logLevel", "warn")
     assert (target / "index.html").is_file()
     return target
