@@ -53,9 +53,18 @@ interface ViewsProps {
   onPhase: TalkProps["onPhase"];
 }
 
-function Views({ baseUrl, persona, hasToken, onPhase }: ViewsProps) {
-  const call = useCall();
+function Views({ onPhase, ...rest }: ViewsProps) {
   const phase = useCallState(phaseOfState);
+  useEffect(() => onPhase?.(phase), [onPhase, phase]);
+  return (
+    <div className="talk" data-phase={phase}>
+      <View phase={phase} {...rest} />
+    </div>
+  );
+}
+
+function View({ phase, baseUrl, persona, hasToken }: Omit<ViewsProps, "onPhase"> & { phase: Phase }) {
+  const call = useCall();
   const [chosen, setChosen] = useState(choices);
   const change = (part: Partial<Choices>): void => setChosen(choose(part));
   const start = (pasted = ""): void => {
@@ -63,8 +72,6 @@ function Views({ baseUrl, persona, hasToken, onPhase }: ViewsProps) {
     const named = persona ?? chosen.persona;
     void call.start(named === "" ? {} : { persona: named });
   };
-
-  useEffect(() => onPhase?.(phase), [onPhase, phase]);
 
   if (phase === "idle") {
     const offered = persona === undefined;

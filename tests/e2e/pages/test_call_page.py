@@ -1,0 +1,156 @@
+"""The call page with a real agent behind it: what is heard, and what happens when things break."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from playwright.async_api import BrowserContext, expect
+
+from tests.e2e.pages.sounds import heard_words
+from tests.support.browser import DEADLINE_S, browsing, is_audible, received_energy
+from tests.support.call_page import CallPage, call_page
+from tests.support.plain import NO_TLS
+from tests.support.servers import RunningStack
+from tests.support.speech import words
+from tests.support.wait import eventually
+from voicefleet_client import Admin
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("built_pages")]
+
+#: What a word or two amount to in getStats(); a silent track stays far below.
+SPOKEN_ENERGY = 1e-3
+
+
+@pytest.fixture
+async def browser(chromium: Path, question: Path) -> AsyncIterator[BrowserContext]:
+    """A browser whose user asks what seven plus five is, again and again."""
+    async with browsing(chromium, microphone=question) as context:
+        yield context
+
+
+async def test_a_conversation(stack: RunningStack, browser: BrowserContext) -> None:
+    """1. The user starts, and asks aloud. 2. The user writes. 3. The user saves what was said, and
+    ends the call.
+
+    Result: the agent's *voice* answers, which Whisper hears in what the browser has played; both
+    sides are in the transcript, and the file has it.
+    """
+    async with call_page(browser, stack.api_url) as user:
+        await user.press("Start talking")
+        await user.until_talking()
+        await _until_heard(stack, user, "12")
+        assert await received_energy(user.page) >= SPOKEN_ENERGY
+        assert await is_audible(user.page)
+        await user.until_said("agent", "12")
+        assert "7" in words(await user.said("user"))
+
+        await user.page.get_by_label("Write to the agent").fill("What is 30 plus 4?")
+        await user.press("Send")
+        await user.until_said("agent", "34")
+        assert "30 plus 4" in await user.said("user")
+
+        await user.page.get_by_text("Session details").click()
+        details = user.page.locator(".details")
+        await expect(details).to_contain_text("It spoke after")
+        assert await user.serious_findings() == []
+
+        await user.press("End call")
+        await user.until_phase("over")
+        async with user.page.expect_download() as download:
+            await user.press("Save transcript")
+        saved = Path(await (await download.value).path()).read_text(encoding="utf-8")
+        assert "What is 30 plus 4?" in saved
+        assert "34" in words(saved)
+        assert user.complaints == []
+
+
+async def test_the_agent_is_killed(stack: RunningStack, browser: BrowserContext) -> None:
+    """1. The user has been answered. 2. The process of the agent is killed.
+
+    Result: the page says that the agent was lost and another is coming; that one is heard, too.
+    """
+    admin = Admin(stack.api_url, stack.admin_key)
+    async with admin, call_page(browser, stack.api_url) as user:
+        await user.press("Start talking")
+        await user.until_said("agent", "12")
+        (session,) = (await admin.sessions(state="active")).sessions
+        assert session.agent_pid is not None
+        os.kill(session.agent_pid, signal.SIGKILL)
+
+        async def is_told() -> bool:
+            return "replacing" in await user.phases()
+
+        await eventually(is_told, DEADLINE_S, interval_s=0.1)
+        await user.until_talking()
+        # The recording is of the new agent's track alone.
+        await _until_heard(stack, user, "12")
+        (again,) = (await admin.sessions(state="active")).sessions
+        assert again.session_id == session.session_id
+        assert again.epoch == session.epoch + 1
+
+
+async def test_the_page_is_loaded_again(stack: RunningStack, browser: BrowserContext) -> None:
+    """1. The user has been answered. 2. The page is loaded again in the middle of the call.
+
+    Result: it goes on by itself: the same session, the same agent, what was said before is there,
+    and the agent is heard.
+    """
+    admin = Admin(stack.api_url, stack.admin_key)
+    async with admin, call_page(browser, stack.api_url) as user:
+        await user.press("Start talking")
+        await user.until_said("agent", "12")
+        (session,) = (await admin.sessions(state="active")).sessions
+        await user.page.reload()
+        await user.until_talking()
+        assert "12" in words(await user.said("agent"))
+        await _until_heard(stack, user, "12")
+        (again,) = (await admin.sessions(state="active")).sessions
+        assert (again.session_id, again.epoch) == (session.session_id, session.epoch)
+
+
+async def test_the_sound_can_be_turned_on(stack: RunningStack, chromium: Path) -> None:
+    """1. A user without a microphone loads the page again, so that nothing was clicked since.
+
+    Result: the browser holds the sound back; the page offers to turn it on, and then it is there.
+    """
+    looks = browsing(chromium, plays_unasked=False)
+    async with looks as browser, call_page(browser, stack.api_url) as user:
+        await user.press("Start talking")
+        await user.until_talking()
+        await user.page.reload()
+        await user.until_talking()
+        await user.press("Turn on sound")
+        await expect(user.page.get_by_role("button", name="Turn on sound")).to_have_count(0)
+
+        async def plays() -> bool:
+            return await is_audible(user.page)
+
+        await eventually(plays, DEADLINE_S, interval_s=0.2)
+
+
+async def _until_heard(stack: RunningStack, user: CallPage, word: str) -> None:
+    """Wait until a word was spoken by the agent whose track came last."""
+
+    async def is_heard() -> bool:
+        heard = await heard_words(stack.localvoice_url, user.page)
+        assert word in heard, heard
+        return True
+
+    await eventually(is_heard, DEADLINE_S, interval_s=2.0)
+
+
+@pytest.fixture(autouse=True)
+async def nobody_left(stack: RunningStack) -> AsyncIterator[None]:
+    """Stop whoever still talks, so that the next test is alone."""
+    yield
+    key = {"Authorization": f"Bearer {stack.admin_key}"}
+    client = httpx2.AsyncClient(base_url=stack.api_url, timeout=30, verify=NO_TLS, headers=key)
+    async with client as http:
+        left = (await http.get("/api/sessions", params={"state": "live"})).json()["sessions"]
+        for session in left:
+            (await http.post(f"/api/session/{session['sessionId']}/stop")).raise_for_status()
