@@ -1,7 +1,8 @@
 """What can go wrong while a stack is made ready, started or run.
 
     DevstackError
-    ├── ToolMissing        a server program is neither here nor installable
+    ├── ToolMissing        a program is neither here nor installable
+    ├── BuildFailed        the web pages cannot be built
     ├── PortTaken          a port that was asked for belongs to somebody else
     ├── AlreadyRunning     this checkout runs a stack already
     ├── LeftoversRemain    what a killed stack left cannot be ended
@@ -23,7 +24,11 @@ class DevstackError(Exception):
 
 
 class ToolMissing(DevstackError):
-    """Raised when a server program is neither here nor installable."""
+    """Raised when a program is neither here nor installable."""
+
+
+class BuildFailed(DevstackError):
+    """Raised when the web pages cannot be built."""
 
 
 class PortTaken(DevstackError):
