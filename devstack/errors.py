@@ -5,6 +5,7 @@
     ├── BuildFailed        the web pages cannot be built
     ├── PortTaken          a port that was asked for belongs to somebody else
     ├── AlreadyRunning     this checkout runs a stack already
+    ├── NotRunning         this checkout runs no stack, or none that is ready
     ├── LeftoversRemain    what a killed stack left cannot be ended
     ├── ServiceNotReady    a service did not answer in time
     └── ServiceDied        a service ended, while it started or later
@@ -37,6 +38,10 @@ class PortTaken(DevstackError):
 
 class AlreadyRunning(DevstackError):
     """Raised when this checkout runs a stack already."""
+
+
+class NotRunning(DevstackError):
+    """Raised when a stack is needed and this checkout runs none that is ready."""
 
 
 class LeftoversRemain(DevstackError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from devstack.errors import BuildFailed
 from devstack.install.node import Node
 from devstack.install.steps import StepFailed, run_step
-from devstack.install.web import STAMP, WEB, ensure_web, web_lock
+from devstack.install.web import WEB, ensure_web, web_lock
 from devstack.settings import bare_environment
 from devstack.terminal import Terminal
 
@@ -25,6 +25,10 @@ SOURCES = (
 )
 """What the pages are made of. A build that needs anything else fails, as it is not in the copy."""
 DIST = "dist"
+STAMP = ".voicefleet.stamp"
+"""Inside dist, whose hidden files are not served: says which sources it was built from."""
+PAGES_SETTING = "VOICEFLEET_WEB_DIR"
+"""Names the built pages to the tests; `make test` and its like set it."""
 WORKSHOP = ".building"
 PREVIOUS = "previous"
 
@@ -32,8 +36,7 @@ PREVIOUS = "previous"
 def are_pages_current(web: Path = WEB) -> bool:
     """Say whether there are pages, built from the sources as they are."""
     try:
-        stamp = (web / DIST / STAMP).read_text(encoding="utf-8").strip()
-        return stamp == _stamp_of(web)
+        return (web / DIST / STAMP).read_bytes() == _stamp_of(web)
     except OSError:
         return False
 
@@ -78,7 +81,7 @@ def _build(node: Node, web: Path, env: Mapping[str, str], terminal: Terminal) ->
         built = workshop / DIST
         if not (built / "index.html").is_file():
             raise BuildFailed("`npm run build` in web/ wrote no dist/index.html: correct that.")
-        (built / STAMP).write_text(stamp + "\n", encoding="utf-8")
+        (built / STAMP).write_bytes(stamp)
         if (web / DIST).exists():
             (web / DIST).replace(workshop / PREVIOUS)
         built.replace(web / DIST)
@@ -107,10 +110,10 @@ def _sources(web: Path) -> list[Path]:
     return sorted(path for path in found if path.is_file())
 
 
-def _stamp_of(web: Path) -> str:
+def _stamp_of(web: Path) -> bytes:
     digest = hashlib.sha256()
     for path in _sources(web):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(web).as_posix()}\0{len(content)}\0".encode())
         digest.update(content)
-    return digest.hexdigest()
+    return digest.hexdigest().encode()

@@ -13,12 +13,20 @@ import pytest
 
 from devstack.errors import BuildFailed
 from devstack.install import node
-from devstack.install.pages import WORKSHOP, are_pages_current, ensure_pages
+from devstack.install.pages import (
+    PAGES_SETTING,
+    STAMP,
+    WORKSHOP,
+    are_pages_current,
+    ensure_pages,
+)
 from devstack.install.web import WEB
 from devstack.services.runner import build_pages
 from devstack.settings import process_environment
 from devstack.terminal import Terminal
 from tests.integration.devstack.conftest import COPIES, make_web
+from tests.support import servers
+from tests.support.servers import find_pages
 from tests.support.wait import eventually_sync
 
 BUILT_WITHIN_S = 60.0
@@ -147,7 +155,7 @@ def test_what_a_killed_build_left_gets_into_no_page(web: Path) -> None:
     set_build(web, "cp -r src dist && cp index.html dist/")
     ensure(web)
     names = {str(path.relative_to(web / "dist")) for path in (web / "dist").iterdir()}
-    assert names == {"index.html", "main.ts", "voicefleet.stamp"}
+    assert names == {"index.html", "main.ts", STAMP}
     assert ensure(web) == ""
 
 
@@ -209,3 +217,14 @@ def test_your_own_pages_are_not_built(web: Path) -> None:
     assert build_pages({"WEB_DIR": "/mine"}, Terminal({}, stream), web) is None
     assert stream.getvalue() == ""
     assert not (web / "dist").exists()
+
+
+@pytest.mark.parametrize("is_current", [True, False])
+def test_tests_take_the_pages_that_were_built_for_them_or_current_ones(
+    monkeypatch: pytest.MonkeyPatch, *, is_current: bool
+) -> None:
+    monkeypatch.setattr(servers, "are_pages_current", lambda: is_current)
+    monkeypatch.setenv(PAGES_SETTING, "")
+    assert find_pages() == (WEB / "dist" if is_current else None)
+    monkeypatch.setenv(PAGES_SETTING, "/built")
+    assert find_pages() == Path("/built")
