@@ -16,7 +16,7 @@ from devstack.install.tools import CHROMIUM
 from devstack.install.web import WEB, is_web_current
 from devstack.settings import process_environment
 from tests.support.pages import PageServer
-from tests.support.servers import lacking, program
+from tests.support.servers import find_pages, lacking, program
 
 _NODE_ENDS_WITHIN_S = 90.0
 
@@ -63,6 +63,14 @@ def scripts() -> Scripts:
         return Scripts(node=find_node(process_environment()))
     except ToolMissing as error:
         lacking(str(error))
+
+
+@pytest.fixture(scope="session")
+def built_pages() -> Path:
+    """The folder with the pages of web/, which `stack` serves then; builds nothing."""
+    if (found := find_pages()) is None:
+        lacking("the pages of web/ are not built, or not of its sources: run `make setup`")
+    return found
 
 
 @pytest.fixture(scope="session")
