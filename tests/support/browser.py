@@ -1,4 +1,4 @@
-"""A browser as a user has it: with a microphone that plays a file, and no way out of this machine."""
+"""A browser as a user has it: a microphone that plays a file, and no way out of this machine."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def browsing(
         arguments = (*arguments, _PLAYS_UNASKED)
     if microphone is not None:
         # Without the file the microphone would be silent, and nobody would say so.
-        assert microphone.is_file()
+        assert microphone.is_file()  # noqa: ASYNC240 - once for each browser
         capture = f"--use-file-for-fake-audio-capture={microphone}"
         fake = "--use-fake-device-for-media-stream"
         arguments = (*arguments, _ALLOWS_MICROPHONE, fake, capture)

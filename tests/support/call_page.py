@@ -28,7 +28,7 @@ _AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 _FINDINGS = """async () => {
     const { violations } = await axe.run({ resultTypes: ["violations"] });
     return violations.map(({ id, impact, nodes }) =>
-        ({ id, impact, where: nodes.map((node) => node.target.join(" ") + ": " + node.failureSummary) }));
+        ({ id, impact, where: nodes.map((node) => `${node.target}: ${node.failureSummary}`) }));
 }"""
 
 

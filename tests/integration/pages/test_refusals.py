@@ -86,7 +86,9 @@ async def test_a_call_taken_over_by_another_tab(server: Replica, browser: Browse
         await user.until_phase("waiting")
         kept = await user.page.evaluate("sessionStorage.getItem('voicefleet.call')")
         async with call_page(browser, server.url) as other:
-            await other.page.evaluate("(kept) => sessionStorage.setItem('voicefleet.call', kept)", kept)
+            await other.page.evaluate(
+                "(kept) => sessionStorage.setItem('voicefleet.call', kept)", kept
+            )
             await other.page.reload()
             await other.until_phase("waiting")
             await user.until_trouble("taken-over")

@@ -49,14 +49,14 @@ async def test_the_place_and_the_time_change_as_others_go(
 async def test_who_leaves_the_line_gives_up_the_place(
     server: Replica, browser: BrowserContext
 ) -> None:
-    admin = Admin(server.url, ADMIN_KEY)
+    admin = Admin(server.url, admin_key=ADMIN_KEY)
     async with Voicefleet(server.url) as fleet, admin, call_page(browser, server.url) as user:
         await fleet.start()
         await user.press("Start talking")
         await user.until_phase("queued")
         await user.press("Leave the line")
         await user.until_phase("over")
-        assert (await admin.fleet()).sessions["queued"] == 0
+        assert (await admin.fleet())["sessions"]["queued"] == 0
 
 
 async def test_a_page_in_line_that_is_loaded_again_keeps_its_place(
