@@ -69,7 +69,7 @@ async def test_a_conversation(stack: RunningStack, browser: BrowserContext, tmp_
             await user.press("Save transcript")
         path = tmp_path / "saved.txt"
         await (await download.value).save_as(path)
-        saved = path.read_text(encoding="utf-8")  # noqa: ASYNC240 - a file of two lines
+        saved = path.read_text(encoding="utf-8")
         assert "What is 30 plus 4?" in saved
         assert "34" in words(saved)
         assert user.complaints == []

@@ -1,4 +1,4 @@
-"""What holds for every page: nothing from elsewhere, nothing in the way of anybody, not too much."""
+"""What holds for every page: nothing from elsewhere, nothing in anybody's way, not too much."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ async def test_a_call_from_start_to_end(
 
 
 async def test_the_keyboard_is_enough(server: Replica, chromium: Path, silence: Path) -> None:
-    async with browsing(chromium, microphone=silence) as browser:
-        async with call_page(browser, server.url) as user:
-            focused = user.page.locator(":focus")
-            for _ in range(10):
-                await user.page.keyboard.press("Tab")
-                if await focused.inner_text() == "Start talking":
-                    break
-            await user.page.keyboard.press("Enter")
-            await user.until_phase("waiting")
-            await user.page.get_by_role("button", name="End call").focus()
-            await user.page.keyboard.press("Enter")
-            await user.until_phase("over")
-            # Where the page changes, the focus goes along: else it would begin at the top again.
-            assert await focused.inner_text() == "The call is over"
+    looks = browsing(chromium, microphone=silence)
+    async with looks as browser, call_page(browser, server.url) as user:
+        focused = user.page.locator(":focus")
+        for _ in range(10):
+            await user.page.keyboard.press("Tab")
+            if await focused.inner_text() == "Start talking":
+                break
+        await user.page.keyboard.press("Enter")
+        await user.until_phase("waiting")
+        await user.page.get_by_role("button", name="End call").focus()
+        await user.page.keyboard.press("Enter")
+        await user.until_phase("over")
+        # Where the page changes, the focus goes along: else it would begin at the top again.
+        assert await focused.inner_text() == "The call is over"
 
 
 def test_the_call_page_is_not_large(built_pages: Path) -> None:
