@@ -82,7 +82,7 @@ export class Call extends Observable<CallState> {
       signal.throwIfAborted();
       const session = await this.fleet.start({ ...options, signal });
       this.mark("answered");
-      this.memory.keep({ id: session.id, secret: session.secret, askedAt: Date.now() });
+      this.memory.keep({ id: session.id, secret: session.secret, askedAt: Date.now(), isMuted: false });
       this.take(session, session.queue === null ? null : { ...session.queue, toldAt: Date.now() });
       if (session.token !== null) void this.join(session.token);
       void this.follow();
@@ -95,7 +95,7 @@ export class Call extends Observable<CallState> {
   async resume(): Promise<void> {
     const kept = this.memory.find();
     if (kept === null) return;
-    this.begin({ asked: kept.askedAt });
+    this.begin({ asked: kept.askedAt }, kept.isMuted);
     const { signal } = this.run;
     try {
       const session = this.fleet.session(kept.id, kept.secret);
@@ -131,8 +131,7 @@ export class Call extends Observable<CallState> {
 
   /** Leaves the room with the page; who comes back within the room's patience goes on. */
   leave(): void {
-    this.run.abort();
-    this.following?.abort();
+    this.stop();
     void this.room.disconnect();
   }
 
@@ -144,6 +143,7 @@ export class Call extends Observable<CallState> {
   }
 
   async setMicrophone(isOn: boolean): Promise<void> {
+    this.memory.note({ isMuted: !isOn });
     await (isOn ? this.microphone.open() : this.microphone.mute());
   }
 
@@ -157,10 +157,11 @@ export class Call extends Observable<CallState> {
     return this.session;
   }
 
-  private begin(marks: Partial<Marks>): void {
-    this.run.abort();
+  private begin(marks: Partial<Marks>, isMuted = false): void {
+    this.stop();
     this.run = new AbortController();
     this.lines.clear();
+    this.microphone.isWanted = !isMuted;
     this.change({ ...NO_CALL, isWanted: true, marks: { ...NO_MARKS, ...marks } });
   }
 
@@ -195,18 +196,13 @@ export class Call extends Observable<CallState> {
   }
 
   private async join(token: Token): Promise<void> {
-    const { signal } = this.run;
-    if (this.door.isOpening) return;
+    const { session, run: { signal } } = this;
+    if (session === null || this.door.isOpening) return;
     try {
-      await this.door.enter(token, () => this.anotherToken(signal), signal);
+      await this.door.enter(token, () => session.freshToken({ signal }), signal);
     } catch (error) {
       if (!signal.aborted) await this.lastWord(troubleOf(error));
     }
-  }
-
-  private async anotherToken(signal: AbortSignal): Promise<Token> {
-    if (this.session === null) throw new Error("a room without a session");
-    return this.session.freshToken({ signal });
   }
 
   private heard(connection: Connection): void {
@@ -248,9 +244,10 @@ export class Call extends Observable<CallState> {
   }
 
   private async comeBack(): Promise<void> {
-    const { signal } = this.run;
+    const { session, run: { signal } } = this;
+    if (session === null) return;
     try {
-      void this.join(await this.anotherToken(signal));
+      void this.join(await session.freshToken({ signal }));
       void this.follow();
     } catch (error) {
       if (!signal.aborted) await this.lastWord(troubleOf(error));
@@ -280,9 +277,14 @@ export class Call extends Observable<CallState> {
     if (!(await this.isOverNow())) this.finish(own);
   }
 
-  private finish(cause: Trouble | null): void {
+  /** Waits for nothing more. */
+  private stop(): void {
     this.run.abort();
-    this.following?.abort();
+    this.following = null;
+  }
+
+  private finish(cause: Trouble | null): void {
+    this.stop();
     // A server that is away may be back when the page is loaded again, and the call with it.
     if (cause?.kind !== "unreachable") this.memory.forget();
     this.change({ isOver: true, trouble: cause, queue: null });

@@ -50,7 +50,7 @@ export class Door {
   private async tryOnce(token: Token, signal: AbortSignal): Promise<Error | null> {
     const connecting = this.room.connect(token.serverUrl, token.participantToken);
     // Without a connection nothing can be published, which says less than why there is none.
-    const [connected, opened] = await Promise.allSettled([connecting, this.microphone.open()]);
+    const [connected, opened] = await Promise.allSettled([connecting, this.microphone.restore()]);
     if (connected.status === "rejected") return connected.reason as Error;
     if (signal.aborted) await this.room.disconnect();
     else if (opened.status === "rejected") throw opened.reason;

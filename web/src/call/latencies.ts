@@ -1,7 +1,7 @@
 // How long what took, from what was noted.
 
 import type { AgentRecord } from "../api/index.ts";
-import type { Marks } from "./state.ts";
+import type { CallState, Marks } from "./state.ts";
 
 /** Returns how long after the click everything else was, in ms. */
 export function marksSince({ asked, ...others }: Marks): Omit<Marks, "asked"> {
@@ -12,6 +12,11 @@ export function marksSince({ asked, ...others }: Marks): Omit<Marks, "asked"> {
     agentCame: since(others.agentCame),
     agentSpoke: since(others.agentSpoke),
   };
+}
+
+/** Returns how much longer a wait may take, counted down from when it was told; null: nobody knows. */
+export function secondsLeft({ etaSeconds, toldAt }: NonNullable<CallState["queue"]>, now: number): number | null {
+  return etaSeconds === null ? null : Math.max(0, etaSeconds - (now - toldAt) / 1000);
 }
 
 /** Returns how long the answers took, in ms, from the end of what the user said. */

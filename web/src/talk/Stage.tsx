@@ -15,7 +15,7 @@ export function Stage({ phase }: { phase: Phase }) {
   const { state, audioTrack } = useVoiceAssistant();
   const hint = useHint(phase);
   return (
-    <section className="stage" aria-label={strings.phases[phase]} data-phase={phase}>
+    <section className="stage" aria-label={strings.stage} data-phase={phase}>
       <BarVisualizer
         aria-hidden="true"
         barCount={BARS}

@@ -1,5 +1,6 @@
 // The user's place in line, and how long it may take, counted down between two answers.
 
+import { secondsLeft } from "../call/latencies.ts";
 import { useCallState } from "../call/useCall.ts";
 import { strings } from "../strings.ts";
 import { useNow } from "../ui/clock.ts";
@@ -14,14 +15,13 @@ export function WaitingLine() {
         <strong>{strings.queue.place(queue.position)}</strong>
       </p>
       {/* A countdown that was read aloud each second would drown all else. */}
-      <p>{etaWords(queue.etaSeconds, (now - queue.toldAt) / 1000)}</p>
+      <p>{etaWords(secondsLeft(queue, now))}</p>
       <p className="muted small">{strings.queue.about}</p>
     </div>
   );
 }
 
-function etaWords(etaSeconds: number | null, passedSeconds: number): string {
-  if (etaSeconds === null) return strings.queue.unknown;
-  const left = etaSeconds - passedSeconds;
+function etaWords(left: number | null): string {
+  if (left === null) return strings.queue.unknown;
   return left < 1 ? strings.queue.soon : strings.queue.eta(left);
 }

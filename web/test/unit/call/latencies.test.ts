@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import type { AgentRecord, TurnTimes } from "../../../src/api/index.ts";
-import { answersOf, marksSince, median } from "../../../src/call/latencies.ts";
+import { answersOf, marksSince, median, secondsLeft } from "../../../src/call/latencies.ts";
 import { NO_MARKS } from "../../../src/call/state.ts";
 import { duration, latency } from "../../../src/strings.ts";
 
@@ -14,6 +14,12 @@ describe("how long what took", () => {
     const took = marksSince({ ...NO_MARKS, asked: 1000, answered: 1010, connected: 1400 });
     expect(took).toEqual({ answered: 10, connected: 400, agentCame: null, agentSpoke: null });
     expect(marksSince({ ...NO_MARKS, answered: 1010 }).answered).toBeNull();
+  });
+
+  test("a wait is counted down between two answers, never below nothing", () => {
+    const queue = { position: 2, etaSeconds: 30, toldAt: 1_000 };
+    expect([1_000, 11_000, 99_000].map((now) => secondsLeft(queue, now))).toEqual([30, 20, 0]);
+    expect(secondsLeft({ ...queue, etaSeconds: null }, 11_000)).toBeNull();
   });
 
   test("the answers of all agents count, those that were none do not", () => {
