@@ -19,6 +19,7 @@ import { Door } from "./door.ts";
 import { Lines } from "./lines.ts";
 import { CallMemory } from "./memory.ts";
 import { Microphone } from "./microphone.ts";
+import { News } from "./news.ts";
 import { Observable } from "./observable.ts";
 import type { Connection } from "./phase.ts";
 import { type CallState, type Marks, NO_CALL, NO_MARKS, phaseOfState } from "./state.ts";
@@ -43,11 +44,11 @@ export class Call extends Observable<CallState> {
   private readonly memory: CallMemory;
   private readonly microphone: Microphone;
   private readonly door: Door;
+  private readonly news = new News((view) => this.lookAt(view));
   private readonly lines = new Lines((lines) => this.change({ lines }));
   private session: Session | null = null;
   /** Aborted when this call is over; the next one has another. */
   private run = new AbortController();
-  private following: AbortController | null = null;
 
   /** Calls the fleet at an address; empty is where the page came from. */
   constructor(baseUrl = "", token?: TokenSource) {
@@ -172,17 +173,12 @@ export class Call extends Observable<CallState> {
 
   /** Hears what the API has to say until the agent is there, and from then on the room says it. */
   private async follow(): Promise<void> {
-    if (this.session === null || this.following !== null) return;
-    const following = new AbortController();
-    const signal = AbortSignal.any([this.run.signal, following.signal]);
-    this.following = following;
+    if (this.session === null) return;
     try {
-      for await (const view of this.session.follow({ signal })) this.lookAt(view);
+      await this.news.listen(this.session, this.run.signal);
     } catch (error) {
       // In the room, the API is not needed.
-      if (!signal.aborted && this.snapshot().connection !== "connected") this.finish(troubleOf(error));
-    } finally {
-      if (this.following === following) this.following = null;
+      if (this.snapshot().connection !== "connected") this.finish(troubleOf(error));
     }
   }
 
@@ -229,7 +225,7 @@ export class Call extends Observable<CallState> {
   /** With the agent there, and the API knowing it, the room tells all else. */
   private restIfServed(): void {
     const { agentState: state, view } = this.snapshot();
-    if (state !== null && view?.status === "active") this.following?.abort();
+    if (state !== null && view?.status === "active") this.news.rest();
   }
 
   /** Left the room without having wanted to: over, taken over by another tab, or to come back. */
@@ -280,7 +276,7 @@ export class Call extends Observable<CallState> {
   /** Waits for nothing more. */
   private stop(): void {
     this.run.abort();
-    this.following = null;
+    this.news.rest();
   }
 
   private finish(cause: Trouble | null): void {
