@@ -76,14 +76,19 @@ export class Call extends Observable<CallState> {
    * microphone comes first, so that no agent waits for its answer.
    */
   async start(options: StartOptions = {}): Promise<void> {
-    this.begin({ asked: Date.now() });
+    this.begin(Date.now());
     const { signal } = this.run;
     try {
       await this.microphone.ask();
       signal.throwIfAborted();
-      const session = await this.fleet.start({ ...options, signal });
+      // Not cut off by a user who has changed their mind: what has begun must be ended, too.
+      const session = await this.fleet.start(options);
+      if (signal.aborted) {
+        await session.stop();
+        return;
+      }
       this.mark("answered");
-      this.memory.keep({ id: session.id, secret: session.secret, askedAt: Date.now(), isMuted: false });
+      this.memory.keep({ id: session.id, secret: session.secret, isMuted: false });
       this.take(session, session.queue === null ? null : { ...session.queue, toldAt: Date.now() });
       if (session.token !== null) void this.join(session.token);
       void this.follow();
@@ -96,7 +101,7 @@ export class Call extends Observable<CallState> {
   async resume(): Promise<void> {
     const kept = this.memory.find();
     if (kept === null) return;
-    this.begin({ asked: kept.askedAt }, kept.isMuted);
+    this.begin(null, kept.isMuted);
     const { signal } = this.run;
     try {
       const session = this.fleet.session(kept.id, kept.secret);
@@ -158,12 +163,12 @@ export class Call extends Observable<CallState> {
     return this.session;
   }
 
-  private begin(marks: Partial<Marks>, isMuted = false): void {
+  private begin(asked: number | null, isMuted = false): void {
     this.stop();
     this.run = new AbortController();
     this.lines.clear();
     this.microphone.isWanted = !isMuted;
-    this.change({ ...NO_CALL, isWanted: true, marks: { ...NO_MARKS, ...marks } });
+    this.change({ ...NO_CALL, isWanted: true, marks: { ...NO_MARKS, asked } });
   }
 
   private take(session: Session, queue: CallState["queue"]): void {

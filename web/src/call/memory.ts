@@ -18,8 +18,6 @@ const DEFAULTS: Choices = { microphoneId: "", speakerId: "", volume: 1, theme: "
 export interface KeptCall {
   id: string;
   secret: string | null;
-  /** In ms since 1970. */
-  askedAt: number;
   /** Whether the user has muted the microphone: it is not to be open again by itself. */
   isMuted: boolean;
 }
@@ -53,9 +51,9 @@ export class CallMemory {
   /** Returns the call that this tab had when it was loaded before. */
   find(): KeptCall | null {
     const kept = read(() => sessionStorage, this.key);
-    const { id, secret, askedAt, isMuted } = kept ?? {};
-    if (typeof id !== "string" || typeof askedAt !== "number") return null;
-    return { id, secret: typeof secret === "string" ? secret : null, askedAt, isMuted: isMuted === true };
+    const { id, secret, isMuted } = kept ?? {};
+    if (typeof id !== "string") return null;
+    return { id, secret: typeof secret === "string" ? secret : null, isMuted: isMuted === true };
   }
 
   keep(call: KeptCall): void {

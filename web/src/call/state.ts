@@ -22,7 +22,7 @@ export interface CallState extends Omit<Facts, "status"> {
   marks: Marks;
 }
 
-/** When what happened, in ms since 1970. */
+/** When what happened, in ms since 1970; nothing is known of before the page was loaded again. */
 export interface Marks {
   asked: number | null;
   answered: number | null;

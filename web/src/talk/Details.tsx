@@ -24,6 +24,7 @@ function Facts() {
   const id = useCallState((state) => state.sessionId);
   const marks = useCallState((state) => state.marks);
   const view = useCallState((state) => state.view);
+  const startedAt = view?.createdAt ?? marks.asked;
   const startup = view?.startupTime ?? null;
   const startupMs = startup === null ? null : startup * 1000;
   const answers = answersOf(useRecord());
@@ -31,7 +32,7 @@ function Facts() {
   const words = strings.details;
   const rows: [string, string | null][] = [
     [words.id, id],
-    [words.started, marks.asked === null ? null : new Date(marks.asked).toLocaleString()],
+    [words.started, startedAt === null ? null : new Date(startedAt).toLocaleString()],
     [words.answered, ms(took.answered)],
     [words.connected, ms(took.connected)],
     [words.agentCame, ms(took.agentCame)],

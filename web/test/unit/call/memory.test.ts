@@ -56,7 +56,7 @@ describe("choices", () => {
 });
 
 describe("the call of a tab", () => {
-  const call = { id: "s1", secret: "hush", askedAt: 5, isMuted: true };
+  const call = { id: "s1", secret: "hush", isMuted: true };
 
   test("is found again, until it is forgotten", () => {
     const memory = new CallMemory("");
