@@ -14,7 +14,6 @@ import {
   type TokenSource,
   Voicefleet,
 } from "../api/index.ts";
-import { agentState, watchAgent } from "./agent.ts";
 import { Door } from "./door.ts";
 import { Lines } from "./lines.ts";
 import { CallMemory } from "./memory.ts";
@@ -22,19 +21,12 @@ import { Microphone } from "./microphone.ts";
 import { News } from "./news.ts";
 import { Observable } from "./observable.ts";
 import type { Connection } from "./phase.ts";
+import { agentState, CONNECTIONS, watchAgent } from "./room.ts";
 import { type CallState, type Marks, NO_CALL, NO_MARKS, phaseOfState } from "./state.ts";
 import { trouble, type Trouble, troubleOf } from "./trouble.ts";
 
 /** After that the page goes on without the API's last word. */
 const LAST_WORD_SECONDS = 5;
-
-const CONNECTIONS: Readonly<Record<ConnectionState, Connection>> = {
-  [ConnectionState.Disconnected]: "none",
-  [ConnectionState.Connecting]: "connecting",
-  [ConnectionState.Connected]: "connected",
-  [ConnectionState.Reconnecting]: "reconnecting",
-  [ConnectionState.SignalReconnecting]: "reconnecting",
-};
 
 export class Call extends Observable<CallState> {
   /** Buffered before it connects, so that the first words are not lost. */
