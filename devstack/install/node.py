@@ -33,7 +33,7 @@ class Node:
 def find_node(env: Mapping[str, str]) -> Node:
     """Return the Node.js on PATH if it is recent enough and has npm, else the packaged one.
 
-    Raises `ToolMissing` where there is neither: not in the virtual environment, for instance.
+    Raises `ToolMissing` where there is neither, as outside our virtual environment.
     """
     if node := _on_path(env) or _from_wheel():
         return node
