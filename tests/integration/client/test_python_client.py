@@ -235,7 +235,7 @@ async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
     assert (await admin.stop(talking.id))["status"] == "ended"
     glance = await admin.fleet()
     assert glance["sessions"]["queued"] == glance["queue"]["length"] == 59
-    assert [alert["code"] for alert in glance["alerts"]] == ["no_worker", "long_queue"]
+    assert {"no_worker", "long_queue"} <= {alert["code"] for alert in glance["alerts"]}
     assert glance["circuits"]["providers"] == []
     history = await admin.history(minutes=5)
     assert [len(history["points"]), len((await admin.history())["points"])] == [5, 60]

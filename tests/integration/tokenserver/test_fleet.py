@@ -1,4 +1,4 @@
-"""What operators see of the fleet: the line, who is left alone, what to look at, and its history."""
+"""What operators see of the fleet: the line, who is left alone, what to look at, its history."""
 
 from __future__ import annotations
 
@@ -127,9 +127,10 @@ async def test_what_happened_is_told_minute_by_minute(
     after = await asked(http, "/api/fleet/history", minutes=120)
 
     def grown(name: str) -> int:
-        return sum(one[name] for one in after["points"]) - sum(
-            one[name] for one in before["points"]
+        was, is_now = (
+            sum(int(point[name]) for point in history["points"]) for history in (before, after)
         )
+        return is_now - was
 
     assert {name: grown(name) for name in ("admitted", "ready", "ended", "failed", "expired")} == {
         "admitted": 2,

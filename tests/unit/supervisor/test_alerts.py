@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,6 +130,16 @@ def test_it_is_quiet(code: str, changes: dict[str, Any]) -> None:
 def test_every_alert_is_tried_both_ways() -> None:
     codes = set(re.findall(r'code="(\w+)"', inspect.getsource(alerts)))
     assert codes == set(FIRING) == set(QUIET)
+
+
+def test_the_page_lists_them_with_their_severity() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    section = text.split("## What to look at")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| (`.+`) \| (warning|critical) \|", section, re.M)
+    listed = {code: severity for names, severity in rows for code in re.findall(r"`(\w+)`", names)}
+    told = {alert.code: alert.severity for code in FIRING for alert in found(**FIRING[code])}
+    opened = alerts_of(WELL, dict.fromkeys(CLOSED, BreakerState.OPEN), worker_lease_s=LEASE_S)
+    assert listed == told | {alert.code: alert.severity for alert in opened}
 
 
 @pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
