@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-#: Long enough to be worth packing.
-INDEX = "<!doctype html><title>Call</title>" + "<p>Say something.</p>" * 100
+SCRIPT_NAME, FONT_NAME = "index-BqYw3_-x.js", "inter-D4kQ.woff2"
+#: Long enough to be worth packing, with a script that nobody is to run.
+INDEX = (
+    "<!doctype html><title>Call</title><script>window.inline = true</script>"
+    f'<script type="module" src="/assets/{SCRIPT_NAME}"></script>'
+) + "<p>Say something.</p>" * 100
 CONSOLE = "<!doctype html><title>Console</title>" + "<p>Nobody talks.</p>" * 100
-SCRIPT = "export const words = [" + '"again", ' * 500 + "];\n"
+SCRIPT = "export const words = [" + '"again", ' * 500 + "];\nwindow.ran = true;\n"
 EMBED = "window.VoicefleetCall = {};" + " " * 2000 + "\n"
 ICON = '<svg xmlns="http://www.w3.org/2000/svg"/>'
-SCRIPT_NAME, FONT_NAME = "index-BqYw3_-x.js", "inter-D4kQ.woff2"
 #: What cannot be packed any further.
 FONT = random.Random(4711).randbytes(4096)  # noqa: S311 - repeatable, no secret
 

@@ -28,6 +28,13 @@ def served_files(folder: Path) -> dict[str, Path]:
     Names with a dot in front and source maps are left out: they are nobody's business. Raises
     ValueError for a folder that is no build, or has what no build has: links, odd names, too much.
     """
+    try:
+        return _served(folder)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+
+
+def _served(folder: Path) -> dict[str, Path]:
     if not (folder / _START).is_file():
         raise ValueError(_UNBUILT)
     found: dict[str, Path] = {}
@@ -45,7 +52,7 @@ def served_files(folder: Path) -> dict[str, Path]:
 
 def _files_below(folder: Path) -> Iterator[Path]:
     """Yield the files that are to be served. A link could lead to any other file: it is refused."""
-    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):
+    for parent, folders, names in os.walk(folder, onerror=_raise):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         shown = [name for name in names if not name.startswith(".") and not name.endswith(".map")]
         for name in (*folders, *sorted(shown)):
@@ -57,5 +64,5 @@ def _files_below(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, name) for name in sorted(shown))
 
 
-def _refuse_unreadable(error: OSError) -> None:
-    raise ValueError(f"cannot be read: {error.strerror}")
+def _raise(error: OSError) -> None:
+    raise error

@@ -189,15 +189,18 @@ class Outages:
         )
         if is_ours:
             await self._redis.set(wait, "down", px=_ms(delay_s))
-            await self._list(model, is_first=outage.failures == 1)
+        await self._list(model, is_new=bool(is_ours) and outage.failures == 1)
         outage.is_news = False
 
-    async def _list(self, model: str, *, is_first: bool) -> None:
-        """Name a model that is down for operators, with the time of its first failure."""
+    async def _list(self, model: str, *, is_new: bool) -> None:
+        """Name a model that is down for operators, with the time of its first failure.
+
+        What is listed of an outage that was over by itself makes way for a new one's.
+        """
         seconds, microseconds = await self._redis.time()
         since_ms = int(seconds) * 1000 + int(microseconds) // 1000
         line = f"{since_ms} {self._watched.get(model, model)}"
-        if is_first:
+        if is_new:
             await self._redis.hset(self._keys.outages, model, line)
         else:
             await self._redis.hsetnx(self._keys.outages, model, line)

@@ -6,18 +6,16 @@ import gzip
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from devstack.services.keys import Keys
-from devstack.services.ports import Ports
-from devstack.services.service import Service
 from tests.integration.tokenserver.attacks.test_production import GOOD
 from tests.integration.tokenserver.attacks.wire import spoken
-from tests.integration.tokenserver.conftest import ADMIN_KEY, bearer, tokenserver_service, variables
+from tests.integration.tokenserver.conftest import ADMIN_KEY, bearer
+from tests.integration.tokenserver.pages.conftest import ORIGIN
 from tests.support.builds import (
     CONSOLE,
     EMBED,
@@ -29,11 +27,9 @@ from tests.support.builds import (
     make_build,
 )
 from tests.support.plain import NO_TLS
-from tests.support.servers import neutral_environment, running
+from tests.support.servers import neutral_environment
 from tests.support.wait import eventually
 
-MEDIA = "wss://media.example.com"
-ORIGIN = "https://app.example.com"
 PLAIN = {"Accept-Encoding": "identity"}
 FILES = {
     "/": (INDEX.encode(), "text/html; charset=utf-8"),
@@ -45,29 +41,6 @@ FILES = {
 }
 EVERY = pytest.mark.parametrize("path", FILES)
 ENDS_WITHIN_S = 60
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("pages") / "tokenserver.log"
-
-
-@pytest.fixture(scope="module")
-def url(log: Path) -> Iterator[str]:
-    """A server with pages. Nobody listens where its Redis and its LiveKit ought to be."""
-    build = make_build(log.parent / "dist")
-
-    def describe(ports: Ports) -> list[Service]:
-        env = neutral_environment() | variables(ports, Keys.generate())
-        env |= {
-            "WEB_DIR": str(build),
-            "LIVEKIT_PUBLIC_URL": MEDIA,
-            "CORS_ORIGINS": json.dumps([ORIGIN]),
-        }
-        return [tokenserver_service(env, ports, log, ready="healthz")]
-
-    with running(describe, "pages") as (_, ports):
-        yield f"http://127.0.0.1:{ports.tokenserver}"
 
 
 @pytest.fixture

@@ -42,6 +42,11 @@ def test_a_folder_without_a_page_is_no_build(build: Path) -> None:
             served_files(folder)
 
 
+def test_a_folder_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be read: File name too long"):
+        served_files(tmp_path / ("x" * 300))
+
+
 @pytest.mark.parametrize("target", ["/etc/hostname", "index.html", "/etc"])
 def test_a_link_is_refused_wherever_it_leads(build: Path, target: str) -> None:
     (build / "assets" / "link.txt").symlink_to(target)
