@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.async_api import BrowserContext, Page, async_playwright
+
+from devstack.install.web import WEB
+from devstack.settings import REPO
 
 #: Generous: the machine that runs the tests may be busy with something else.
 DEADLINE_S = 90.0
@@ -59,6 +62,17 @@ _PLAYS = """() => [...document.querySelectorAll("audio")].some(
     (one) => one.srcObject && !one.paused && !one.muted && one.volume > 0 && one.currentTime > 0,
 )"""
 
+#: What axe-core calls so: https://github.com/dequelabs/axe-core/blob/develop/doc/issue_impact.md
+_SERIOUS = frozenset({"serious", "critical"})
+_AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+_FINDINGS = """async () => {
+    const { violations } = await axe.run({ resultTypes: ["violations"] });
+    return violations.map(({ id, impact, nodes }) =>
+        ({ id, impact, where: nodes.map((node) => `${node.target}: ${node.failureSummary}`) }));
+}"""
+#: Where the last pictures of every view are, to look at.
+PICTURES = REPO / ".run" / "pictures"
+
 _LAST_RECORDING = """async () => {
     const bytes = await new Blob(window.recordings.at(-1) ?? []).arrayBuffer();
     return Array.from(new Uint8Array(bytes));
@@ -109,6 +123,18 @@ async def received_energy(page: Page) -> float:
 async def is_audible(page: Page) -> bool:
     """Whether an element of the page plays what arrives."""
     return bool(await page.evaluate(_PLAYS))
+
+
+async def serious_findings(page: Page) -> list[dict[str, Any]]:
+    """Return what axe-core finds serious or worse in a page as it is."""
+    await page.evaluate(_AXE.read_text(encoding="utf-8"))
+    findings: list[dict[str, Any]] = await page.evaluate(_FINDINGS)
+    return [finding for finding in findings if finding["impact"] in _SERIOUS]
+
+
+async def take_picture(page: Page, name: str) -> None:
+    """Keep what a page looks like, for people to look at."""
+    await page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
 async def recording(page: Page) -> bytes:

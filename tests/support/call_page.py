@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from playwright.async_api import BrowserContext, Page
 
-from devstack.install.web import WEB
 from tests.support.browser import DEADLINE_S
 from tests.support.speech import words
 from tests.support.wait import eventually
@@ -22,14 +20,6 @@ _REMEMBER_PHASES = """
             if (target.matches?.(".talk")) window.phases.push(target.dataset.phase);
     }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-phase"] });
 """
-#: What axe-core calls so: https://github.com/dequelabs/axe-core/blob/develop/doc/issue_impact.md
-_SERIOUS = frozenset({"serious", "critical"})
-_AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-_FINDINGS = """async () => {
-    const { violations } = await axe.run({ resultTypes: ["violations"] });
-    return violations.map(({ id, impact, nodes }) =>
-        ({ id, impact, where: nodes.map((node) => `${node.target}: ${node.failureSummary}`) }));
-}"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +79,6 @@ class CallPage:
             return True
 
         await eventually(is_said, DEADLINE_S, interval_s=0.2)
-
-    async def serious_findings(self) -> list[dict[str, Any]]:
-        """Return what axe-core finds serious or worse in the page as it is."""
-        await self.page.evaluate(_AXE.read_text(encoding="utf-8"))
-        findings: list[dict[str, Any]] = await self.page.evaluate(_FINDINGS)
-        return [finding for finding in findings if finding["impact"] in _SERIOUS]
 
 
 @asynccontextmanager

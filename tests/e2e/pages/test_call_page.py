@@ -17,6 +17,8 @@ from tests.support.browser import (
     is_audible,
     received_energy,
     recording,
+    serious_findings,
+    take_picture,
 )
 from tests.support.call_page import CallPage, call_page
 from tests.support.servers import RunningStack
@@ -61,7 +63,8 @@ async def test_a_conversation(stack: RunningStack, browser: BrowserContext, tmp_
         await user.page.get_by_text("Session details").click()
         details = user.page.locator(".details")
         await expect(details).to_contain_text("It spoke after")
-        assert await user.serious_findings() == []
+        assert await serious_findings(user.page) == []
+        await take_picture(user.page, "call-talking")
 
         await user.press("End call")
         await user.until_phase("over")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.support.browser import browsing
+from tests.support.browser import browsing, serious_findings, take_picture
 from tests.support.call_page import call_page
 from tests.support.replicas import Replica, Replicas
 from voicefleet_client import Voicefleet
@@ -41,8 +41,9 @@ async def test_too_often(replicas: Replicas, built_pages: Path, browser: Browser
         await expect(again).to_be_disabled()
         first = await again.inner_text()
         assert first.startswith("Try again in ")
+        await take_picture(user.page, "call-rate-limited")
         await expect(again).not_to_have_text(first)  # it counts
-        assert await user.serious_findings() == []
+        assert await serious_findings(user.page) == []
 
 
 async def test_without_a_microphone_the_user_can_still_write(
@@ -53,10 +54,11 @@ async def test_without_a_microphone_the_user_can_still_write(
         await user.until_phase("waiting")
         words = await user.until_trouble("microphone-denied")
         assert "you can write" in words
+        await take_picture(user.page, "call-without-microphone")
         await expect(user.page.get_by_label("Write to the agent")).to_be_visible()
         button = user.page.locator("[data-microphone]")
         await expect(button).to_have_attribute("data-microphone", "off")
-        assert await user.serious_findings() == []
+        assert await serious_findings(user.page) == []
 
 
 async def test_the_server_goes_before_the_call(server: Replica, browser: BrowserContext) -> None:

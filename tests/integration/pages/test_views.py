@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support.browser import browsing
+from tests.support.browser import browsing, serious_findings, take_picture
 from tests.support.call_page import call_page
 from tests.support.replicas import Replica
 
@@ -29,16 +29,19 @@ async def test_a_call_from_start_to_end(
     """
     looks = browsing(chromium, microphone=silence, width=width, scheme=scheme)
     async with looks as browser, call_page(browser, server.url) as user:
-        assert await user.serious_findings() == []
+        await take_picture(user.page, f"call-idle-{scheme}-{width}")
+        assert await serious_findings(user.page) == []
         await user.press("Start talking")
         await user.until_phase("waiting")
         await user.page.get_by_text("Session details").click()
-        assert await user.serious_findings() == []
+        await take_picture(user.page, f"call-waiting-{scheme}-{width}")
+        assert await serious_findings(user.page) == []
         is_wide = await user.page.evaluate("document.documentElement.scrollWidth > innerWidth")
         assert not is_wide
         await user.press("End call")
         await user.until_phase("over")
-        assert await user.serious_findings() == []
+        await take_picture(user.page, f"call-over-{scheme}-{width}")
+        assert await serious_findings(user.page) == []
         assert {urlsplit(url).hostname for url in user.requests} == {"127.0.0.1"}
         assert user.complaints == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from tests.support.browser import serious_findings, take_picture
 from tests.support.call_page import call_page
 from tests.support.replicas import ADMIN_KEY, Replica, Replicas
 from voicefleet_client import Admin, Voicefleet
@@ -40,6 +41,8 @@ async def test_the_place_and_the_time_change_as_others_go(
         place = user.page.locator("[data-queue]")
         await expect(place).to_contain_text("You are number 2 in line.")
         await expect(place).to_contain_text("It is your turn in a moment.")
+        await take_picture(user.page, "call-queued")
+        assert await serious_findings(user.page) == []
         await waiting.stop()
         await expect(place).to_contain_text("You are next.")
         await talking.stop()
@@ -87,8 +90,9 @@ async def test_an_agent_that_never_comes_is_told_of(
         await user.until_phase("waiting")
         words = await user.until_trouble("session-failed")
         assert "the fleet's fault" in words
+        await take_picture(user.page, "call-failed")
         await expect(user.page.get_by_role("button", name="Try again")).to_be_enabled()
-        assert await user.serious_findings() == []
+        assert await serious_findings(user.page) == []
 
 
 def _impatient(server: Replica) -> dict[str, str]:
