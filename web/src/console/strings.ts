@@ -44,6 +44,7 @@ export const words = {
     retry: (seconds: number) => `asked again in ${duration(seconds)}`,
     lost: "The fleet is not reached. What is shown is old.",
     back: "The fleet is reached again.",
+    lostTitle: "Not reached",
   },
   broken: {
     title: "This part cannot be shown",

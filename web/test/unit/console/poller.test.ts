@@ -119,7 +119,10 @@ describe("a poller", () => {
     expect(poller.snapshot().nextAt).toBe(world.time + 45_000);
   });
 
-  it("does not ask while the page is hidden, and at once when it is shown again", async () => {
+});
+
+describe("a poller while the page is hidden", () => {
+  it("does not ask, but at once when it is shown again", async () => {
     const { world, server } = start();
     await server.answer("one");
     world.show(false);
@@ -147,7 +150,10 @@ describe("a poller", () => {
     expect(server.asked).toHaveLength(1);
   });
 
-  it("aborts its request when it is stopped, and takes no answer any more", async () => {
+});
+
+describe("a poller that is stopped, or asked something else,", () => {
+  it("aborts its request, and takes no answer any more", async () => {
     const { world, server, poller } = start();
     poller.stop();
     expect(server.asked[0]?.signal.aborted).toBe(true);
