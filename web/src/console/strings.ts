@@ -86,6 +86,8 @@ export const words = {
     title: "Circuit breakers",
     names: { redis: "Redis", livekit: "LiveKit" } as Record<string, string>,
     states: { closed: "closed", open: "open", half_open: "trying" } as Record<string, string>,
+    since: (time: string) => `since ${time}`,
+    until: (time: string) => `until ${time}`,
   },
   trends: {
     title: "Last 60 minutes",

@@ -45,9 +45,26 @@ export interface Queue {
 export interface Alert {
   code: string;
   severity: "warning" | "critical";
+  /** What it means, and what to do. */
   message: string;
-  value: number | null;
-  limit: number | null;
+  value: number;
+  limit: number;
+}
+
+/** A provider's model that the workers leave alone for a while. */
+export interface Outage {
+  name: string;
+  since: number;
+  /** Null: it is tried again with the next call. */
+  until: number | null;
+}
+
+export type BreakerState = "closed" | "open" | "half_open";
+
+export interface Circuits {
+  redis: BreakerState;
+  livekit: BreakerState;
+  providers: Outage[];
 }
 
 export type SessionCounts = Record<SessionStatus, number>;
@@ -59,7 +76,7 @@ export interface Fleet {
   workers: Worker[];
   pool: Pool;
   latency: Percentiles;
-  circuits?: Record<string, unknown> | null;
+  circuits?: Circuits | null;
   queue?: Queue | null;
   alerts?: Alert[] | null;
 }

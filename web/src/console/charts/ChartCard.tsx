@@ -48,7 +48,7 @@ export function ChartCard({ title, summary, legend, isEmpty, table, ...plot }: C
 
 function DataTable({ title, table }: { title: string; table: ChartTable }) {
   return (
-    <div className="plot scroll" tabIndex={0} role="region" aria-label={title}>
+    <div className="plot scroll" tabIndex={0} role="group" aria-label={title}>
       <table className="table">
         <caption className="hidden">{title}</caption>
         <thead>

@@ -36,7 +36,7 @@ export function Workers({ admin, workers, onChanged, onSessions }: WorkersProps)
           {said.none}
         </p>
       ) : (
-        <div className="scroll" tabIndex={0} role="region" aria-label={said.title}>
+        <div className="scroll" tabIndex={0} role="group" aria-label={said.title}>
           <table className="table">
             <caption className="hidden">{said.title}</caption>
             <thead>

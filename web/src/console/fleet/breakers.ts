@@ -1,26 +1,24 @@
-// The circuit breakers, whatever a server has of them: its neighbours, and the providers of workers.
+// The circuit breakers: the server's own, and the providers that workers leave alone.
 
-/** Named by what it guards. Closed lets calls through, open does not, half_open tries out. */
+import type { Circuits } from "../types.ts";
+
 export interface Breaker {
+  /** What it guards. */
   name: string;
+  /** `closed` lets calls through, `open` does not, `half_open` tries out; or what a later server says. */
   state: string;
+  /** Of a provider: since when it is left alone. In ms since 1970, as `until`. */
+  since: number | null;
+  /** When it is tried again; null for the next call, and where nobody says. */
+  until: number | null;
 }
 
-const NAMES = ["worker", "stage", "provider", "name", "label"] as const;
-
-/** Returns the breakers, those that are not closed first; none for what is not understood. */
-export function breakersOf(circuits: Record<string, unknown> | null | undefined): Breaker[] {
-  const found = Object.entries(circuits ?? {}).flatMap(([name, value]) =>
-    Array.isArray(value) ? value.flatMap(providerOf) : typeof value === "string" ? [{ name, state: value }] : [],
-  );
-  return [...found.filter((one) => one.state !== "closed"), ...found.filter((one) => one.state === "closed")];
-}
-
-function providerOf(value: unknown): Breaker[] {
-  if (typeof value !== "object" || value === null) return [];
-  const fields = value as Record<string, unknown>;
-  const name = NAMES.map((field) => fields[field])
-    .filter((text) => typeof text === "string" && text !== "")
-    .join(" ");
-  return typeof fields["state"] === "string" && name !== "" ? [{ name, state: fields["state"] }] : [];
+/** Returns the breakers, those that are not closed first; none for a server that tells of none. */
+export function breakersOf(circuits: Circuits | null | undefined): Breaker[] {
+  if (circuits === null || circuits === undefined) return [];
+  const own = (["redis", "livekit"] as const).map((name) => ({ name, state: circuits[name], since: null, until: null }));
+  // Providers that are well are not told of.
+  const providers = circuits.providers.map((one) => ({ ...one, state: "open" }));
+  const all: Breaker[] = [...providers, ...own];
+  return [...all.filter((one) => one.state !== "closed"), ...all.filter((one) => one.state === "closed")];
 }

@@ -14,7 +14,7 @@ export function Errors({ errors }: { errors: Failure[] }) {
       {errors.length === 0 ? (
         <p className="muted">{said.noErrors}</p>
       ) : (
-        <div className="scroll" tabIndex={0} role="region" aria-label={said.errors}>
+        <div className="scroll" tabIndex={0} role="group" aria-label={said.errors}>
           <table className="table compact">
             <caption className="hidden">{said.errors}</caption>
             <thead>

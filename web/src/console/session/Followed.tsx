@@ -39,7 +39,7 @@ export function Followed({ label, size, className, children }: FollowedProps) {
         ref={box}
         className={`scroll ${className}`}
         tabIndex={0}
-        role="region"
+        role="group"
         aria-label={label}
         onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) =>
           setFollowing(scrollHeight - clientHeight - scrollTop <= NEAR_PX)

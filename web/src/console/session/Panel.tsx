@@ -12,6 +12,7 @@ import type { Admin } from "../api.ts";
 import type { Rhythm } from "../live/poller.ts";
 import { usePolled } from "../live/usePolled.ts";
 import { reasonOf } from "../reason.ts";
+import { CopyButton } from "../sessions/CopyButton.tsx";
 import { StateBadge } from "../sessions/StateBadge.tsx";
 import { Boundary } from "../shell/Boundary.tsx";
 import { words } from "../strings.ts";
@@ -60,6 +61,7 @@ export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }:
         <h2 id="session" tabIndex={-1} ref={heading} className="mono">
           {said.title(sessionId)}
         </h2>
+        <CopyButton text={sessionId} label={words.sessions.copy(sessionId)} />
         <Button look="round" icon="close" aria-label={said.close} title={said.close} onClick={onClose} />
       </div>
       {view === null && error === null && <p className="muted">{said.loading}</p>}

@@ -21,7 +21,7 @@ export function Turns({ turns, leftOut }: TurnsProps) {
       <h4>
         {said.turns} <span className="muted small">{said.turnsAbout(turns.length, leftOut)}</span>
       </h4>
-      <div className="scroll turn-scroll" tabIndex={0} role="region" aria-label={said.turns}>
+      <div className="scroll turn-scroll" tabIndex={0} role="group" aria-label={said.turns}>
         <table className="table compact">
           <caption className="hidden">{said.turns}</caption>
           <thead>

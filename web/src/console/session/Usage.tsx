@@ -11,7 +11,7 @@ export function Usage({ usage }: { usage: UsageOfModel[] }) {
   return (
     <div className="part">
       <h4>{said.usage}</h4>
-      <div className="scroll" tabIndex={0} role="region" aria-label={said.usage}>
+      <div className="scroll" tabIndex={0} role="group" aria-label={said.usage}>
         <table className="table compact">
           <caption className="hidden">{said.usage}</caption>
           <thead>

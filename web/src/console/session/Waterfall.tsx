@@ -24,7 +24,7 @@ export function Waterfall({ title, total, stage, aheadText }: WaterfallProps) {
         <thead className="hidden">
           <tr>
             <th scope="col">{said.step}</th>
-            <th scope="col" aria-hidden="true" />
+            <td />
             <th scope="col">{said.took}</th>
             <th scope="col">{said.after}</th>
           </tr>

@@ -44,7 +44,7 @@ export function SessionTable({ rows, isCurrent, openedId, empty, onOpen }: Sessi
   const said = words.sessions;
   if (rows.length === 0) return <p className="empty muted">{empty}</p>;
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label={said.title} aria-busy={!isCurrent}>
+    <div className="scroll" tabIndex={0} role="group" aria-label={said.title} aria-busy={!isCurrent}>
       <table className="table session-table">
         <caption className="hidden">{said.title}</caption>
         <thead>
