@@ -41,7 +41,9 @@ export function Board({ admin, theme, chosenTheme, onTheme, onSignOut }: BoardPr
   const isCovering = useMedia(COVERING) && address.sessionId !== null;
   const main = useRef<HTMLElement>(null);
   // Signing in has taken away what had the focus.
-  useEffect(() => main.current?.focus(), []);
+  useEffect(() => {
+    if (document.activeElement === document.body) main.current?.focus();
+  }, []);
   useTitle(followed.fleet);
 
   return (

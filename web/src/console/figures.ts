@@ -32,6 +32,11 @@ export function clock(at: number): string {
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(twoDigits).join(":");
 }
 
+/** Returns the time of day to the millisecond: "09:05:07.123". */
+export function preciseClock(at: number): string {
+  return `${clock(at)}.${String(at % 1000).padStart(3, "0")}`;
+}
+
 /** Returns the time of day without seconds: "09:05". */
 export function hourAndMinute(at: number): string {
   return clock(at).slice(0, 5);

@@ -127,7 +127,7 @@ function LatencyChart({ history, theme }: ChartProps) {
       title={said.title}
       summary={latencySummary(bins)}
       legend={<p className="muted small">{`${count(total)} ${said.starts}`}</p>}
-      isEmpty={total === 0}
+      isEmpty={total === 0 || bins.length === 0}
       drawing={drawing}
       data={data}
       theme={theme}

@@ -19,10 +19,13 @@ const STILL = {
   legend: { show: false },
 } satisfies Partial<uPlot.Options>;
 
+/** With room for the bars of the first minute and the last. */
+const MINUTES: uPlot.Scale = { time: true, range: (_, first, last) => [first - 30, last + 30] };
+
 /** Bars of what was admitted, and marks where starts failed. */
 export const starts: Drawing = (look) => ({
   ...STILL,
-  scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(LEAST_TOP, most * 1.1)] } },
+  scales: { x: MINUTES, y: { range: (_, __, most) => [0, Math.max(LEAST_TOP, most * 1.1)] } },
   axes: [timeAxis(look), valueAxis(look, (values) => values.map((value) => (Number.isInteger(value) ? String(value) : "")))],
   series: [
     {},
@@ -38,7 +41,7 @@ export const starts: Drawing = (look) => ({
 /** A line from 0 to 100 %. */
 export const success: Drawing = (look) => ({
   ...STILL,
-  scales: { x: { time: true }, y: { range: [0, 1.02] } },
+  scales: { x: MINUTES, y: { range: [0, 1.02] } },
   axes: [timeAxis(look), { ...valueAxis(look, percents), splits: [0, 0.25, 0.5, 0.75, 1] }],
   series: [
     {},

@@ -23,6 +23,7 @@ export function Alerts({ alerts, isFresh }: AlertsProps) {
               <Icon name="warning" />
               <strong>{words.alerts.severities[alert.severity]}</strong>
               <span>{alert.message}</span>
+              <span className="alert-code mono">{alert.code}</span>
             </li>
           ))}
         </ul>

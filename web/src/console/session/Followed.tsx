@@ -7,8 +7,8 @@ import { words } from "../strings.ts";
 
 interface FollowedProps {
   label: string;
-  /** Changes when there is more. */
-  size: number;
+  /** What is in it; another one when there is more. */
+  content: unknown;
   className: string;
   children: ReactNode;
 }
@@ -16,7 +16,7 @@ interface FollowedProps {
 /** So near to the end counts as there: heights are not always whole. */
 const NEAR_PX = 24;
 
-export function Followed({ label, size, className, children }: FollowedProps) {
+export function Followed({ label, content, className, children }: FollowedProps) {
   const box = useRef<HTMLDivElement>(null);
   const [isFollowing, setFollowing] = useState(true);
   const toEnd = (): void => {
@@ -24,7 +24,7 @@ export function Followed({ label, size, className, children }: FollowedProps) {
   };
   useLayoutEffect(() => {
     if (isFollowing) toEnd();
-  }, [size, isFollowing]);
+  }, [content, isFollowing]);
   // Another width makes other lines.
   useEffect(() => {
     const shown = box.current;

@@ -4,7 +4,7 @@ import { useCallback } from "react";
 
 import type { LogLine } from "../../api/types.ts";
 import { usePolled } from "../live/usePolled.ts";
-import { clock } from "../figures.ts";
+import { preciseClock } from "../figures.ts";
 import { words } from "../strings.ts";
 import { Followed } from "./Followed.tsx";
 import { Loaded } from "./Loaded.tsx";
@@ -20,8 +20,7 @@ export function Logs({ admin, sessionId, isSettled }: TabProps) {
         lines.length === 0 ? (
           <p className="empty muted">{words.logs.none}</p>
         ) : (
-          // Only so many lines are kept: with a new one the first goes, and the number stays.
-          <Followed label={words.logs.about} size={lines.at(-1)?.at ?? 0} className="log mono">
+          <Followed label={words.logs.about} content={lines} className="log mono">
             <ol>
               {lines.map((line, place) => (
                 <Line key={`${line.at} ${place}`} line={line} />
@@ -37,7 +36,7 @@ export function Logs({ admin, sessionId, isSettled }: TabProps) {
 function Line({ line: { at, level, text } }: { line: LogLine }) {
   return (
     <li className="log-line" data-level={level}>
-      <time className="muted">{clock(at)}</time>
+      <time className="muted">{preciseClock(at)}</time>
       <span className="log-level">{level}</span>
       <span className="log-text">{text}</span>
     </li>

@@ -19,7 +19,7 @@ export function Transcript({ admin, sessionId, isSettled }: TabProps) {
         turns.length === 0 ? (
           <p className="empty muted">{words.transcript.none}</p>
         ) : (
-          <Followed label={words.session.tabs.transcript} size={turns.length} className="transcript">
+          <Followed label={words.session.tabs.transcript} content={turns} className="transcript">
             <ol>
               {turns.map((turn, place) => (
                 <li key={`${turn.at} ${place}`} className="turn" data-role={turn.role}>

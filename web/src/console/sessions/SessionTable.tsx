@@ -95,7 +95,7 @@ function Row({ row, now, isOpened, onOpen }: RowProps) {
       </td>
       <td className="clip wide mono">{row.workerId ?? words.none}</td>
       <td className="clip wider">{row.persona ?? words.none}</td>
-      <td className="number">{duration(secondsSince(row.createdAt, row.endedAt ?? now))}</td>
+      <td className="number">{duration(secondsSince(row.createdAt, now))}</td>
       <td className="number wide">{row.startupTime === null ? words.none : latency(1000 * row.startupTime)}</td>
       <td className="number wider">{said.agents(row.epoch, row.losses)}</td>
       <td className="clip wider">{row.error?.message ?? row.reason ?? words.none}</td>

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 
-import { count, megabytes, percent, roundPercent, shareOf } from "../../../src/console/figures.ts";
+import {
+  count,
+  dayAndTime,
+  hourAndMinute,
+  megabytes,
+  percent,
+  preciseClock,
+  roundPercent,
+  shareOf,
+} from "../../../src/console/figures.ts";
 
 describe("a percentage", () => {
   it.each([
@@ -41,5 +50,15 @@ describe("a number", () => {
 
   it("of bytes is read in megabytes", () => {
     expect(megabytes(300 * 1024 * 1024)).toBe("300 MB");
+  });
+});
+
+describe("a time", () => {
+  // By the clock of who looks, wherever that is.
+  const at = new Date(2026, 2, 1, 9, 5, 7, 40).getTime();
+
+  it("is read as a clock shows it", () => {
+    expect([hourAndMinute(at), preciseClock(at)]).toEqual(["09:05", "09:05:07.040"]);
+    expect(dayAndTime(at)).toBe("2026-03-01 09:05:07");
   });
 });
