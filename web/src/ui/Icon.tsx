@@ -13,6 +13,16 @@ const PATHS = {
   warning: "M12 4l9.500 16h-19zM12 10v4M12 17v.5",
   search: "M11 4a7 7 0 1 0 0 14a7 7 0 0 0 0-14M16 16l5 5",
   refresh: "M20 11a8 8 0 1 0-2.300 6.700M20 5v6h-6",
+  check: "M5 13l4 4L19 7",
+  copy: "M9 9h10v11H9zM5 15V4h10",
+  minus: "M5 12h14",
+  next: "M9 5l7 7-7 7",
+  pause: "M8 5v14M16 5v14",
+  play: "M7 5l12 7-12 7z",
+  plus: "M12 5v14M5 12h14",
+  previous: "M15 5l-7 7 7 7",
+  signOut: "M10 4H5v16h5M14 8l4 4-4 4M18 12H9",
+  stop: "M6 6h12v12H6z",
 } as const;
 
 export type IconName = keyof typeof PATHS;

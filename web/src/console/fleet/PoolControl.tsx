@@ -1,0 +1,136 @@
+// The warm processes: how many there are and what they are good for; how many there shall be.
+
+import { type SubmitEvent, useId, useState } from "react";
+
+import { Button } from "../../ui/Button.tsx";
+import { OutcomeText } from "../actions/ActionButton.tsx";
+import { Confirm } from "../actions/Confirm.tsx";
+import { useAction } from "../actions/useAction.ts";
+import type { Admin } from "../api.ts";
+import { count, percent } from "../figures.ts";
+import { words } from "../strings.ts";
+import type { Pool } from "../types.ts";
+import { warmHitRate } from "./counts.ts";
+import { clampSize, MOST, sizeOf } from "./poolSize.ts";
+
+interface PoolControlProps {
+  admin: Admin;
+  pool: Pool;
+  onChanged: () => void;
+}
+
+export function PoolControl({ admin, pool, onChanged }: PoolControlProps) {
+  return (
+    <section className="card pool" aria-labelledby="pool">
+      <h2 id="pool">{words.pool.title}</h2>
+      <PoolFacts pool={pool} />
+      <Resize admin={admin} pool={pool} onChanged={onChanged} />
+    </section>
+  );
+}
+
+function PoolFacts({ pool }: { pool: Pool }) {
+  const said = words.pool;
+  const rate = warmHitRate(pool);
+  const facts = [
+    [said.actual, count(pool.actual)],
+    [said.target, pool.target === null ? said.unset : count(pool.target)],
+    [said.hitRate, rate === null ? words.none : percent(rate)],
+    [said.assigned, count(pool.totalAssigned)],
+    [said.cold, count(pool.totalCold)],
+    [said.spawned, count(pool.totalSpawned)],
+  ] as const;
+  return (
+    <dl className="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Resize({ admin, pool, onChanged }: PoolControlProps) {
+  const said = words.pool;
+  const now = pool.target ?? pool.actual;
+  /** What was typed; null while the field shows what the server says. */
+  const [draft, setDraft] = useState<string | null>(null);
+  const [isAsking, setAsking] = useState(false);
+  const { isRunning, outcome, run } = useAction();
+  const size = sizeOf(draft ?? String(now));
+
+  const apply = (): void => {
+    if (size === null) return;
+    void run(async () => {
+      const resized = await admin.resizePool(size);
+      setDraft(null);
+      onChanged();
+      return said.resized(resized.target);
+    });
+  };
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    if (size === null || isRunning) return;
+    if (size < now) setAsking(true);
+    else apply();
+  };
+
+  return (
+    <form className="resize" onSubmit={submit} noValidate>
+      <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onText={setDraft} />
+      <OutcomeText outcome={outcome} />
+      {isAsking && size !== null && (
+        <Confirm
+          title={said.shrinkTitle(size)}
+          about={said.shrinkAbout(now, size)}
+          yes={said.shrink}
+          isDangerous
+          onYes={apply}
+          onClose={() => setAsking(false)}
+        />
+      )}
+    </form>
+  );
+}
+
+interface SizeFieldProps {
+  text: string;
+  /** The number that the text is; null when it is none to apply. */
+  size: number | null;
+  now: number;
+  isRunning: boolean;
+  onText: (text: string) => void;
+}
+
+function SizeField({ text, size, now, isRunning, onText }: SizeFieldProps) {
+  const said = words.pool;
+  const id = useId();
+  const step = (by: number): void => onText(String(clampSize((size ?? now) + by)));
+  return (
+    <>
+      <label htmlFor={`${id}-size`}>{said.resize}</label>
+      <div className="resize-row">
+        <Button look="round" icon="minus" aria-label={said.less} aria-disabled={size === 0} onClick={() => step(-1)} />
+        <input
+          id={`${id}-size`}
+          className="input number"
+          inputMode="numeric"
+          autoComplete="off"
+          value={text}
+          aria-invalid={size === null}
+          aria-describedby={`${id}-bounds`}
+          onChange={(event) => onText(event.target.value)}
+        />
+        <Button look="round" icon="plus" aria-label={said.more} aria-disabled={size === MOST} onClick={() => step(1)} />
+        <Button type="submit" look="main" aria-disabled={isRunning || size === null}>
+          {isRunning ? words.actions.running : said.apply}
+        </Button>
+      </div>
+      <p id={`${id}-bounds`} className={size === null ? "outcome" : "muted small"} data-look="bad">
+        {said.bounds(0, MOST)}
+      </p>
+    </>
+  );
+}

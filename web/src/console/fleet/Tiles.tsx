@@ -1,0 +1,99 @@
+// What one sees from afar: how many talk, how many wait, what is left, how well it goes.
+
+import type { ReactNode } from "react";
+
+import { latency } from "../../strings.ts";
+import { count, percent, roundPercent, shareOf } from "../figures.ts";
+import { words } from "../strings.ts";
+import type { Fleet, History } from "../types.ts";
+import { heldOf } from "./counts.ts";
+import { Meter } from "./Meter.tsx";
+
+interface TilesProps {
+  fleet: Fleet;
+  history: History | null;
+}
+
+export function Tiles({ fleet, history }: TilesProps) {
+  const { sessions, pool, latency: start } = fleet;
+  const said = words.overview;
+  return (
+    <dl className="tiles">
+      <Tile name={said.active} value={count(sessions.active)} note={said.activeAbout(sessions.ready)} />
+      <Tile
+        name={said.starting}
+        value={count(sessions.starting)}
+        note={said.recovering(sessions.recovering)}
+        isNoted={sessions.recovering > 0}
+      />
+      <QueueTile fleet={fleet} />
+      <Tile name={said.pool} value={count(pool.actual)} note={said.poolAbout(pool.target)}>
+        {pool.target !== null && (
+          <Meter parts={[{ look: "warm", size: pool.actual }]} whole={Math.max(pool.target, pool.actual)} />
+        )}
+      </Tile>
+      <SlotsTile fleet={fleet} />
+      {history !== null && (
+        <Tile
+          name={said.success}
+          value={history.successRate === null ? words.none : percent(history.successRate)}
+          note={history.successRate === null ? said.noStarts : said.successAbout}
+        />
+      )}
+      <Tile
+        name={said.start}
+        value={start.p50 === null ? words.none : latency(start.p50)}
+        note={start.p95 === null ? said.noLatency : `${said.p50}; ${said.p95(latency(start.p95))}`}
+      />
+    </dl>
+  );
+}
+
+function QueueTile({ fleet: { sessions, queue } }: { fleet: Fleet }) {
+  const length = queue?.length ?? sessions.queued;
+  const oldestMs = queue?.oldestWaitMs ?? null;
+  const waiting = oldestMs === null ? words.overview.waiting : words.overview.oldest(oldestMs);
+  return (
+    <Tile
+      name={words.overview.queued}
+      value={count(length)}
+      note={length === 0 ? words.overview.nobody : waiting}
+      isNoted={length > 0}
+    />
+  );
+}
+
+function SlotsTile({ fleet: { sessions, capacity } }: { fleet: Fleet }) {
+  const held = heldOf(sessions);
+  const share = shareOf(held, capacity);
+  return (
+    <Tile
+      name={words.overview.capacity}
+      value={share === null ? words.none : roundPercent(share)}
+      note={words.overview.slots(held, capacity)}
+      isNoted={share !== null && share >= 1}
+    >
+      <Meter parts={[{ look: "active", size: held }]} whole={capacity} />
+    </Tile>
+  );
+}
+
+interface TileProps {
+  name: string;
+  value: string;
+  note: string;
+  /** Whether it is worth a second look. */
+  isNoted?: boolean;
+  children?: ReactNode;
+}
+
+function Tile({ name, value, note, isNoted = false, children }: TileProps) {
+  return (
+    <div className="card tile" data-noted={isNoted}>
+      <dt>{name}</dt>
+      <dd className="tile-value">{value}</dd>
+      {children !== undefined && <dd className="tile-meter">{children}</dd>}
+      <dd className="tile-note">{note}</dd>
+    </div>
+  );
+}

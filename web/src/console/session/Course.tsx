@@ -1,0 +1,63 @@
+// How the session went, agent by agent: how it came, how fast it answered, what it used, what failed.
+
+import { useCallback } from "react";
+
+import type { AgentRecord } from "../../api/types.ts";
+import { usePolled } from "../live/usePolled.ts";
+import { words } from "../strings.ts";
+import { Errors } from "./Errors.tsx";
+import { Loaded } from "./Loaded.tsx";
+import { rhythmOf } from "./rhythm.ts";
+import type { TabProps } from "./Tabs.tsx";
+import { Turns } from "./Turns.tsx";
+import { Usage } from "./Usage.tsx";
+import { comingOf, meetingOf } from "./waterfall.ts";
+import { Waterfall } from "./Waterfall.tsx";
+
+export function Course({ admin, sessionId, isSettled }: TabProps) {
+  const ask = useCallback((signal: AbortSignal) => admin.session(sessionId).record({ signal }), [admin, sessionId]);
+  const [polled] = usePolled(ask, rhythmOf(isSettled));
+  return (
+    <Loaded polled={polled} loading={words.course.loading}>
+      {(agents) =>
+        agents.length === 0 ? (
+          <p className="empty muted">{words.course.none}</p>
+        ) : (
+          // The last one is what one looks for.
+          agents.toReversed().map((agent) => <Agent key={agent.epoch} agent={agent} />)
+        )
+      }
+    </Loaded>
+  );
+}
+
+function Agent({ agent }: { agent: AgentRecord }) {
+  const said = words.course;
+  const coming = comingOf(agent.timeline);
+  const meeting = meetingOf(agent.timeline);
+  const isHere = coming?.last === "published";
+  return (
+    <section className="agent" aria-label={said.agent(agent.epoch)}>
+      <h3>
+        {said.agent(agent.epoch)}
+        <span className="muted small">
+          {agent.outcome === null ? said.going : said.outcome(agent.outcome, agent.reason)}
+        </span>
+      </h3>
+      {coming !== null && (
+        <Waterfall
+          title={said.coming}
+          total={isHere ? said.total(coming.totalMs) : said.sofar(coming.totalMs, said.moments[coming.last])}
+          stage={coming}
+          aheadText={said.clocks}
+        />
+      )}
+      {meeting !== null && (
+        <Waterfall title={said.meeting} total={said.total(meeting.totalMs)} stage={meeting} aheadText={said.ahead} />
+      )}
+      <Errors errors={agent.errors} />
+      {agent.turns.length > 0 && <Turns turns={agent.turns} leftOut={agent.turnsLeftOut} />}
+      {agent.usage.length > 0 && <Usage usage={agent.usage} />}
+    </section>
+  );
+}

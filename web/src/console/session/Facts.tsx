@@ -1,0 +1,69 @@
+// What is known of a session in one look.
+
+import type { SessionView } from "../../api/types.ts";
+import { duration, latency } from "../../strings.ts";
+import { useNow } from "../../ui/clock.ts";
+import { clock, dayAndTime, megabytes } from "../figures.ts";
+import { secondsSince } from "../live/freshness.ts";
+import { words } from "../strings.ts";
+import type { SessionRow } from "../types.ts";
+
+interface FactsProps {
+  view: SessionView;
+  row: SessionRow | null;
+}
+
+export function Facts({ view, row }: FactsProps) {
+  const now = useNow(view.endedAt === null);
+  const facts = [...factsOf(view, now), ...(row === null ? [] : adminFactsOf(row))];
+  return (
+    <dl className="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+type Fact = readonly [name: string, value: string];
+
+function factsOf(view: SessionView, now: number): Fact[] {
+  const said = words.session.facts;
+  const length = duration(secondsSince(view.createdAt, view.endedAt ?? now));
+  return known([
+    [said.created, dayAndTime(view.createdAt)],
+    [said.ready, timeOf(view.readyAt)],
+    [said.joined, timeOf(view.joinedAt)],
+    [said.ended, timeOf(view.endedAt)],
+    [said.length, length],
+    [said.startup, view.startupTime === null ? null : latency(1000 * view.startupTime)],
+    [said.warm, view.prewarmed === null ? null : view.prewarmed ? said.yes : said.no],
+    [said.agentState, view.agentState],
+    [said.persona, view.persona],
+    [said.reason, view.reason],
+    [said.error, view.error?.message],
+    [said.room, view.roomName],
+  ]);
+}
+
+function adminFactsOf(row: SessionRow): Fact[] {
+  const said = words.session.facts;
+  return known([
+    [said.user, row.userId],
+    [said.worker, row.workerId],
+    [said.memory, row.agentMemoryBytes === null ? null : megabytes(row.agentMemoryBytes)],
+    [said.agents, String(row.epoch)],
+    [said.losses, row.losses === 0 ? null : String(row.losses)],
+  ]);
+}
+
+function known(facts: (readonly [string, string | null | undefined])[]): Fact[] {
+  return facts.flatMap(([name, value]) => (value === null || value === undefined ? [] : [[name, value] as const]));
+}
+
+function timeOf(at: number | null): string | null {
+  return at === null ? null : clock(at);
+}

@@ -1,0 +1,124 @@
+// What the API answers to an admin. Times are in ms since 1970. Fields with a question mark are
+// missing from servers older than this page.
+
+import type { SessionStatus, SessionView } from "../api/types.ts";
+
+export interface Worker {
+  id: string;
+  /** How many calls it takes. */
+  capacity: number;
+  active: number;
+  /** Warm processes that wait for a call. */
+  idle: number;
+  /** From 0 to 1. */
+  load: number;
+  draining: boolean;
+  host: string;
+  version: string;
+  seenAt: number;
+}
+
+export interface Pool {
+  /** Null while nobody set one: each worker keeps POOL_SIZE. */
+  target: number | null;
+  actual: number;
+  totalSpawned: number;
+  /** Calls that a warm process took. */
+  totalAssigned: number;
+  /** Calls that found none. */
+  totalCold: number;
+}
+
+/** Of the start latency, in ms; null while there were no starts. */
+export interface Percentiles {
+  p50: number | null;
+  p90: number | null;
+  p95: number | null;
+  p99: number | null;
+}
+
+export interface Queue {
+  length: number;
+  oldestWaitMs: number | null;
+}
+
+export interface Alert {
+  code: string;
+  severity: "warning" | "critical";
+  /** What it means, and what to do. */
+  message: string;
+  value: number;
+  limit: number;
+}
+
+/** A provider's model that the workers leave alone for a while. */
+export interface Outage {
+  name: string;
+  since: number;
+  /** Null: it is tried again with the next call. */
+  until: number | null;
+}
+
+export type BreakerState = "closed" | "open" | "half_open";
+
+export interface Circuits {
+  redis: BreakerState;
+  livekit: BreakerState;
+  providers: Outage[];
+}
+
+export type SessionCounts = Record<SessionStatus, number>;
+
+export interface Fleet {
+  sessions: SessionCounts;
+  /** How many sessions may be held at once. */
+  capacity: number;
+  workers: Worker[];
+  pool: Pool;
+  latency: Percentiles;
+  circuits?: Circuits | null;
+  queue?: Queue | null;
+  alerts?: Alert[] | null;
+}
+
+/** What happened in one minute. */
+export interface Minute {
+  /** When it began. */
+  at: number;
+  admitted: number;
+  ready: number;
+  failed: number;
+  ended: number;
+  expired: number;
+}
+
+export interface LatencyCounts {
+  edgesMs: number[];
+  /** One more than there are edges: the last counts what took longer than all of them. */
+  counts: number[];
+}
+
+export interface History {
+  points: Minute[];
+  latency: LatencyCounts;
+  /** From 0 to 1; null while there were no starts. */
+  successRate: number | null;
+}
+
+/** What an admin may know of a session besides. */
+export interface SessionRow extends SessionView {
+  userId: string | null;
+  workerId: string | null;
+  agentPid: number | null;
+  agentMemoryBytes: number | null;
+  /** Counts the agents that were sent, from 1. */
+  epoch: number;
+  /** How many of its agents were lost lately. */
+  losses: number;
+}
+
+export interface SessionPage {
+  sessions: SessionRow[];
+  /** Where the next page begins; null at the end. */
+  next: string | null;
+}

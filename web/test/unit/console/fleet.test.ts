@@ -1,0 +1,108 @@
+import { describe, expect, it } from "vitest";
+
+import { breakersOf } from "../../../src/console/fleet/breakers.ts";
+import {
+  byUrgency,
+  countOf,
+  heldOf,
+  placesOf,
+  placesOfAll,
+  statusesOf,
+  warmHitRate,
+} from "../../../src/console/fleet/counts.ts";
+import type { Alert, SessionCounts, Worker } from "../../../src/console/types.ts";
+
+const SESSIONS: SessionCounts = {
+  queued: 1,
+  starting: 2,
+  ready: 3,
+  active: 4,
+  recovering: 5,
+  ending: 10,
+  ended: 20,
+  failed: 30,
+  expired: 40,
+};
+const WORKER: Worker = {
+  id: "w-1",
+  capacity: 10,
+  active: 4,
+  idle: 3,
+  load: 0.5,
+  draining: false,
+  host: "h",
+  version: "1",
+  seenAt: 0,
+};
+
+describe("sessions", () => {
+  it("are counted as the API groups them", () => {
+    expect(countOf("live", SESSIONS)).toBe(15);
+    expect(countOf("over", SESSIONS)).toBe(100);
+    expect(countOf("all", SESSIONS)).toBe(115);
+    expect(countOf("ready", SESSIONS)).toBe(3);
+    expect(heldOf(SESSIONS)).toBe(14);
+  });
+
+  it("that are over are all that are not live", () => {
+    expect([...statusesOf("live"), ...statusesOf("over")]).toEqual(statusesOf("all"));
+  });
+});
+
+describe("the places of a worker", () => {
+  it("are in a call, warm, or cold", () => {
+    expect(placesOf(WORKER)).toEqual({ active: 4, warm: 3, cold: 3, capacity: 10 });
+  });
+
+  it("are never more than it has", () => {
+    expect(placesOf({ ...WORKER, active: 9, idle: 5 })).toEqual({ active: 9, warm: 1, cold: 0, capacity: 10 });
+    expect(placesOf({ ...WORKER, active: 12 })).toMatchObject({ warm: 0, cold: 0 });
+  });
+
+  it("count for the fleet only while it takes calls", () => {
+    const places = placesOfAll([WORKER, { ...WORKER, id: "w-2", draining: true }]);
+    expect(places).toEqual({ active: 4, warm: 3, cold: 3, capacity: 10 });
+  });
+});
+
+describe("the pool", () => {
+  const POOL = { target: 3, actual: 3, totalSpawned: 9, totalAssigned: 3, totalCold: 1 };
+
+  it("is worth the share of calls that found a warm process", () => {
+    expect(warmHitRate(POOL)).toBe(0.75);
+  });
+
+  it("is worth nothing known before the first call", () => {
+    expect(warmHitRate({ ...POOL, totalAssigned: 0, totalCold: 0 })).toBeNull();
+  });
+});
+
+describe("alerts", () => {
+  it("come with the critical ones first, else as the server has them", () => {
+    const alert = (code: string, severity: Alert["severity"]): Alert => ({
+      code,
+      severity,
+      message: "",
+      value: 1,
+      limit: 0,
+    });
+    const alerts = [alert("a", "warning"), alert("b", "critical"), alert("c", "warning"), alert("d", "critical")];
+    expect(byUrgency(alerts).map((one) => one.code)).toEqual(["b", "d", "a", "c"]);
+  });
+});
+
+describe("breakers", () => {
+  it("are the server's own and those of providers, what is not closed first", () => {
+    const outage = { name: "llm api.example.com/some-model", since: 1_000, until: null };
+    const own = { since: null, until: null };
+    expect(breakersOf({ redis: "closed", livekit: "half_open", providers: [outage] })).toEqual([
+      { ...outage, state: "open" },
+      { ...own, name: "livekit", state: "half_open" },
+      { ...own, name: "redis", state: "closed" },
+    ]);
+  });
+
+  it.each([null, undefined])("are none where a server tells of none: %j", (circuits) => {
+    expect(breakersOf(circuits)).toEqual([]);
+  });
+});
