@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
 
 from devstack.install.web import WEB
 from devstack.settings import REPO
@@ -19,6 +19,8 @@ _ARGUMENTS = (
     "--no-sandbox",  # tests may run as root, and open no page but ours
     # A browser calls home by itself; this one finds nothing beyond the machine.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    # There is a microphone, whether or not the user allows a page to have it.
+    "--use-fake-device-for-media-stream",
     # On a machine with nothing but loopback there is no other way to the media server.
     "--allow-loopback-in-peer-connection",
 )
@@ -73,8 +75,10 @@ _FINDINGS = """async () => {
 #: Where the last pictures of every view are, to look at.
 PICTURES = REPO / ".run" / "pictures"
 
+#: Some tracks are never used, and have nothing.
 _LAST_RECORDING = """async () => {
-    const bytes = await new Blob(window.recordings.at(-1) ?? []).arrayBuffer();
+    const last = window.recordings.filter((pieces) => new Blob(pieces).size > 0).at(-1);
+    const bytes = await new Blob(last ?? []).arrayBuffer();
     return Array.from(new Uint8Array(bytes));
 }"""
 
@@ -98,8 +102,7 @@ async def browsing(
         # Without the file the microphone would be silent, and nobody would say so.
         assert microphone.is_file()  # noqa: ASYNC240 - once for each browser
         capture = f"--use-file-for-fake-audio-capture={microphone}"
-        fake = "--use-fake-device-for-media-stream"
-        arguments = (*arguments, _ALLOWS_MICROPHONE, fake, capture)
+        arguments = (*arguments, _ALLOWS_MICROPHONE, capture)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=chromium, args=arguments, timeout=DEADLINE_S * 1000
@@ -109,6 +112,7 @@ async def browsing(
                 viewport={"width": width, "height": 844}, color_scheme=scheme
             )
             context.set_default_timeout(DEADLINE_S * 1000)
+            expect.set_options(timeout=DEADLINE_S * 1000)
             await context.add_init_script(_REMEMBER_CONNECTIONS)
             yield context
         finally:
@@ -137,6 +141,11 @@ async def take_picture(page: Page, name: str) -> None:
     await page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
+async def forget_recordings(page: Page) -> None:
+    """Count only what is heard over tracks that come from now on."""
+    await page.evaluate("window.recordings.length = 0")
+
+
 async def recording(page: Page) -> bytes:
-    """Return what was heard over the track that came last, as WebM."""
+    """Return what was heard over the track that came last and was heard at all, as WebM."""
     return bytes(await page.evaluate(_LAST_RECORDING))

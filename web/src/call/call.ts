@@ -105,7 +105,7 @@ export class Call extends Observable<CallState> {
       this.take(session, null);
       this.lookAt(view);
       if (view.status !== "queued") {
-        this.lines.remember(await session.transcript({ signal }));
+        await this.lines.catchUp(session);
         // Somebody who was in the room before is on the way back to it.
         this.change({ wasConnected: view.joinedAt !== null });
         void this.join(await session.freshToken({ signal }));
@@ -211,6 +211,7 @@ export class Call extends Observable<CallState> {
     const hadAgent = this.snapshot().hadAgent || state !== null;
     this.change({ agentState: state, hadAgent });
     if (state === "speaking") this.mark("agentSpoke");
+    if (state === "listening" && this.lines.isBehind && this.session !== null) void this.lines.catchUp(this.session);
     if (state === null) {
       if (hadAgent && phaseOfState(this.snapshot()) === "replacing") void this.follow();
       return;

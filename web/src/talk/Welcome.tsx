@@ -62,7 +62,6 @@ export function Welcome({ baseUrl, chosen, change, start, isPersonaOffered, hasT
       <Button look="main" icon="microphone" disabled={mustSignIn && token.trim() === ""} onClick={begin}>
         {strings.welcome.start}
       </Button>
-      <p className="muted small">{strings.welcome.privacy}</p>
     </section>
   );
 }

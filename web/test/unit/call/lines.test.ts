@@ -84,6 +84,14 @@ describe("the lines of a conversation", () => {
     expect(told.at(-1)?.map((line) => line.text)).toEqual(["Hello.", "Again."]);
   });
 
+  test("what was being said when the page was loaded comes later, and what was heard since but once", async () => {
+    const hello = { role: "assistant" as const, text: "Hello.", at: 1 };
+    lines.remember([hello]);
+    await heard(stream("s2", ["Here I am."]), "agent-1");
+    lines.remember([hello, { ...hello, text: "It is noon.", at: 2 }, { ...hello, text: "Here I am.", at: 3 }]);
+    expect(told.at(-1)?.map((line) => line.text)).toEqual(["Hello.", "It is noon.", "Here I am."]);
+  });
+
   test("of a call without end the first lines go", async () => {
     for (let count = 0; count < 1_005; count += 1) hear(stream(`s${count}`, ["word"]), { identity: "agent-1" });
     await new Promise((resolve) => setTimeout(resolve, 1));
