@@ -24,7 +24,7 @@ class Minute:
     ready: int = 0
     failed: int = 0
     ended: int = 0
-    #: Gave up waiting for a slot.
+    #: Did not ask any more while they waited for a slot; who left the line on purpose has ended.
     expired: int = 0
 
 

@@ -21,8 +21,8 @@ MOST_STARTING = 10
 LONGEST_QUEUE = 20
 #: Warm starts take a fraction of this (docs/benchmarks.md); a user hears nothing meanwhile.
 SLOWEST_START_MS = 2_000
-#: Some users hang up too soon, some machines die; more than this is a fault. Fewer outcomes than
-#: these are no figure: one failure would be a rate.
+#: Now and then a machine dies; more than this is a fault of something that all share. Fewer
+#: outcomes than these are no figure: one failure would be a rate.
 MOST_FAILURES = 0.10
 FEWEST_OUTCOMES = 10
 #: Workers beat several times in half a lease (WORKER_HEARTBEAT_S): one that is silent for so long

@@ -32,7 +32,9 @@ class HistoryPoint(BaseModel):
     ready: int = Field(description="Their first agent was there; later ones are not counted.")
     failed: int
     ended: int
-    expired: int = Field(description="Gave up waiting for a slot.")
+    expired: int = Field(
+        description="Did not ask any more while they waited; who left the line has ended."
+    )
 
 
 class LatencyHistogram(BaseModel):

@@ -15,7 +15,7 @@ from tests.support.wait import eventually
 
 DEADLINE_MS = 60_000
 
-#: Does something, and tells which part of the policy was against it. Complaints come in their order:
+#: Does something, and tells which part of the policy was against it. Complaints come in order:
 #: once that about something forbidden is there, none of what was done before is missing.
 _TRIED = """async ([kind, target]) => {
     const complaints = [];

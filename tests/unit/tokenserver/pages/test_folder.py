@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from starlette.routing import Route
 
 from sessions.settings import explain
 from tests.support.builds import FONT_NAME, SCRIPT_NAME, make_build
+from tokenserver.app import OPERATIONS, create_app
 from tokenserver.pages import folder as folder_module
 from tokenserver.pages.folder import served_files
 from tokenserver.settings import TokenserverSettings
@@ -90,6 +92,20 @@ def settings(**values: object) -> TokenserverSettings:
     return TokenserverSettings.model_validate(
         {"livekit_api_key": "key", "livekit_api_secret": "s" * 32, **values}
     )
+
+
+def test_no_file_takes_the_place_of_an_operation(build: Path) -> None:
+    """Operations are looked for first, whatever lies in the folder."""
+    for name in ("healthz", "api/fleet", "api/session/start"):
+        (build / name).parent.mkdir(parents=True, exist_ok=True)
+        (build / name).write_text("x")
+    routes = [
+        route.path
+        for route in create_app(settings(web_dir=build)).routes
+        if isinstance(route, Route)
+    ]
+    assert routes[: len(OPERATIONS)] == [operation.path for operation in OPERATIONS]
+    assert set(routes[len(OPERATIONS) :]) == set(served_files(build))
 
 
 def test_the_setting_says_what_to_do(build: Path) -> None:
