@@ -31,6 +31,7 @@ SHARED = (
     "ghosts",
     "claims",
     "startups",
+    "minutes",
     "events",
     "workers",
     *(f"session:{state}" for state in State),
@@ -101,6 +102,11 @@ class Keys:
     def startups(self) -> str:
         """List of the last start latencies in ms, newest first. Shared."""
         return self._key("startups")
+
+    @property
+    def minutes(self) -> str:
+        """Hash: what was counted in each of the last two hours' minutes, see minutes.py. Shared."""
+        return self._key("minutes")
 
     @property
     def events(self) -> str:
@@ -174,6 +180,12 @@ class Keys:
         """Marks that nobody tries that model, or one does just now. TTL: until somebody may; at
         most `PROVIDER_OUTAGE_S`."""
         return self._key(f"outage:{model}:wait")
+
+    @property
+    def outages(self) -> str:
+        """Hash: since when models are down and what they are called, by the same digest. One whose
+        outage is over by itself stays listed. TTL: `LIVE_TTL_S` after the last failure."""
+        return self._key("outages")
 
     def event_applied(self, event_id: str) -> str:
         """Marks a LiveKit webhook event as applied. TTL: ten minutes."""

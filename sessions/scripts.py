@@ -26,6 +26,7 @@ _LIMIT = re.compile(r"\blimits\.(\w+)")
 #: In the order in which one needs the other; run.lua comes last.
 _INCLUDES = (
     "store",
+    "minutes",
     "session",
     "claims",
     "gone",

@@ -18,6 +18,11 @@ SCHEMA = 2
 LIVE_TTL_S = 24 * 3600
 #: How many start latencies the percentiles are taken over.
 STARTUPS_KEPT = 500
+#: What is counted for each of so many minutes, in the order in which it is kept; then come first
+#: starts by how long they took, up to each of these edges.
+MINUTES_KEPT = 120
+COUNTED = ("admitted", "ready", "failed", "ended", "expired")
+STARTUP_EDGES_MS = (250, 500, 1000, 2000, 5000, 10_000)
 #: The deadline of a claim is learnt from so many, each time that so many more have come.
 _CLAIMS_KEPT = 200
 _CLAIMS_PER_LOOK = 10
@@ -54,6 +59,9 @@ _MOST_LEASES_OF_MERCY = 10
 #: Limits that nobody sets.
 _FIXED: Mapping[str, str | float | bool] = {
     "startupsKept": STARTUPS_KEPT,
+    "minutesKept": MINUTES_KEPT,
+    "countsOfMinute": len(COUNTED) + len(STARTUP_EDGES_MS) + 1,
+    "startupEdgesMs": " ".join(map(str, STARTUP_EDGES_MS)),
     "claimsKept": _CLAIMS_KEPT,
     "claimsPerLook": _CLAIMS_PER_LOOK,
     "soonestClaimMs": round(_SOONEST_CLAIM_S * 1000),

@@ -14,10 +14,15 @@ from sessions.engine import Engine
 from sessions.errors import InvalidInput
 from sessions.fleet import Fleet, PoolStats, Worker
 from sessions.ids import SessionId, UserId, WorkerId
+from sessions.minutes import History, read_history
 from sessions.model import Occupancy, Session
+from sessions.outages import Outage, read_outages
 from sessions.scripts import translated_errors
 from sessions.settings import STARTUPS_KEPT
 from sessions.states import HOLDING, State
+
+#: What a summary tells of the time before it.
+RECENT_MINUTES = 15
 
 _MAX_PAGE = 200
 #: How many records one page looks at in search of those that fit.
@@ -34,15 +39,31 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Who waits for a slot."""
+
+    length: int
+    #: How long the first in line has waited, in ms; None while nobody does.
+    oldest_wait_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSummary:
     """Everything at a glance."""
 
+    #: When it was, in ms since 1970 by Redis's clock.
+    at_ms: int
     sessions: dict[State, int]
+    line: Line
     capacity: int
     workers: tuple[Worker, ...]
     pool: PoolStats
     #: Percentile -> ms; None while there were no starts.
     startup_ms: dict[int, int | None]
+    #: The last `RECENT_MINUTES`.
+    recent: History
+    #: Providers' models that are down.
+    outages: tuple[Outage, ...]
 
     @property
     def idle(self) -> int:
@@ -59,13 +80,25 @@ class Views:
 
     async def summary(self) -> FleetSummary:
         """Return the fleet at a glance, with the start latency of the last sessions."""
+        sessions, at_ms = await self.counts(), await self._engine.now()
         return FleetSummary(
-            sessions=await self.counts(),
+            at_ms=at_ms,
+            sessions=sessions,
+            line=await self._line(sessions[State.QUEUED], at_ms),
             capacity=self._engine.settings.max_sessions,
             workers=tuple(await self._fleet.workers()),
             pool=await self._fleet.pool(),
             startup_ms=await self.startups_ms((50, 90, 95, 99)),
+            recent=await self.history(RECENT_MINUTES),
+            outages=tuple(await read_outages(self._engine)),
         )
+
+    async def history(self, minutes: int) -> History:
+        """Return what happened in the last so many minutes, this one included; 120 are kept.
+
+        Raises InvalidInput.
+        """
+        return await read_history(self._engine, minutes)
 
     async def by_state(
         self,
@@ -153,6 +186,15 @@ class Views:
             startup_p50_ms=startups[50],
             startup_p95_ms=startups[95],
         )
+
+    async def _line(self, length: int, now_ms: int) -> Line:
+        """Return how long the line is, and its first one's wait; who left it just now has none."""
+        redis, keys, since = self._engine.redis, self._engine.keys, None
+        with translated_errors():
+            for text in await redis.zrange(keys.in_state(State.QUEUED), 0, 0):
+                since = await redis.hget(keys.session(SessionId(str(text))), "createdAt")
+        wait_ms = None if since is None else max(0, now_ms - int(since))
+        return Line(length=length, oldest_wait_ms=wait_ms)
 
     async def _entries(
         self, state: State, after: str | None, limit: int

@@ -122,6 +122,23 @@ FURTHER = (
         "closed.lua",
         "if TERMINAL[s.status] then return about(s, false) end\n",
     ),
+    Mutation(
+        "admissions are not counted", "include/slots.lua", "count_in_minute(COUNTED.admitted)\n"
+    ),
+    Mutation("ends are not counted", "include/release.lua", "count_in_minute(COUNTED[outcome])\n"),
+    Mutation("first agents are not counted", "ready.lua", "count_start(now - s.admitted)\n"),
+    Mutation(
+        "a replacement counts as a start",
+        "ready.lua",
+        "move(s, s.joined",
+        "count_start(now - s.admitted)\nmove(s, s.joined",
+    ),
+    Mutation(
+        "a minute is never over",
+        "include/minutes.lua",
+        "math.floor(now / 60000)",
+        "0",
+    ),
 )
 
 

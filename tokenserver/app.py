@@ -16,6 +16,7 @@ from tokenserver.endpoints import (
     health,
     looks,
     metrics,
+    options,
     records,
     sessions,
     tokens,
@@ -26,6 +27,7 @@ from tokenserver.http.guard import route
 from tokenserver.http.middleware import AccessLog, CarefulCors, CarefulHeaders, PlainPaths
 from tokenserver.http.operation import Operation, Unlimited
 from tokenserver.lifespan import lifespan_of
+from tokenserver.pages.routes import page_routes
 from tokenserver.settings import TokenserverSettings
 
 _PROBE = Unlimited(reason="A probe costs nothing: what it asks for is asked once a second at most.")
@@ -47,8 +49,10 @@ OPERATIONS = (
     Operation("POST", "/api/token", tokens.create_token, USER_OR_OWNER, Rule.TOKENS),
     Operation("GET", "/api/sessions", admin.list_sessions, ADMIN, Rule.READS),
     Operation("GET", "/api/fleet", admin.get_fleet, ADMIN, Rule.READS),
+    Operation("GET", "/api/fleet/history", admin.get_fleet_history, ADMIN, Rule.READS),
     Operation("POST", "/api/pool/resize", admin.resize_pool, ADMIN, Rule.READS),
     Operation("POST", "/api/workers/{worker_id}/drain", admin.drain_worker, ADMIN, Rule.READS),
+    Operation("GET", "/api/options", options.get_options, ANYONE, Rule.READS),
     Operation("GET", "/api/health", health.health, ANYONE, Rule.READS),
     Operation("GET", "/healthz", health.healthz, ANYONE, _PROBE),
     Operation("GET", "/readyz", health.readyz, ANYONE, _PROBE),
@@ -62,8 +66,10 @@ OPERATIONS = (
 def create_app(settings: TokenserverSettings) -> Starlette:
     """Return the token server as an ASGI application."""
     metrics_ = ApiMetrics()
+    # Not counted, and no operations: bytes in memory, the same for all, cost less than counting.
+    pages = page_routes(settings)
     app = Starlette(
-        routes=[route(operation) for operation in OPERATIONS],
+        routes=[*(route(operation) for operation in OPERATIONS), *pages],
         middleware=[
             Middleware(AccessLog, metrics_),
             Middleware(CarefulHeaders),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from sessions.personas import PersonaSettings
 from supervisor.settings import SupervisorSettings
 from tokenserver.access.settings import AccessSettings
 from tokenserver.access.strength import weak_secrets
+from tokenserver.pages.folder import served_files
+from tokenserver.pages.policy import livekit_sources
 
 #: LiveKit hands those who are in a room fresh tokens, good for ten minutes (livekit-server 1.13.5).
 REFRESHED_TOKEN_S = 600
@@ -29,6 +32,11 @@ class TokenserverSettings(SupervisorSettings, AccessSettings, PersonaSettings):
     )
     cors_origins: list[str] = Field(
         [], description="Other origins whose pages may call the API, as a JSON list."
+    )
+    web_dir: Path | None = Field(
+        None,
+        description="Folder of the built pages, as `npm run build` in web/ leaves it; unset: no "
+        "page is served.",
     )
     environment: Literal["development", "production"] = Field(
         "development",
@@ -62,6 +70,20 @@ class TokenserverSettings(SupervisorSettings, AccessSettings, PersonaSettings):
         pattern=r"^(?i:debug|info|warning|error)$",
         description="Lowest level that is logged.",
     )
+
+    @field_validator("web_dir")
+    @classmethod
+    def _check_web_dir(cls, folder: Path | None) -> Path | None:
+        if folder is not None:
+            folder = folder.expanduser()
+            served_files(folder)
+        return folder
+
+    @model_validator(mode="after")
+    def _check_pages(self) -> Self:
+        if self.web_dir is not None:
+            livekit_sources(self.public_url)
+        return self
 
     @model_validator(mode="after")
     def _check_history(self) -> Self:

@@ -46,8 +46,13 @@ class Admin(Connected):
         return await self._transport.call("POST", f"/api/session/{quote(session_id, safe='')}/stop")
 
     async def fleet(self) -> dict[str, Any]:
-        """Return everything at a glance."""
+        """Return everything at a glance, with what somebody ought to look at (`alerts`)."""
         return await self._transport.call("GET", "/api/fleet")
+
+    async def history(self, minutes: int = 60) -> dict[str, Any]:
+        """Return what happened minute by minute, up to the last 120, this one included."""
+        query = {"minutes": str(minutes)}
+        return await self._transport.call("GET", "/api/fleet/history", query=query)
 
     async def resize_pool(self, size: int) -> dict[str, Any]:
         """Set how many warm processes the fleet shall have; return the pool."""

@@ -9,6 +9,7 @@ if s.status == "ready" or s.status == "active" then return about(s, false) end
 if redis.call("HSETNX", s.key, "readyAt", now) == 1 then
   redis.call("LPUSH", key("startups"), now - s.admitted)
   redis.call("LTRIM", key("startups"), 0, limits.startupsKept - 1)
+  count_start(now - s.admitted)
 end
 move(s, s.joined and "active" or "ready")
 return about(s, true)

@@ -11,6 +11,8 @@ from pydantic.config import JsonDict
 from sessions.ids import SESSION_ID_PATTERN
 from sessions.model import Place
 from sessions.states import State
+from telemetry.version import VERSION
+from tokenserver.access.settings import AuthMode
 
 
 def _all_there(schema: JsonDict) -> None:
@@ -85,6 +87,16 @@ Token = Annotated[str, Field(examples=["eyJhbGciOi…"])]
 Secret = Annotated[str, Field(examples=["Wq3vJ0…"])]
 #: In ms since 1970.
 Time = Annotated[int, Field(examples=[1_764_000_000_000])]
+
+
+class Options(Answer):
+    """What a page has to know before a start."""
+
+    persona: str = Field(description="Who speaks where a start names nobody.")
+    personas: list[str] = Field(description="Whom a start may name; the default is among them.")
+    auth_mode: AuthMode = Field(description="`jwt`: a start needs a user token.")
+    queue: bool = Field(description="Whether a start may wait in line while all agents are busy.")
+    version: str = Field(examples=[VERSION])
 
 
 class SessionView(Answer):

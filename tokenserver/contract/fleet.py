@@ -9,7 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from rooms.breaker import BreakerState
 from sessions.states import State
-from tokenserver.contract.answers import Answer
+from supervisor.alerts import Severity
+from tokenserver.contract.answers import Answer, Time
 
 
 class WorkerView(BaseModel):
@@ -57,14 +58,62 @@ class Percentiles(BaseModel):
     p99: int | None
 
 
+class ProviderOutage(BaseModel):
+    """A provider's model that the workers leave alone for a while; another one steps in for it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(examples=["llm api.example.com/some-model"])
+    since: Time
+    until: Time | None = Field(description="When it is tried again; null: with the next call.")
+
+
+class Circuits(BaseModel):
+    """Who is left alone for a while because it does not answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    redis: BreakerState = Field(description="Of this server; while it is open there is no answer.")
+    livekit: BreakerState = Field(description="Of this server.")
+    providers: list[ProviderOutage] = Field(description="As the workers have told each other.")
+
+
+class QueueView(BaseModel):
+    """The line."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+    length: int
+    oldest_wait_ms: int | None = Field(
+        description="How long the first in line has waited; null while nobody does."
+    )
+
+
+class AlertView(BaseModel):
+    """Something that somebody ought to look at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    code: str = Field(examples=["pool_empty"])
+    severity: Severity
+    message: str
+    value: float = Field(description="What was found.")
+    limit: float = Field(description="What it should not be beyond, or below.")
+
+
 class FleetView(Answer):
     """Everything at a glance."""
 
     sessions: dict[State, int]
     capacity: int
+    queue: QueueView
     workers: list[WorkerView]
     pool: PoolView
     latency: Percentiles
+    circuits: Circuits
+    alerts: list[AlertView]
 
 
 class PoolResized(Answer):

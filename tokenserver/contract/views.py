@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from rooms.breaker import BreakerState
 from sessions.fleet import Worker
 from sessions.model import Place, Session
 from sessions.states import HOLDING, State
 from sessions.views import FleetSummary
+from supervisor.alerts import Alert
 from tokenserver.contract.answers import ErrorBody, QueuePlace, SessionRecord, SessionView
-from tokenserver.contract.fleet import FleetView, Percentiles, PoolView, WorkerView
+from tokenserver.contract.fleet import (
+    AlertView,
+    Circuits,
+    FleetView,
+    Percentiles,
+    PoolView,
+    ProviderOutage,
+    QueueView,
+    WorkerView,
+)
 
 MESSAGES = {
     State.QUEUED: "All agents are busy; you are in line.",
@@ -106,16 +120,28 @@ def pool_view(summary: FleetSummary) -> PoolView:
     )
 
 
-def fleet_view(summary: FleetSummary) -> FleetView:
-    """Return everything at a glance."""
+def fleet_view(
+    summary: FleetSummary, circuits: Mapping[str, BreakerState], alerts: list[Alert]
+) -> FleetView:
+    """Return everything at a glance; the circuits are those of who answers."""
     return FleetView(
         sessions=summary.sessions,
         capacity=summary.capacity,
+        queue=QueueView(length=summary.line.length, oldest_wait_ms=summary.line.oldest_wait_ms),
         workers=[worker_view(worker) for worker in summary.workers],
         pool=pool_view(summary),
         latency=Percentiles(
             **{f"p{percent}": value for percent, value in summary.startup_ms.items()}
         ),
+        circuits=Circuits(
+            redis=circuits["redis"],
+            livekit=circuits["livekit"],
+            providers=[
+                ProviderOutage(name=one.name, since=one.since_ms, until=one.until_ms)
+                for one in summary.outages
+            ],
+        ),
+        alerts=[AlertView(**asdict(alert)) for alert in alerts],
     )
 
 

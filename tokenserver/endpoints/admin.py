@@ -11,8 +11,10 @@ from sessions.errors import InvalidInput, WorkerNotFound
 from sessions.ids import UserId, WorkerId
 from sessions.model import Session
 from sessions.states import LIVE, OVER, State
+from supervisor.alerts import alerts_of
 from tokenserver.contract.answers import SessionPage
 from tokenserver.contract.fleet import FleetView, PoolResized, WorkerOrdered
+from tokenserver.contract.history import FleetHistory, HistoryQuery, history_view
 from tokenserver.contract.requests import DrainRequest, ResizeRequest, SessionsQuery
 from tokenserver.contract.views import fleet_view, pool_view, session_record
 from tokenserver.http.answers import answer
@@ -58,8 +60,21 @@ async def list_sessions(call: Call) -> Response:
 
 @handles("Look at the fleet", answers={HTTPStatus.OK: FleetView})
 async def get_fleet(call: Call) -> Response:
-    """Return the workers, the pool, the sessions by state and how fast the last ones started."""
-    return answer(fleet_view(await call.state["store"].views.summary()))
+    """Return the sessions by state, the line, the workers, the pool, how fast the last sessions
+    started, who is left alone because it fails, and what somebody ought to look at."""
+    store = call.state["store"]
+    summary = await store.views.summary()
+    circuits = {"redis": call.state["redis"].state, "livekit": call.state["rooms"].breaker.state}
+    alerts = alerts_of(summary, circuits, worker_lease_s=store.settings.worker_lease_s)
+    return answer(fleet_view(summary, circuits, alerts))
+
+
+@handles("Look back at the fleet", query=HistoryQuery, answers={HTTPStatus.OK: FleetHistory})
+async def get_fleet_history(call: Call) -> Response:
+    """Return how many sessions were admitted, got their agent, failed, ended and gave up in each of
+    the last minutes, and how fast they started; 120 minutes are kept."""
+    minutes = call.asked(HistoryQuery).minutes
+    return answer(history_view(await call.state["store"].views.history(minutes)))
 
 
 @handles(

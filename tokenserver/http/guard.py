@@ -52,7 +52,7 @@ def guarded(operation: Operation) -> Callable[[ApiRequest], Awaitable[Response]]
 
     async def endpoint(request: ApiRequest) -> Response:
         verdict: Verdict | None = None
-        request.scope["operation"] = operation
+        request.scope["label"] = operation.path
         try:
             caller = _caller(request)
             verdict = await _counted(operation, request, caller)

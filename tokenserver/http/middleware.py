@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telemetry.metrics import ApiMetrics
 from tokenserver.errors import ApiError
 from tokenserver.http.errors import refusal
-from tokenserver.http.operation import Operation
 
 logger = logging.getLogger("tokenserver.access")
 
@@ -59,8 +58,8 @@ class AccessLog:
             self._note(scope, request_id, status, time.perf_counter() - began)
 
     def _note(self, scope: Scope, request_id: str, status: int, took_s: float) -> None:
-        operation = scope.get("operation")
-        route = operation.path if isinstance(operation, Operation) else "unknown"
+        # What the endpoint is called; pages share two names, so that files are no labels.
+        route = scope.get("label", "unknown")
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, route, status).inc()
         if route not in _UNTIMED:

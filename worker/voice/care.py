@@ -91,7 +91,13 @@ class Care:
             member.model.on("metrics_collected", partial(self._on_answer, member))
         self._session.on("error", self._on_error)
         self._session.on("conversation_item_added", self._on_item)
-        self._outages.watch(*(one.fingerprint for one in self._members if one.has_substitute))
+        self._outages.watch(
+            {
+                one.fingerprint: f"{one.stage} {one.label}"
+                for one in self._members
+                if one.has_substitute
+            }
+        )
 
     async def aclose(self) -> None:
         """Stop apologising."""

@@ -17,12 +17,13 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from sessions.batch import Client
 from sessions.keys import Keys
+from sessions.settings import LIVE_TTL_S
 from worker.voice.settings import Endpoint, Stage
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Outages:
         self._keys = keys
         self._longest_s = longest_s
         self._clock = clock
-        self._watched: set[str] = set()
+        #: What each is called.
+        self._watched: dict[str, str] = {}
         self._outages: dict[str, _Outage] = {}
         self._is_alone = False
         self._is_closing = False
@@ -85,8 +87,11 @@ class Outages:
         self._looking = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
 
-    def watch(self, *models: str) -> None:
-        """Follow what others know of these models from now on; needs the event loop."""
+    def watch(self, models: Mapping[str, str]) -> None:
+        """Follow what others know of these models from now on; needs the event loop.
+
+        Each comes with what operators are told that it is called.
+        """
         self._watched.update(models)
         if self._watched and self._watching is None:
             self._is_closing = False
@@ -184,10 +189,26 @@ class Outages:
         )
         if is_ours:
             await self._redis.set(wait, "down", px=_ms(delay_s))
+        await self._list(model, is_new=bool(is_ours) and outage.failures == 1)
         outage.is_news = False
+
+    async def _list(self, model: str, *, is_new: bool) -> None:
+        """Name a model that is down for operators, with the time of its first failure.
+
+        What is listed of an outage that was over by itself makes way for a new one's.
+        """
+        seconds, microseconds = await self._redis.time()
+        since_ms = int(seconds) * 1000 + int(microseconds) // 1000
+        line = f"{since_ms} {self._watched.get(model, model)}"
+        if is_new:
+            await self._redis.hset(self._keys.outages, model, line)
+        else:
+            await self._redis.hsetnx(self._keys.outages, model, line)
+        await self._redis.expire(self._keys.outages, LIVE_TTL_S)
 
     async def _tell_end(self, model: str, outage: _Outage) -> None:
         await self._redis.delete(self._keys.outage(model), self._keys.outage_wait(model))
+        await self._redis.hdel(self._keys.outages, model)
         if self._outages.get(model) is outage:
             del self._outages[model]
 

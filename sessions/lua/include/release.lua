@@ -1,4 +1,5 @@
--- release.lua: a session is over: it gives back its slot, or its place. Needs keep.lua.
+-- release.lua: a session is over: it gives back its slot, or its place. Needs keep.lua
+-- and minutes.lua.
 
 -- Take a session out of everything that waits for it.
 local function unlist(id)
@@ -43,6 +44,7 @@ local function release(s, outcome, why)
   if why then
     fields[#fields + 1], fields[#fields + 2] = outcome == "failed" and "error" or "reason", why
   end
+  count_in_minute(COUNTED[outcome])
   if s.admitted then learn_length(now - s.admitted) end
   keep_words(s)
   unlist(s.id)

@@ -1,4 +1,4 @@
--- slots.lua: slots, and who gets one. Needs lease.lua and release.lua.
+-- slots.lua: slots, and who gets one. Needs lease.lua, minutes.lua and release.lua.
 
 -- A slot outlasts its agent's lease by a while, in which another agent is sent. After that it is
 -- free, whoever was to see to it.
@@ -33,5 +33,6 @@ local function start(s, due, fields)
   fields[#fields + 1], fields[#fields + 2] = "admittedAt", now
   redis.call("ZADD", key("dispatches"), due, s.id)
   move(s, "starting", nil, fields)
+  count_in_minute(COUNTED.admitted)
   hold_slot_until(s, now + limits.startLeaseMs)
 end

@@ -233,7 +233,13 @@ async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
     assert [one async for one in admin.sessions(worker="w-1")] == []
     talking = handles[0]
     assert (await admin.stop(talking.id))["status"] == "ended"
-    assert (await admin.fleet())["sessions"]["queued"] == 59
+    glance = await admin.fleet()
+    assert glance["sessions"]["queued"] == glance["queue"]["length"] == 59
+    assert {"no_worker", "long_queue"} <= {alert["code"] for alert in glance["alerts"]}
+    assert glance["circuits"]["providers"] == []
+    history = await admin.history(minutes=5)
+    assert [len(history["points"]), len((await admin.history())["points"])] == [5, 60]
+    assert sum(point["admitted"] for point in history["points"]) >= 2
     assert (await admin.resize_pool(7))["target"] == 7
     for unknown in ("w-1", "a/../b", "what?"):
         with pytest.raises(ApiError) as refused:

@@ -41,6 +41,9 @@ MERCY_LEASES = 10
 RECENT = 20
 LENGTH_WEIGHT = 0.1
 BACKOFF_MS = 1_000
+#: The places of what is counted in a minute; first starts by how long they took come after these.
+PLACES = {"admitted": 0, "ready": 1, "failed": 2, "ended": 3, "expired": 4}
+EDGES_MS = (250, 500, 1_000, 2_000, 5_000, 10_000)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Books:
         self._of_user: dict[UserId | None, list[SessionId]] = {}
         self._asked: dict[tuple[str, str], tuple[SessionId, str]] = {}
         self._startups: list[int] = []
+        self._minutes: dict[int, list[int]] = {}
         self._pool: dict[str, int] = {}
         self._last_ticket = 0
         self._mean_held: float | None = None
@@ -111,6 +115,7 @@ class Books:
             ghosts=dict(self._ghosts),
             line=dict(self._line),
             startups=tuple(self._startups),
+            minutes={minute: tuple(counts) for minute, counts in self._minutes.items()},
             pool=dict(self._pool),
             indexes={state: self._in(state) for state in State},
         )
@@ -138,6 +143,18 @@ class Books:
         self.as_of_ms = min(now, self._outage) if is_merciful else now
         if now - self._pulse >= PULSE_MS:
             self._pulse = now
+
+    def _count(self, name: str) -> list[int]:
+        """Count one more of these; return all that is counted in this minute."""
+        empty = [0] * (len(PLACES) + len(EDGES_MS) + 1)
+        counts = self._minutes.setdefault(self.now_ms // 60_000, empty)
+        counts[PLACES[name]] += 1
+        return counts
+
+    def _count_start(self, took_ms: int) -> None:
+        self._startups.insert(0, took_ms)
+        edge = next((at for at, edge in enumerate(EDGES_MS) if took_ms <= edge), len(EDGES_MS))
+        self._count("ready")[len(PLACES) + edge] += 1
 
     def _known(self, session_id: SessionId) -> Session:
         if session_id not in self.sessions:
@@ -244,6 +261,7 @@ class Books:
         self._dispatches[session_id] = due_ms
         self._move(session_id, State.STARTING, admitted_at_ms=self.now_ms, **fields)
         self._hold(session_id, self.limits.start_lease)
+        self._count("admitted")
 
     def _hold(self, session_id: SessionId, for_ms: int) -> None:
         self.slots[session_id] = self.now_ms + for_ms
@@ -301,6 +319,7 @@ class Books:
             held, mean = self.now_ms - session.admitted_at_ms, self._mean_held
             self._mean_held = held if mean is None else mean + (held - mean) * LENGTH_WEIGHT
         self._outcomes[session_id] = outcome
+        self._count(outcome.value)
         is_empty = session.status is State.QUEUED and session.joined_at_ms is None
         named = {"error" if outcome is State.FAILED else "reason": why}
         self._set(session_id, ended_at_ms=self.now_ms, **named)

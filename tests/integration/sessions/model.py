@@ -136,7 +136,7 @@ class Model(Books):
         if session.status in {State.READY, State.ACTIVE}:
             return self._reply(session_id, changed=False)
         if session.ready_at_ms is None:
-            self._startups.insert(0, self.now_ms - (session.admitted_at_ms or 0))
+            self._count_start(self.now_ms - (session.admitted_at_ms or 0))
             self._set(session_id, ready_at_ms=self.now_ms)
         is_there = session.joined_at_ms is not None
         self._move(session_id, State.ACTIVE if is_there else State.READY)

@@ -72,6 +72,8 @@ class Picture:
     #: Who waits, by ticket number.
     line: Scores
     startups: tuple[int, ...]
+    #: By the minute, counted from 1970: what happened in it, and how long first starts took.
+    minutes: dict[int, tuple[int, ...]]
     pool: dict[str, int]
     indexes: dict[State, frozenset[SessionId]]
 
@@ -89,12 +91,13 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
     for state in State:
         pipeline.zrange(keys.in_state(state), 0, -1, withscores=True)
     pipeline.lrange(keys.startups, 0, -1)
+    pipeline.hvals(keys.minutes)
     pipeline.hgetall(keys.pool_stats)
     for session_id in ids:
         pipeline.hgetall(keys.session(session_id))
     slots, suspects, tickets, dispatches, ghosts, *rest = await pipeline.execute()
     states = dict(zip(State, (_scores(rows) for rows in rest[: len(State)]), strict=True))
-    startups, pool, *hashes = rest[len(State) :]
+    startups, minutes, pool, *hashes = rest[len(State) :]
     return Picture(
         sessions={
             session_id: to_session(session_id, fields)
@@ -108,9 +111,15 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
         ghosts=_scores(ghosts),
         line=states[State.QUEUED],
         startups=tuple(int(text) for text in startups),
+        minutes=_minutes(minutes),
         pool={str(name): int(number) for name, number in pool.items()},
         indexes={state: frozenset(scores) for state, scores in states.items()},
     )
+
+
+def _minutes(texts: Iterable[str]) -> dict[int, tuple[int, ...]]:
+    numbers = [[int(number) for number in text.split()] for text in texts]
+    return {minute: tuple(counts) for minute, *counts in numbers}
 
 
 def _scores(rows: Iterable[tuple[Any, float]]) -> Scores:

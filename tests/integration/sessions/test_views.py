@@ -11,6 +11,7 @@ from sessions.fleet import Registration
 from sessions.ids import SessionId, UserId, WorkerId
 from sessions.states import State
 from sessions.store import SessionStore
+from sessions.views import Line
 from tests.integration.sessions.conftest import agent, newcomer
 
 MakeStore = Callable[..., SessionStore]
@@ -110,6 +111,21 @@ async def test_the_fleet_at_a_glance(make_store: MakeStore) -> None:
     assert (summary.capacity, summary.idle, summary.pool.target) == (3, 0, 4)
     assert [worker.capacity for worker in summary.workers] == [5]
     assert summary.startup_ms[50] is not None
+    assert (summary.recent.ready, summary.recent.failed) == (1, 0)
+    assert len(summary.recent.minutes) == 15
+    assert abs(await store.now() - summary.at_ms) < 60_000
+
+
+async def test_the_line_and_how_long_its_first_one_waits(make_store: MakeStore) -> None:
+    store = make_store(now_ms=START_MS, max_sessions=1)
+    assert (await store.views.summary()).line == Line(length=0, oldest_wait_ms=None)
+    first, second, _ = await admit(store, 3, user=None)
+    store.now_ms = START_MS + 1_500
+    await admit(store, 1, user=None)
+    assert (await store.views.summary()).line == Line(length=3, oldest_wait_ms=1_500)
+    await store.end(first)
+    await store.end(second)
+    assert (await store.views.summary()).line == Line(length=1, oldest_wait_ms=0)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "1;2", "-5:0", "9" * 30, "ä:1", "²:1"])

@@ -7,7 +7,8 @@ of an outage.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from pydantic import SecretStr
@@ -15,7 +16,9 @@ from pydantic import SecretStr
 from sessions.batch import Client
 from sessions.connection import Temper, connect
 from sessions.keys import Keys
+from sessions.outages import Outage
 from sessions.settings import StoreSettings
+from sessions.store import SessionStore
 from tests.support.clock import Clock
 from tests.support.wait import eventually
 from worker.voice.outages import Outages
@@ -23,10 +26,12 @@ from worker.voice.outages import Outages
 pytestmark = pytest.mark.timeout(60)
 
 MODEL = "0123456789abcdef" * 2
+NAME = "llm 127.0.0.1:1/some-model"
 LONGEST_S = 80.0
 
 
 Process = Callable[[], Outages]
+Shown = Callable[[], Awaitable[tuple[Outage, ...]]]
 
 
 @pytest.fixture
@@ -41,12 +46,12 @@ def keys(settings: StoreSettings) -> Keys:
 
 @pytest.fixture
 async def process(redis: Client, keys: Keys, clock: Clock) -> AsyncIterator[Callable[[], Outages]]:
-    await redis.delete(keys.outage(MODEL), keys.outage_wait(MODEL))
+    await redis.delete(keys.outage(MODEL), keys.outage_wait(MODEL), keys.outages)
     started: list[Outages] = []
 
     def start() -> Outages:
         one = Outages(redis, keys, LONGEST_S, clock=clock)
-        one.watch(MODEL)
+        one.watch({MODEL: NAME})
         started.append(one)
         return one
 
@@ -170,7 +175,7 @@ async def test_without_redis_each_knows_what_it_learnt_itself(
     nowhere = settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
     redis = connect(nowhere, Temper.HASTY)
     alone = Outages(redis, keys, LONGEST_S, clock=clock)
-    alone.watch(MODEL)
+    alone.watch({MODEL: NAME})
     alone.report_failure(MODEL)
     assert not alone.may_ask(MODEL)
     clock.now += LONGEST_S + 1
@@ -212,6 +217,64 @@ async def test_what_is_written_lapses_and_names_nothing(
     assert len(names) == 2
     for name in names:
         assert 0 < await redis.ttl(name) <= LONGEST_S + 120
+    assert await redis.ttl(keys.outages) > 0
+
+
+@pytest.fixture
+def shown(redis: Client, settings: StoreSettings) -> Shown:
+    """Read what operators are shown of outages."""
+    store = SessionStore(redis, settings)
+
+    async def read() -> tuple[Outage, ...]:
+        return (await store.views.summary()).outages
+
+    return read
+
+
+async def test_operators_are_told_what_is_down_since_when_and_until_when(
+    process: Process, redis: Client, keys: Keys, clock: Clock, shown: Shown
+) -> None:
+    """1. A model fails. 2. Its while is over. 3. The trial fails. 4. The next one does not."""
+    one = process()
+    assert await shown() == ()
+    before_s, _ = await redis.time()
+    one.report_failure(MODEL)
+    await one.look()
+    (first,) = await shown()
+    assert (first.name, first.failures) == (NAME, 1)
+    after_s, _ = await redis.time()
+    assert before_s * 1000 <= first.since_ms < (after_s + 1) * 1000
+    assert first.until_ms is not None
+    assert first.since_ms < first.until_ms < (after_s + 1 + LONGEST_S / 8) * 1000
+
+    await let_the_outage_lapse(redis, keys, clock)
+    (due,) = await shown()
+    assert due == replace(first, until_ms=None)
+
+    one.report_failure(MODEL)
+    await one.look()
+    (second,) = await shown()
+    assert (second.since_ms, second.failures) == (first.since_ms, 2)
+    assert second.until_ms is not None
+
+    one.report_success(MODEL)
+    await one.look()
+    assert await shown() == ()
+    assert await redis.hlen(keys.outages) == 0
+
+
+async def test_an_outage_that_is_over_by_itself_is_not_shown_and_the_next_one_is_new(
+    process: Process, redis: Client, keys: Keys, shown: Shown
+) -> None:
+    """Nobody asked the model for long: its keys lapsed, its name is still listed."""
+    await redis.hset(keys.outages, MODEL, "1 llm old/name")
+    assert await shown() == ()
+    one = process()
+    one.report_failure(MODEL)
+    await one.look()
+    (outage,) = await shown()
+    assert outage.name == NAME
+    assert outage.since_ms > 1
 
 
 async def test_what_cannot_be_read_ends_nothing(

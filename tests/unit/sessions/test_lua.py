@@ -97,6 +97,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.ghosts,
         keys.claims,
         keys.startups,
+        keys.minutes,
         keys.events,
         keys.logs(session),
         keys.record(session),

@@ -1,6 +1,7 @@
 """Token servers to attack, beside the Redis and the LiveKit of the other tests of the API.
 
-`strict` knows its users by the tokens of a real identity provider, and stands behind one proxy.
+`strict` knows its users by the tokens of a real identity provider, stands behind one proxy, and has
+pages.
 `limited` has the limits of the defaults, few places for connections, and no admin.
 """
 
@@ -26,6 +27,7 @@ from sessions.connection import Temper, connect
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from tests.integration.tokenserver.conftest import ADMIN_KEY, TokenServer, bearer, variables
+from tests.support.builds import make_build
 from tests.support.identity_provider import (
     AUDIENCE,
     ISSUER,
@@ -126,6 +128,7 @@ def strict(
         "LIVEKIT_PREVIOUS_API_KEY": PREVIOUS_KEY,
         "LIVEKIT_PREVIOUS_API_SECRET": PREVIOUS_SECRET,
         "LOG_LEVEL": "DEBUG",
+        "WEB_DIR": str(make_build(tmp_path_factory.mktemp("pages") / "dist")),
     }
     with beside(tokenserver, tmp_path_factory.mktemp("strict"), "strict", settings) as server:
         yield server

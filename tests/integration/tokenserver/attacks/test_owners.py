@@ -31,7 +31,12 @@ CALLS = [
     ("POST", "/api/session/stop"),
     ("POST", "/api/token"),
 ]
-ADMIN_CALLS = [("GET", "/api/sessions"), ("GET", "/api/fleet"), ("GET", "/metrics")]
+ADMIN_CALLS = [
+    ("GET", "/api/sessions"),
+    ("GET", "/api/fleet"),
+    ("GET", "/api/fleet/history"),
+    ("GET", "/metrics"),
+]
 
 
 async def call(

@@ -130,6 +130,8 @@ async def test_another_type_of_body_is_refused(
         "/openapi.json",
         "/api",
         "/",
+        "/console",
+        "/embed/voicefleet-call.js",
         "/.env",
         "/.git/config",
         "/server-status",

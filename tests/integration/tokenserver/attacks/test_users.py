@@ -39,6 +39,7 @@ from tests.support.wait import eventually
 ADMIN_CALLS = [
     ("GET", "/api/sessions"),
     ("GET", "/api/fleet"),
+    ("GET", "/api/fleet/history"),
     ("POST", "/api/pool/resize"),
     ("POST", "/api/workers/w1/drain"),
     ("POST", f"/api/session/{'0' * 32}/stop"),
