@@ -110,7 +110,7 @@ export const words = {
     },
     success: {
       title: "Success rate of starts",
-      rate: (minutes: number) => `over ${minutes} min`,
+      rate: (minutes: number) => `each point tells of ${minutes} min`,
       summary: (rate: number, lowest: number) => `${percent(rate)} over all; lowest ${percent(lowest)}`,
       none: "No starts in this time",
     },
@@ -138,7 +138,6 @@ export const words = {
     load: "Load",
     state: "State",
     seen: "Seen",
-    orders: "Orders",
     takes: "takes calls",
     drains: "draining",
     full: "full",

@@ -11,6 +11,7 @@ export type Drawing = (look: Look) => Omit<uPlot.Options, "width" | "height">;
 /** Less than one start a minute at most is drawn as one. */
 const LEAST_TOP = 4;
 const MARK_PX = 9;
+const AXIS_PX = 26;
 const LABEL_PX = 16;
 
 const STILL = {
@@ -64,6 +65,7 @@ export function latencies(bins: Bin[]): Drawing {
     axes: [
       {
         ...bareAxis(look),
+        size: AXIS_PX,
         grid: { show: false },
         splits: bins.map((_, place) => place),
         values: bins.map(binLabel),
@@ -115,6 +117,7 @@ function bareAxis(look: Look): uPlot.Axis {
 function timeAxis(look: Look): uPlot.Axis {
   return {
     ...bareAxis(look),
+    size: AXIS_PX,
     space: 64,
     grid: { show: false },
     values: (_, seconds) => seconds.map((second) => hourAndMinute(1000 * second)),

@@ -21,9 +21,10 @@ export function Alerts({ alerts, isFresh }: AlertsProps) {
           {byUrgency(alerts).map((alert) => (
             <li key={`${alert.code} ${alert.message}`} className="alert" data-severity={alert.severity}>
               <Icon name="warning" />
-              <strong>{words.alerts.severities[alert.severity]}</strong>
-              <span>{alert.message}</span>
-              <span className="alert-code mono">{alert.code}</span>
+              <p className="alert-text">
+                <strong>{words.alerts.severities[alert.severity]}</strong> {alert.message}
+                <span className="alert-code mono">{alert.code}</span>
+              </p>
             </li>
           ))}
         </ul>

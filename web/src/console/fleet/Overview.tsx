@@ -14,13 +14,13 @@ interface OverviewProps {
 
 export function Overview({ fleet: { value, error }, history }: OverviewProps) {
   return (
-    <section className="overview" aria-labelledby="overview">
+    <section className="overview" aria-labelledby="overview" data-stale={error !== null}>
       <h2 id="overview" tabIndex={-1} className="hidden">
         {words.overview.title}
       </h2>
       <div className="strip">
         {value !== null && <Alerts alerts={value.alerts} isFresh={error === null} />}
-        {value !== null && <Breakers circuits={value.circuits} />}
+        {value !== null && error === null && <Breakers circuits={value.circuits} />}
       </div>
       {value !== null && <Tiles fleet={value} history={history} />}
     </section>

@@ -33,19 +33,26 @@ export function Tiles({ fleet, history }: TilesProps) {
         )}
       </Tile>
       <SlotsTile fleet={fleet} />
-      {history !== null && (
-        <Tile
-          name={said.success}
-          value={history.successRate === null ? words.none : percent(history.successRate)}
-          note={history.successRate === null ? said.noStarts : said.successAbout}
-        />
-      )}
+      <SuccessTile history={history} />
       <Tile
         name={said.start}
         value={start.p50 === null ? words.none : latency(start.p50)}
         note={start.p95 === null ? said.noLatency : `${said.p50}; ${said.p95(latency(start.p95))}`}
       />
     </dl>
+  );
+}
+
+function SuccessTile({ history }: { history: History | null }) {
+  const said = words.overview;
+  const rate = history?.successRate ?? null;
+  const missing = history === null ? words.unknown : said.noStarts;
+  return (
+    <Tile
+      name={said.success}
+      value={rate === null ? words.none : percent(rate)}
+      note={rate === null ? missing : said.successAbout}
+    />
   );
 }
 

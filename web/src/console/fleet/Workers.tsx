@@ -43,14 +43,13 @@ export function Workers({ admin, workers, onChanged, onSessions }: WorkersProps)
               <tr>
                 <th scope="col">{said.id}</th>
                 <th scope="col">{said.places}</th>
-                <th scope="col" className="number">
+                <th scope="col" className="number wide">
                   {said.load}
                 </th>
-                <th scope="col">{said.state}</th>
-                <th scope="col" className="number">
+                <th scope="col" className="number wide">
                   {said.seen}
                 </th>
-                <th scope="col">{said.orders}</th>
+                <th scope="col">{said.state}</th>
               </tr>
             </thead>
             <tbody>
@@ -99,15 +98,15 @@ function WorkerRow({ admin, worker, now, onChanged, onSessions }: WorkerRowProps
         />
         <span className="below">{said.used(active, warm, capacity)}</span>
       </td>
-      <td className="number">{roundPercent(worker.load)}</td>
+      <td className="number wide">{roundPercent(worker.load)}</td>
+      <td className="number wide">{said.ago(secondsSince(worker.seenAt, now))}</td>
       <td>
-        <span className="badge" data-look={worker.draining ? "warn" : active >= capacity ? "plain" : "good"}>
-          {worker.draining ? said.drains : active >= capacity ? said.full : said.takes}
-        </span>
-      </td>
-      <td className="number">{said.ago(secondsSince(worker.seenAt, now))}</td>
-      <td>
-        <Orders admin={admin} worker={worker} onChanged={onChanged} />
+        <div className="worker-state">
+          <span className="badge" data-look={worker.draining ? "warn" : active >= capacity ? "plain" : "good"}>
+            {worker.draining ? said.drains : active >= capacity ? said.full : said.takes}
+          </span>
+          <Orders admin={admin} worker={worker} onChanged={onChanged} />
+        </div>
       </td>
     </tr>
   );

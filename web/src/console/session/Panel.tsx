@@ -1,6 +1,6 @@
 // One session beside all others: what it is, how it went, what was said, its log.
 
-import { type KeyboardEvent, useCallback, useEffect, useRef } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 
 import { ApiError } from "../../api/errors.ts";
 import { isOver, type SessionView } from "../../api/types.ts";
@@ -42,6 +42,7 @@ export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }:
   const isMissing = error instanceof ApiError && error.status === 404;
   const heading = useFocusOnce(view !== null && isOver(view));
   const isSettled = useSettled(view);
+  const lastRow = useLast(row);
 
   const closeOnEscape = (event: KeyboardEvent): void => {
     if (event.key !== "Escape" || event.defaultPrevented || isInDialog(event.target)) return;
@@ -78,7 +79,7 @@ export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }:
             {!isOver(view) && view.status !== "ending" && <StopButton act={stop} />}
           </div>
           <Boundary>
-            <Facts view={view} row={row} />
+            <Facts view={view} row={isOver(view) ? lastRow : row} />
           </Boundary>
           <Tabs admin={admin} sessionId={sessionId} tab={tab} isSettled={isSettled} onTab={onTab} />
         </>
@@ -105,6 +106,13 @@ function useFocusOnce(isDone: boolean) {
     if (isDone && document.activeElement === document.body) heading.current?.focus();
   }, [isDone]);
   return heading;
+}
+
+/** Returns a value, or the last one there was: the list lets go of a session when that ends. */
+function useLast<T>(value: T | null): T | null {
+  const [last, setLast] = useState(value);
+  if (value !== null && value !== last) setLast(value);
+  return value ?? last;
 }
 
 /** Says whether nothing more is written down of a session. */

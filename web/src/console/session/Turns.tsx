@@ -61,7 +61,9 @@ function TurnRow({ turn, longestMs }: { turn: TurnTimes; longestMs: number }) {
       <td className="answer">
         {turn.answerMs !== null && (
           <>
-            <span className="answer-bar" aria-hidden="true" style={{ width: `${(100 * turn.answerMs) / longestMs}%` }} />
+            <span className="answer-track" aria-hidden="true">
+              <span className="answer-bar" style={{ width: `${(100 * turn.answerMs) / longestMs}%` }} />
+            </span>
             <span>{latency(turn.answerMs)}</span>
           </>
         )}

@@ -36,7 +36,7 @@ export function Waterfall({ title, total, stage, aheadText }: WaterfallProps) {
               <span className="track-mark" style={{ insetInlineStart: 0 }} />
             </td>
             <td className="number" />
-            <td className="number muted">{latency(0)}</td>
+            <td className="number after muted">{latency(0)}</td>
           </tr>
           {stage.steps.map((step) => (
             <StepRow key={step.to} step={step} totalMs={stage.totalMs} aheadText={aheadText} />
@@ -55,18 +55,20 @@ interface StepRowProps {
 
 function StepRow({ step, totalMs, aheadText }: StepRowProps) {
   const share = (ms: number): string => `${totalMs > 0 ? (100 * ms) / totalMs : 0}%`;
-  const isAhead = step.aheadMs > 0;
   return (
     <tr>
-      <th scope="row">{words.course.moments[step.to]}</th>
+      <th scope="row">
+        {words.course.moments[step.to]}
+        {step.aheadMs > 0 && <span className="below muted">{aheadText(step.aheadMs)}</span>}
+      </th>
       <td className="track" aria-hidden="true">
         <span
           className={step.lengthMs > 0 ? "track-bar" : "track-mark"}
           style={{ insetInlineStart: share(step.startMs), width: step.lengthMs > 0 ? share(step.lengthMs) : undefined }}
         />
       </td>
-      <td className="number">{isAhead ? aheadText(step.aheadMs) : latency(step.lengthMs)}</td>
-      <td className="number muted">{isAhead ? "" : latency(step.startMs + step.lengthMs)}</td>
+      <td className="number">{latency(step.lengthMs)}</td>
+      <td className="number after muted">{latency(step.startMs + step.lengthMs)}</td>
     </tr>
   );
 }
