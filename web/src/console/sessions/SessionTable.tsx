@@ -84,7 +84,7 @@ function Row({ row, now, isOpened, onOpen }: RowProps) {
   return (
     <tr className="row" aria-current={isOpened} onClick={openUnlessBusy}>
       <th scope="row" className="id-cell">
-        <button type="button" id={openerOf(id)} className="link mono" aria-label={said.open(id)} onClick={() => onOpen(id)}>
+        <button type="button" id={openerOf(id)} className="link mono" aria-label={said.open(id.slice(0, SHORT_ID_CHARS))} onClick={() => onOpen(id)}>
           {id.slice(0, SHORT_ID_CHARS)}
         </button>
         <CopyButton text={id} label={said.copy(id)} />
