@@ -12,6 +12,8 @@ export type Drawing = (look: Look) => Omit<uPlot.Options, "width" | "height">;
 const LEAST_TOP = 4;
 const MARK_PX = 9;
 const AXIS_PX = 26;
+/** Labels of bins do without their unit on charts that are not wider. */
+const NARROW_PX = 420;
 const LABEL_PX = 16;
 
 const STILL = {
@@ -68,7 +70,7 @@ export function latencies(bins: Bin[]): Drawing {
         size: AXIS_PX,
         grid: { show: false },
         splits: bins.map((_, place) => place),
-        values: bins.map(binLabel),
+        values: (plot) => bins.map((bin) => binLabel(bin, plot.width < NARROW_PX ? "" : " s")),
       },
       { show: false },
     ],
@@ -80,8 +82,8 @@ export function latencies(bins: Bin[]): Drawing {
   });
 }
 
-function binLabel({ aboveMs, upToMs }: Bin): string {
-  return upToMs === null ? `>${(aboveMs ?? 0) / 1000} s` : `≤${upToMs / 1000} s`;
+function binLabel({ aboveMs, upToMs }: Bin, unit: string): string {
+  return (upToMs === null ? `>${(aboveMs ?? 0) / 1000}` : `≤${upToMs / 1000}`) + unit;
 }
 
 function writeCounts(plot: uPlot, bins: Bin[], look: Look): void {
