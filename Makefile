@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status ask test lint types unit integration e2e chaos bench bench-full lock audit
+.PHONY: help setup run stop status ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -17,7 +17,7 @@ help: ## list the targets; ARGS="…" passes arguments on
 setup: ## install what development needs, the servers included
 	$(TASK) setup $(ARGS)
 
-run: ## run the whole stack until Ctrl-C; ARGS=--detach returns once it is ready
+run: ## run the whole stack with its pages until Ctrl-C; ARGS=--detach returns once it is ready
 	$(TASK) run $(ARGS)
 
 stop: ## stop the stack and wait until it is gone
@@ -29,16 +29,19 @@ status: ## show the services and their health
 ask: ## ask the agent: Q="What time is it?", or WAV=question.wav
 	$(TASK) ask $(ARGS)
 
+web-dev: ## serve the pages of web/ on port 3000 as they are being edited; needs a running stack
+	$(TASK) web-dev $(ARGS)
+
 test: ## run all checks and all tests
 	$(TASK) test $(ARGS)
 
-lint: ## check form, imports, spelling and Dockerfiles
+lint: ## check form, imports, spelling, Dockerfiles and web/
 	$(TASK) lint $(ARGS)
 
 types: ## check types
 	$(TASK) types $(ARGS)
 
-unit: ## run the tests without input or output
+unit: ## run the tests without input or output, and those of web/
 	$(TASK) unit $(ARGS)
 
 integration: ## run the tests with real servers

@@ -18,7 +18,7 @@ from sessions.states import TERMINAL
 from sessions.store import SessionStore
 
 #: What a store always has, however many sessions there were.
-_FIXED = frozenset({"store", "pool:stats", "startups", "events"})
+_FIXED = frozenset({"store", "pool:stats", "startups", "claims", "minutes", "events"})
 _INDEXES = frozenset(f"session:{state}" for state in TERMINAL)
 _NONE = Aim(limit=0)
 #: used_memory differs by a few KB from one reading to the next.

@@ -11,16 +11,21 @@ from collections.abc import Callable, Mapping, Sequence
 from devstack import tasks
 from devstack.errors import DevstackError
 from devstack.install.chromium import ensure_chromium
+from devstack.install.pages import PAGES_SETTING, ensure_pages
 from devstack.install.tools import CHROMIUM, LIVEKIT, REDIS
 from devstack.install.web import ensure_web
 from devstack.locks import check_locks, write_locks
 from devstack.services.detachment import run_detached
 from devstack.services.inspection import show_status, stop_stack
 from devstack.services.runner import ensure_tools, run_stack
+from devstack.services.web_dev import serve_sources
 from devstack.settings import load_environment, process_environment, run_dir
 from devstack.terminal import Terminal
 
-TESTING = {"unit": "tests without input or output", "integration": "tests with real servers"}
+TESTING = {
+    "unit": "tests without input or output, and those of web/",
+    "integration": "tests with real servers",
+}
 TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks and tests"}
 TESTING |= {"chaos": "the stories of a fleet to which the worst happens"}
 
@@ -63,8 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("stop", help="stop the stack and wait until it is gone")
     commands.add_parser("status", help="show the services and their health")
     commands.add_parser("ask", help="ask the agent something", add_help=False)
+    commands.add_parser("web-dev", help="serve web/ as it is being edited, on the running stack")
     commands.add_parser("setup", help="install what development needs, servers included")
-    commands.add_parser("lint", help="check form, imports, spelling and Dockerfiles")
+    commands.add_parser("lint", help="check form, imports, spelling, Dockerfiles and web/")
     commands.add_parser("types", help="check types")
     for name, text in TESTING.items():
         commands.add_parser(name, help=f"run {text}; arguments go to pytest", add_help=False)
@@ -114,18 +120,23 @@ def _ask(_: Arguments, rest: Sequence[str], env: Environment, __: Terminal) -> i
     os.execv(sys.executable, [sys.executable, "-m", "devstack.talk.ask", *words])  # noqa: S606
 
 
+def _web_dev(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    serve_sources(env, terminal)
+
+
 def _setup(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
     tools = ensure_tools(env, terminal)
     terminal.step("redis", "ready", note=str(tools.redis))
     terminal.step("livekit", "ready", note=str(tools.livekit))
     terminal.step("web", "ready", note=str(ensure_web(env, terminal).program))
+    terminal.step("pages", "ready", note=str(ensure_pages(env, terminal)))
     if chromium := ensure_chromium(env, terminal):
         terminal.step("chromium", "ready", note=str(chromium))
     return 0
 
 
-def _lint(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.lint_stages(), process_environment(), terminal)
+def _lint(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.lint_stages(env), process_environment(), terminal)
 
 
 def _types(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
@@ -135,10 +146,11 @@ def _types(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal
 def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal: Terminal) -> int:
     """Run tests. What `.env` says about services is not for them, what it says about tools is."""
     if arguments.command == "unit":
-        return tasks.run_stages(tasks.tier_stages("unit", rest), process_environment(), terminal)
+        return tasks.run_stages(tasks.unit_stages(env, rest), process_environment(), terminal)
     tools = ensure_tools(env, terminal)
     found = {REDIS.setting: str(tools.redis), LIVEKIT.setting: str(tools.livekit)}
     ensure_web(env, terminal)
+    found[PAGES_SETTING] = str(ensure_pages(env, terminal))
     if chromium := ensure_chromium(env, terminal):
         found[CHROMIUM.setting] = str(chromium)
     is_all = arguments.command == "test"
@@ -159,8 +171,8 @@ def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Te
     return write_locks(env, terminal, is_upgrade=arguments.upgrade)
 
 
-def _audit(_: Arguments, __: Sequence[str], ___: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.audit_stages(), process_environment(), terminal)
+def _audit(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return tasks.run_stages(tasks.audit_stages(env), process_environment(), terminal)
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -168,6 +180,7 @@ COMMANDS: Mapping[str, Command] = {
     "stop": _stop,
     "status": _status,
     "ask": _ask,
+    "web-dev": _web_dev,
     "setup": _setup,
     "lint": _lint,
     "types": _types,

@@ -1,9 +1,11 @@
 """What can go wrong while a stack is made ready, started or run.
 
     DevstackError
-    ├── ToolMissing        a server program is neither here nor installable
+    ├── ToolMissing        a program is neither here nor installable
+    ├── BuildFailed        the web pages cannot be built
     ├── PortTaken          a port that was asked for belongs to somebody else
     ├── AlreadyRunning     this checkout runs a stack already
+    ├── NotRunning         this checkout runs no stack, or none that is ready
     ├── LeftoversRemain    what a killed stack left cannot be ended
     ├── ServiceNotReady    a service did not answer in time
     └── ServiceDied        a service ended, while it started or later
@@ -23,7 +25,11 @@ class DevstackError(Exception):
 
 
 class ToolMissing(DevstackError):
-    """Raised when a server program is neither here nor installable."""
+    """Raised when a program is neither here nor installable."""
+
+
+class BuildFailed(DevstackError):
+    """Raised when the web pages cannot be built."""
 
 
 class PortTaken(DevstackError):
@@ -32,6 +38,10 @@ class PortTaken(DevstackError):
 
 class AlreadyRunning(DevstackError):
     """Raised when this checkout runs a stack already."""
+
+
+class NotRunning(DevstackError):
+    """Raised when a stack is needed and this checkout runs none that is ready."""
 
 
 class LeftoversRemain(DevstackError):

@@ -15,6 +15,7 @@ from devstack.errors import DevstackError
 REPO = Path(__file__).resolve().parent.parent
 """The checkout."""
 VENV = REPO / ".venv"
+BARE_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
 LEASH = REPO / "devstack" / "leash.py"
 """The program that holds every other one: run by its path, since it starts in milliseconds."""
 
@@ -34,6 +35,11 @@ def load_environment(dotenv: Path = REPO / ".env") -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise DevstackError(f"{dotenv} is not UTF-8 ({error.reason}): save it as UTF-8.") from error
     return parse_dotenv(text, real) | real
+
+
+def bare_environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return what any program needs of the environment: no settings, and no keys."""
+    return {name: env[name] for name in BARE_VARIABLES if name in env}
 
 
 def run_dir(env: Mapping[str, str]) -> Path:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from devstack.install.node import find_node
 from devstack.install.web import WEB, is_web_current
@@ -16,7 +17,6 @@ from devstack.settings import REPO, VENV, is_set
 from devstack.terminal import Terminal
 
 BIN = VENV / "bin"
-TIERS = ("unit", "integration", "e2e")
 IN_PARALLEL: Mapping[str, tuple[str, ...]] = {
     # Many modules have servers of their own, which are slow to start: each is one process's.
     # In the order of tests/support/crew.py, not by the number of tests.
@@ -38,9 +38,10 @@ class Stage:
     argv: tuple[str, ...]
     accepted: frozenset[int] = frozenset({0})
     is_quiet: bool = True
+    cwd: Path = REPO
 
 
-def lint_stages() -> list[Stage]:
+def lint_stages(env: Mapping[str, str]) -> list[Stage]:
     """Return the checks of form; hadolint reads the Dockerfiles there are."""
     dockerfiles = sorted(path.name for path in REPO.glob("Dockerfile*"))
     stages = [
@@ -51,16 +52,19 @@ def lint_stages() -> list[Stage]:
     ]
     if dockerfiles:
         stages.append(Stage("dockerfiles", _tool("hadolint", *dockerfiles)))
-    return stages
+    return [*stages, *_web_stages(env, "web lint", "eslint/bin/eslint.js", ".")]
 
 
 def type_stages(env: Mapping[str, str]) -> list[Stage]:
-    """Return the type checks; that of web/ needs its packages, which CI may not lack."""
-    stages = [Stage("types", _tool("mypy", "--no-error-summary"))]
-    if is_web_current() or is_set(env, "CI"):
-        tsc = str(WEB / "node_modules" / "typescript" / "bin" / "tsc")
-        stages.append(Stage("web types", (str(find_node(env).program), tsc, "-p", str(WEB))))
-    return stages
+    """Return the type checks."""
+    mypy = Stage("types", _tool("mypy", "--no-error-summary"))
+    return [mypy, *_web_stages(env, "web types", "typescript/bin/tsc", "--noEmit")]
+
+
+def unit_stages(env: Mapping[str, str], arguments: Sequence[str] = ()) -> list[Stage]:
+    """Return the tests without input or output; `arguments` are for those in Python."""
+    vitest = _web_stages(env, "web unit", "vitest/vitest.mjs", "run")
+    return [*vitest, *tier_stages("unit", arguments)]
 
 
 def tier_stages(tier: str, arguments: Sequence[str] = (), *, is_quick: bool = False) -> list[Stage]:
@@ -74,21 +78,39 @@ def tier_stages(tier: str, arguments: Sequence[str] = (), *, is_quick: bool = Fa
 
 def all_stages(env: Mapping[str, str], arguments: Sequence[str] = ()) -> list[Stage]:
     """Return everything that `make test` checks, the quick and telling things first."""
-    tiers = [stage for tier in TIERS for stage in tier_stages(tier, arguments)]
+    tiers = [*unit_stages(env, arguments), *tier_stages("integration", arguments)]
+    tiers += tier_stages("e2e", arguments)
     tiers += tier_stages("chaos", arguments, is_quick=True)
-    return [*lint_stages(), *type_stages(env), *tiers]
+    return [*lint_stages(env), *type_stages(env), *tiers]
 
 
-def audit_stages() -> list[Stage]:
+def audit_stages(env: Mapping[str, str]) -> list[Stage]:
     """Return the search for known vulnerabilities, lock by lock.
 
     Strict: a package that the database was not asked about is a failure, not a pass.
     """
     options = ("--strict", "--require-hashes", "--disable-pip", "--progress-spinner", "off")
-    return [
+    stages = [
         Stage(lock.stem, _tool("pip-audit", *options, "-r", str(lock.relative_to(REPO))))
         for lock in sorted((REPO / "requirements").glob("*.lock"))
     ]
+    if _has_web(env):
+        argv = (*find_node(env).npm, "audit", "--audit-level=high")
+        stages.append(Stage("web", argv, cwd=WEB))
+    return stages
+
+
+def _web_stages(env: Mapping[str, str], name: str, program: str, *arguments: str) -> list[Stage]:
+    """Return the check of web/ that one of its packages' programs makes, where they are there."""
+    if not _has_web(env):
+        return []
+    path = str(WEB / "node_modules" / program)
+    return [Stage(name, (str(find_node(env).program), path, *arguments), cwd=WEB)]
+
+
+def _has_web(env: Mapping[str, str]) -> bool:
+    """Say whether the packages of web/ are there, or may not be missing, as in CI."""
+    return is_web_current() or is_set(env, "CI")
 
 
 #: Those besides that of the store.
@@ -171,7 +193,7 @@ def _timed(
     began = time.monotonic()
     with subprocess.Popen(
         stage.argv,
-        cwd=REPO,
+        cwd=stage.cwd,
         env=dict(env),
         stdout=subprocess.PIPE if stage.is_quiet else None,
         stderr=subprocess.STDOUT if stage.is_quiet else None,

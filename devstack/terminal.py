@@ -65,14 +65,14 @@ class Terminal:
         """Write something worth knowing."""
         self.line(f"  {self.paint(text, DIM)}")
 
-    def warning(self, text: str) -> None:
-        """Write something that will hurt later."""
+    def warning(self, text: str, log_tail: str = "") -> None:
+        """Write something that will hurt later, below the log lines that show it."""
+        self._log_lines(log_tail)
         self.line(self.paint(f"  warning: {text}", YELLOW))
 
     def error(self, text: str, log_tail: str = "") -> None:
         """Write what went wrong, below the log lines that show it."""
-        for line in log_tail.splitlines():
-            self.line(self.paint(f"  | {line}", DIM))
+        self._log_lines(log_tail)
         self.line(self.paint(f"error: {text}", RED))
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
@@ -90,6 +90,10 @@ class Terminal:
             if colour and self._wants_colours and self._is_live
             else text
         )
+
+    def _log_lines(self, log_tail: str) -> None:
+        for line in log_tail.splitlines():
+            self.line(self.paint(f"  | {line}", DIM))
 
     def _clear_clock(self) -> None:
         if self._shows_clock:

@@ -14,6 +14,8 @@ export default defineConfig({
   server: { port: 3000, strictPort: true, host: "127.0.0.1", proxy: { "/api": API, "/embed": API } },
   build: {
     target: "es2022",
+    // LiveKit's client is half of it.
+    chunkSizeWarningLimit: 1000,
     // The policy of the pages allows no inlined fonts or scripts.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

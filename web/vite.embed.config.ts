@@ -10,6 +10,7 @@ export default defineConfig({
   publicDir: false,
   build: {
     target: "es2022",
+    chunkSizeWarningLimit: 1000,
     outDir: "dist/embed",
     emptyOutDir: true,
     lib: {

@@ -1,4 +1,4 @@
-"""Node.js with its npm: the machine's, or the one among the developers' Python packages."""
+"""Node.js with its npm: the machine's, or the one among our Python packages."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Node:
 def find_node(env: Mapping[str, str]) -> Node:
     """Return the Node.js on PATH if it is recent enough and has npm, else the packaged one.
 
-    Raises `ToolMissing` where there is neither: the packages of `make run` alone have none.
+    Raises `ToolMissing` where there is neither, as outside our virtual environment.
     """
     if node := _on_path(env) or _from_wheel():
         return node
     raise ToolMissing(
-        f"no Node.js {show_version(AT_LEAST)} or later with npm: install one, or run `make setup`, "
-        "which brings one along."
+        f"no Node.js {show_version(AT_LEAST)} or later with npm: install one, or go by `make`, "
+        "whose Python packages have one."
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from devstack.errors import ToolMissing
@@ -34,10 +35,17 @@ def ensure_web(env: Mapping[str, str], terminal: Terminal, web: Path = WEB) -> N
     node = find_node(env)
     if is_web_current(web):
         return node
-    with install_lock(web / ".install.lock", terminal, "web"):
+    with web_lock(web, terminal, "web"):
         if not is_web_current(web):
             _install(node, web, env, terminal)
     return node
+
+
+@contextmanager
+def web_lock(web: Path, terminal: Terminal, name: str) -> Iterator[None]:
+    """Hold the lock of web/ as the step `name`: nobody changes its packages during a build."""
+    with install_lock(web / ".install.lock", terminal, name):
+        yield
 
 
 def _install(node: Node, web: Path, env: Mapping[str, str], terminal: Terminal) -> None:

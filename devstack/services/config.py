@@ -23,12 +23,16 @@ DEFAULTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class StackConfig:
-    """`env` is the environment of the person who runs the stack, `.env` included."""
+    """`env` is the environment of the person who runs the stack, `.env` included.
+
+    `web_dir` has the pages that were built for it, if any were.
+    """
 
     run_dir: Path
     ports: Ports
     keys: Keys
     env: Mapping[str, str] = field(repr=False)
+    web_dir: Path | None = None
 
     @property
     def redis_url(self) -> str:
@@ -54,6 +58,11 @@ class StackConfig:
     def localvoice_url(self) -> str:
         """Where the speech models of this machine listen."""
         return f"http://{LOOPBACK}:{self.ports.localvoice}"
+
+    @property
+    def web_url(self) -> str | None:
+        """Where the pages are: those that were built, or yours; None: there are none."""
+        return self.api_url if self.web_dir or is_set(self.env, "WEB_DIR") else None
 
     @property
     def admin_key(self) -> str:

@@ -68,6 +68,8 @@ def tokenserver_service(config: StackConfig) -> Service:
         # No balancer stands in front that would have to notice.
         "SHUTDOWN_DELAY_S": config.env.get("SHUTDOWN_DELAY_S") or "0",
     }
+    if config.web_dir:
+        variables["WEB_DIR"] = str(config.web_dir)
     return Service(
         command=_python_module("tokenserver", config, variables),
         url=config.api_url,

@@ -9,12 +9,17 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from devstack.errors import DevstackError
+from devstack.services.config import StackConfig
 from devstack.services.ports import Replacement
+from devstack.services.record import stack_file
 from devstack.services.service import Service
-from devstack.settings import REPO
+from devstack.services.stack import Stack
+from devstack.settings import REPO, is_set
 from devstack.terminal import Terminal
 
 TICK_S = 0.2
+NO_PAGES = "no call page and no console, only the API"
 
 
 class Narrator:
@@ -57,18 +62,34 @@ class Narrator:
             await asyncio.sleep(TICK_S)
 
 
-def tell_ready(
-    terminal: Terminal, services: Sequence[Service], pids: Mapping[str, int], *, is_detached: bool
-) -> None:
+def tell_ready(terminal: Terminal, config: StackConfig, stack: Stack, *, is_detached: bool) -> None:
     """Write what runs and what to do with it."""
     rows = [("service", "where", "pid", "log")]
-    rows += [(one.name, one.url, str(pids[one.name]), shorten(one.command.log)) for one in services]
+    for service in stack.services:
+        pid, log = stack.pids[service.name], service.command.log
+        rows.append((service.name, service.url, str(pid), shorten(log)))
     terminal.line()
     terminal.table(rows)
     terminal.line()
+    if config.web_url:
+        terminal.line(f"  call    {config.web_url}/")
+        terminal.line(f"  console {config.web_url}/console ({_where_admin_key_is(config)})")
+    else:
+        terminal.line("  call    no page, as warned above; the API is there")
     terminal.line('  ask     make ask Q="What time is it?"')
     terminal.line("  look    make status")
     terminal.line(f"  stop    {'make stop' if is_detached else 'Ctrl-C'}")
+
+
+def _where_admin_key_is(config: StackConfig) -> str:
+    if is_set(config.env, "ADMIN_API_KEY"):
+        return "its key is your ADMIN_API_KEY"
+    return f"its key is the adminKey in {shorten(stack_file(config.run_dir))}"
+
+
+def tell_no_pages(terminal: Terminal, error: DevstackError) -> None:
+    """Write that there will be no pages, why, and what to do about it."""
+    terminal.warning(f"{NO_PAGES}: {error} The next `make run` tries again.", error.log_tail)
 
 
 def tell_replacements(terminal: Terminal, replacements: Sequence[Replacement]) -> None:

@@ -39,6 +39,8 @@ PORT_SETTINGS = (
     PortSetting("TOKENSERVER_PORT", 8080, "tokenserver"),
     PortSetting("WORKER_PORT", 8081, "worker"),
 )
+WEB_DEV_PORT = PortSetting("WEB_DEV_PORT", 3000, "web-dev")
+"""Not of the stack: where `make web-dev` serves the pages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,14 @@ def choose_ports(env: Mapping[str, str]) -> tuple[Ports, list[Replacement]]:
             replacements.append(Replacement(setting, port, owner))
             chosen[setting.variable] = port
     return _ports(chosen), replacements
+
+
+def take_port(setting: PortSetting, env: Mapping[str, str]) -> int:
+    """Take the port that `env` names, or the default, and no other.
+
+    Raises `PortTaken` when it is taken, or is no port number.
+    """
+    return _named_port(setting, env.get(setting.variable) or str(setting.default), {})
 
 
 def random_ports() -> Ports:

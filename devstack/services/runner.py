@@ -12,18 +12,26 @@ from typing import Protocol
 
 from devstack.errors import DevstackError
 from devstack.install.livekit_build import build_livekit
+from devstack.install.pages import ensure_pages
 from devstack.install.redis_install import install_redis
 from devstack.install.tools import LIVEKIT, REDIS, find_tool
+from devstack.install.web import WEB
 from devstack.services.config import StackConfig
 from devstack.services.fleet import fleet_services
 from devstack.services.keys import Keys
-from devstack.services.narration import Narrator, tell_provider, tell_ready, tell_replacements
+from devstack.services.narration import (
+    Narrator,
+    tell_no_pages,
+    tell_provider,
+    tell_ready,
+    tell_replacements,
+)
 from devstack.services.network import NO_INTERFACE, has_usable_interface
 from devstack.services.ports import choose_ports
 from devstack.services.record import StackLock
 from devstack.services.service import Service
 from devstack.services.stack import Stack
-from devstack.settings import run_dir
+from devstack.settings import is_set, run_dir
 from devstack.terminal import Terminal
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,11 +58,26 @@ def ensure_tools(env: Mapping[str, str], terminal: Terminal) -> Tools:
     return Tools(redis=redis, livekit=livekit)
 
 
+def build_pages(env: Mapping[str, str], terminal: Terminal, web: Path = WEB) -> Path | None:
+    """Return the folder with the pages of `web`; None when WEB_DIR names others, or without any.
+
+    Whatever is in the way of building them is said, and is no reason to do without the API.
+    """
+    if is_set(env, "WEB_DIR"):
+        return None
+    try:
+        return ensure_pages(env, terminal, web)
+    except DevstackError as error:
+        tell_no_pages(terminal, error)
+        return None
+
+
 def run_stack(
     env: Mapping[str, str],
     terminal: Terminal,
     *,
     describe: Describe = fleet_services,
+    web: Path = WEB,
     when_ready: Callable[[], None] | None = None,
 ) -> int:
     """Run a stack until a signal, or the death of a service. Return the exit status.
@@ -67,9 +90,10 @@ def run_stack(
         if was_unclean:
             terminal.note("the last stack was killed; what it left is cleaned up")
         tools = ensure_tools(env, terminal)
+        web_dir = build_pages(env, terminal, web)
         ports, replacements = choose_ports(env)
         keys = Keys.load(directory / "secrets.json")
-        config = StackConfig(run_dir=directory, ports=ports, keys=keys, env=env)
+        config = StackConfig(run_dir=directory, ports=ports, keys=keys, env=env, web_dir=web_dir)
         tell_replacements(terminal, replacements)
         if config.has_own_provider:
             tell_provider(terminal, env)
@@ -130,7 +154,7 @@ class StackRun:
         self._lock.publish(describe_stack(self._config, self._stack))
         self._terminal.step("voicefleet", "ready", time.monotonic() - began)
         is_detached = self._when_ready is not None
-        tell_ready(self._terminal, self._stack.services, self._stack.pids, is_detached=is_detached)
+        tell_ready(self._terminal, self._config, self._stack, is_detached=is_detached)
         if self._when_ready:
             self._when_ready()
 
@@ -159,7 +183,7 @@ def describe_stack(config: StackConfig, stack: Stack) -> dict[str, object]:
     """Return the content of `stack.json`: what scripts need to talk to the stack. Holds keys."""
     return {
         "apiUrl": config.api_url,
-        "webUrl": config.api_url,
+        "webUrl": config.web_url,
         "livekitUrl": config.livekit_url,
         "redisUrl": config.redis_url,
         "localvoiceUrl": config.localvoice_url,

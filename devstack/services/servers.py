@@ -1,4 +1,8 @@
-"""The two servers that are not ours, as services: Redis and livekit-server."""
+"""The two servers that are not ours, as services: Redis and livekit-server.
+
+They get a bare environment: livekit-server reads generic names such as NODE_IP, UDP_PORT and
+REDIS_HOST, and neither server has any business with the keys in there.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +19,11 @@ from devstack.services.ports import LOOPBACK, Ports
 from devstack.services.process import Command
 from devstack.services.readiness import http_ok, redis_ping
 from devstack.services.service import Service
-from devstack.settings import REPO
+from devstack.settings import REPO, bare_environment
 
 LIVEKIT_YAML = REPO / "livekit.yaml"
 LIVEKIT_INSIST_AFTER_S = 1.0
 """The first SIGTERM waits for all participants, and is lost within 0.1 s of the server's start."""
-KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
-
-
-def server_environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return what a server needs of the environment.
-
-    Not all of it: livekit-server reads generic names such as NODE_IP, UDP_PORT and REDIS_HOST, and
-    neither server has any business with the keys in there.
-    """
-    return {name: env[name] for name in KEPT_VARIABLES if name in env}
 
 
 def redis_service(
@@ -51,7 +45,7 @@ def redis_service(
         command=Command(
             name="redis",
             argv=(str(program), *arguments),
-            env=server_environment(env),
+            env=bare_environment(env),
             log=run_dir / "logs" / "redis.log",
         ),
         url=f"redis://{LOOPBACK}:{port}/0",
@@ -88,7 +82,7 @@ def livekit_service(
         command=Command(
             name="livekit",
             argv=(str(program), "--config", str(config)),
-            env=server_environment(env),
+            env=bare_environment(env),
             log=run_dir / "logs" / "livekit.log",
         ),
         url=f"ws://{LOOPBACK}:{ports.livekit}",

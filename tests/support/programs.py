@@ -22,13 +22,14 @@ ENDS_WITHIN_S = 60.0
 class StackProgram:
     """A `tests.support.tiny_stack` on random ports, with everything it writes in `home`.
 
-    All its processes inherit TMPDIR, which is theirs alone: so even orphans are found.
+    All its processes inherit TMPDIR, which is theirs alone: so even orphans are found. It builds
+    no pages, unless a test sets WEB_DIR to "" and TINY_WEB to what is to be built.
     """
 
     def __init__(self, home: Path, modes: str, env: Mapping[str, str] | None = None) -> None:
         self.home = home
         ports = {f"{name.upper()}_PORT": str(port) for name, port in asdict(random_ports()).items()}
-        own = {"TMPDIR": str(home), "VOICEFLEET_RUN_DIR": str(home / "run")}
+        own = {"TMPDIR": str(home), "VOICEFLEET_RUN_DIR": str(home / "run"), "WEB_DIR": str(home)}
         self.env = process_environment() | ports | own | dict(env or {})
         self.env = {name: value for name, value in self.env.items() if value}
         self.run_dir = Path(self.env["VOICEFLEET_RUN_DIR"])

@@ -20,7 +20,9 @@ from typing import NoReturn
 import pytest
 
 from devstack.errors import PortTaken
+from devstack.install.pages import DIST, PAGES_SETTING, are_pages_current
 from devstack.install.tools import LIVEKIT, REDIS, Tool, find_tool
+from devstack.install.web import WEB
 from devstack.services.config import StackConfig
 from devstack.services.fleet import fleet_services
 from devstack.services.keys import Keys
@@ -91,6 +93,13 @@ def program(tool: Tool) -> Path:
     if (found := find_tool(tool, load_environment())) is None:
         lacking(f"no {tool.program} here: run `make setup`, or set {tool.setting}")
     return found
+
+
+def find_pages() -> Path | None:
+    """Return the pages: those that `make test` has built, or web/dist if it is of the sources."""
+    if named := process_environment().get(PAGES_SETTING):
+        return Path(named)
+    return WEB / DIST if are_pages_current() else None
 
 
 def lacking(message: str) -> NoReturn:
@@ -206,7 +215,8 @@ def stack(
 ) -> Iterator[RunningStack]:
     """The whole stack. Like a user's, but none of your settings take part.
 
-    The pages of `page_server` may call its API.
+    It serves the pages of web/ if they are built: a test of theirs uses `built_pages`, too. The
+    pages of `page_server` may call its API.
     """
     redis, livekit = program(REDIS), program(LIVEKIT)
     run_dir, keys = tmp_path_factory.mktemp("stack"), Keys.generate()
@@ -220,7 +230,7 @@ def stack(
     }
 
     def configure(ports: Ports) -> StackConfig:
-        return StackConfig(run_dir=run_dir, ports=ports, keys=keys, env=env)
+        return StackConfig(run_dir=run_dir, ports=ports, keys=keys, env=env, web_dir=find_pages())
 
     def describe(ports: Ports) -> list[Service]:
         return fleet_services(configure(ports), redis=redis, livekit=livekit)

@@ -56,11 +56,16 @@ async def speak(localvoice_url: str, text: str) -> Sound:
 
 async def transcribe(localvoice_url: str, sound: Sound) -> str:
     """Return what is said in a sound."""
+    return await transcribe_file(localvoice_url, "sound.wav", _wav(sound))
+
+
+async def transcribe_file(localvoice_url: str, name: str, content: bytes) -> str:
+    """Return what is said in a file; its name says what kind it is of."""
     async with httpx2.AsyncClient(timeout=_DEADLINE_S, verify=NO_TLS) as http:
         answer = await http.post(
             f"{localvoice_url}/v1/audio/transcriptions",
             data={"model": "whisper"},
-            files={"file": ("sound.wav", _wav(sound), "audio/wav")},
+            files={"file": (name, content)},
         )
     answer.raise_for_status()
     text: str = answer.json()["text"]

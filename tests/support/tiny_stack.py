@@ -1,7 +1,8 @@
 """`make run` with small services: `python -m tests.support.tiny_stack MODE[,MODE…] [--detach]`.
 
 Redis and livekit-server are real; each MODE adds a `tiny_service`. The stack listens on the ports
-that the environment names and lives in VOICEFLEET_RUN_DIR, as any other.
+that the environment names and lives in VOICEFLEET_RUN_DIR, as any other. Its pages, unless WEB_DIR
+names some, are built from TINY_WEB.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from devstack.cli import guarded
+from devstack.install.web import WEB
 from devstack.services.config import StackConfig
 from devstack.services.detachment import run_detached
 from devstack.services.fleet import server_services
@@ -53,10 +55,12 @@ def main(modes: str, *options: str) -> int:
     env = process_environment()
     terminal = Terminal(env)
 
+    def run(announce: Callable[[], None] | None) -> int:
+        web = Path(env["TINY_WEB"]) if "TINY_WEB" in env else WEB
+        return run_stack(env, terminal, describe=describe, web=web, when_ready=announce)
+
     def work(announce: Callable[[], None] | None = None) -> int:
-        return guarded(
-            lambda: run_stack(env, terminal, describe=describe, when_ready=announce), terminal
-        )
+        return guarded(lambda: run(announce), terminal)
 
     if "--detach" in options:
         return run_detached(work, Path(env["VOICEFLEET_RUN_DIR"]) / "logs" / "stack.log")

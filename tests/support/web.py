@@ -16,7 +16,7 @@ from devstack.install.tools import CHROMIUM
 from devstack.install.web import WEB, is_web_current
 from devstack.settings import process_environment
 from tests.support.pages import PageServer
-from tests.support.servers import lacking, program
+from tests.support.servers import find_pages, lacking, program
 
 _NODE_ENDS_WITHIN_S = 90.0
 
@@ -66,6 +66,14 @@ def scripts() -> Scripts:
 
 
 @pytest.fixture(scope="session")
+def built_pages() -> Path:
+    """The folder with the pages of web/, which `stack` serves then; builds nothing."""
+    if (found := find_pages()) is None:
+        lacking("the pages of web/ are not built, or not of its sources: run `make setup`")
+    return found
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Path:
     """A browser; downloads nothing."""
     return program(CHROMIUM)
@@ -84,7 +92,7 @@ def leaving_page(scripts: Scripts, page_server: PageServer) -> Path:
 
 
 def _built(scripts: Scripts, source: str, target: Path) -> Path:
-    vite = ("node_modules/vite/bin/vite.js", "build", source, "--config", "vite.config.ts")
+    vite = ("node_modules/vite/bin/vite.js", "build", source, "--config", "test/vite.config.ts")
     scripts.run(*vite, "--base", "./", "--outDir", str(target), "--logLevel", "warn")
     assert (target / "index.html").is_file()
     return target

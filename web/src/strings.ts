@@ -19,8 +19,8 @@ export const strings = {
     persona: "Who to talk with",
     token: "Access token",
     tokenAbout: "This fleet talks with signed-in users only. Paste a token of your identity provider; it stays in this tab.",
-    privacy: "Your voice goes to this server and nowhere else.",
   },
+  stage: "Your call",
   phases: {
     idle: "Not connected",
     starting: "Starting",

@@ -33,7 +33,7 @@ if (haste !== 1) {
 }
 const sources = {
   function: () => token,
-  promise: async () => token,
+  promise: () => Promise.resolve(token),
   never: () => new Promise<string>(() => undefined),
 };
 const source = wish.tokenBy === undefined ? wish.token : sources[wish.tokenBy];
@@ -76,7 +76,8 @@ async function done(): Promise<unknown> {
     case "health":
       return fleet.health({ signal });
     case "leave":
-      return session.leave() ?? null;
+      session.leave();
+      return null;
     default:
       return session[wish.do]({ signal });
   }

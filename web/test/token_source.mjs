@@ -14,7 +14,7 @@ if (url === undefined) throw new Error("the URL is missing");
 
 let requests = 0;
 const realFetch = globalThis.fetch;
-globalThis.fetch = (...given) => {
+globalThis.fetch = (/** @type {Parameters<typeof fetch>} */ ...given) => {
   requests += 1;
   return realFetch(...given);
 };

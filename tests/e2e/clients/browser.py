@@ -1,4 +1,4 @@
-"""A browser with a microphone that plays a file, and what can be seen of a page in it."""
+"""A visit to the page that somebody wrote who knows LiveKit's components and nothing of us."""
 
 from __future__ import annotations
 
@@ -8,46 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode
 
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Page, Request
 
+from tests.support.browser import DEADLINE_S, browsing, is_audible, received_energy
 from tests.support.speech import words
 from tests.support.wait import eventually
-
-#: Generous: the machine that runs the tests may be busy with something else.
-DEADLINE_S = 90.0
-
-_ARGUMENTS = (
-    "--no-sandbox",  # tests may run as root, and open no page but ours
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    # Audio must play on a machine without a sound card, and without a click.
-    "--autoplay-policy=no-user-gesture-required",
-    # A browser calls home by itself; this one finds nothing beyond the machine.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-    # On a machine with nothing but loopback there is no other way to the media server.
-    "--allow-loopback-in-peer-connection",
-)
-
-#: Remembers the connections of a page, since only they know what arrives over them.
-_REMEMBER_CONNECTIONS = """
-    window.connections = [];
-    window.RTCPeerConnection = class extends RTCPeerConnection {
-        constructor(...given) { super(...given); window.connections.push(this); }
-    };
-"""
-
-_RECEIVED_AUDIO_ENERGY = """async () => {
-    let energy = 0;
-    for (const connection of window.connections)
-        for (const report of (await connection.getStats()).values())
-            if (report.type === "inbound-rtp" && report.kind === "audio")
-                energy += report.totalAudioEnergy ?? 0;
-    return energy;
-}"""
-
-_PLAYS = """() => [...document.querySelectorAll("audio")].some(
-    (one) => one.srcObject && !one.paused && !one.muted && one.volume > 0 && one.currentTime > 0,
-)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +78,13 @@ class Visit:
 
     async def received_energy(self) -> float:
         """Return the energy of all sound that has arrived so far, in units of getStats()."""
-        return float(await self.page.evaluate(_RECEIVED_AUDIO_ENERGY))
+        return await received_energy(self.page)
 
     async def until_audible(self) -> None:
         """Wait until an element of the page plays what arrives."""
 
         async def plays() -> bool:
-            return bool(await self.page.evaluate(_PLAYS))
+            return await is_audible(self.page)
 
         await eventually(plays, DEADLINE_S, interval_s=0.2)
 
@@ -129,23 +94,14 @@ async def visit(
     chromium: Path, page_url: str, microphone: Path, **query: str
 ) -> AsyncIterator[Visit]:
     """Open a page in a browser of its own. `microphone` is what the user says, over and over."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=chromium,
-            args=[*_ARGUMENTS, f"--use-file-for-fake-audio-capture={microphone}"],
-            timeout=DEADLINE_S * 1000,
-        )
-        try:
-            page = await browser.new_page()
-            seen = Visit(page=page)
-            page.on("request", lambda request: _note_token(seen, request))
-            page.on("console", lambda message: seen.console.append(message.text))
-            page.on("pageerror", lambda error: seen.console.append(str(error)))
-            await page.add_init_script(_REMEMBER_CONNECTIONS)
-            await page.goto(f"{page_url}?{urlencode(query)}", timeout=DEADLINE_S * 1000)
-            yield seen
-        finally:
-            await browser.close()
+    async with browsing(chromium, microphone=microphone) as context:
+        page = await context.new_page()
+        seen = Visit(page=page)
+        page.on("request", lambda request: _note_token(seen, request))
+        page.on("console", lambda message: seen.console.append(message.text))
+        page.on("pageerror", lambda error: seen.console.append(str(error)))
+        await page.goto(f"{page_url}?{urlencode(query)}")
+        yield seen
 
 
 def _note_token(seen: Visit, request: Request) -> None:

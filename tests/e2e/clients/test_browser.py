@@ -10,7 +10,8 @@ import pytest
 from livekit import api
 from redis.asyncio import Redis
 
-from tests.e2e.clients.browser import DEADLINE_S, visit
+from tests.e2e.clients.browser import visit
+from tests.support.browser import DEADLINE_S
 from tests.support.pages import PageServer
 from tests.support.plain import NO_TLS
 from tests.support.servers import RunningStack

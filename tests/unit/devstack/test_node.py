@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from devstack.install import node
 from devstack.install.node import AT_LEAST, find_node
 from devstack.install.versions import parse_version, show_version
 from devstack.install.web import WEB
+from devstack.settings import REPO
 
 
 @pytest.fixture
@@ -49,8 +51,14 @@ def test_one_too_old_or_without_npm_is_passed_over(
 
 def test_without_any_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(node, "WHEEL", "no_such_package")
-    with pytest.raises(ToolMissing, match=r"no Node\.js 22\.12 or later .* `make setup`"):
+    with pytest.raises(ToolMissing, match=r"no Node\.js 22\.12 or later .* install one, or go by"):
         find_node({"PATH": "/nowhere"})
+
+
+@pytest.mark.parametrize("lock", ["run", "dev"])
+def test_every_task_brings_one_along(lock: str) -> None:
+    pins = (REPO / "requirements" / f"{lock}.lock").read_text()
+    assert re.search(rf"^{node.WHEEL.replace('_', '-')}-binaries==24\.", pins, re.M)
 
 
 def test_its_programs_find_it_first(machine: Path) -> None:

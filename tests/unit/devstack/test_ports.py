@@ -8,7 +8,13 @@ import pytest
 
 from devstack.errors import PortTaken
 from devstack.services import ports
-from devstack.services.ports import PORT_SETTINGS, choose_ports, random_ports
+from devstack.services.ports import (
+    PORT_SETTINGS,
+    WEB_DEV_PORT,
+    choose_ports,
+    random_ports,
+    take_port,
+)
 
 Take = Callable[..., None]
 
@@ -78,3 +84,12 @@ def test_a_default_that_another_service_was_given_is_replaced() -> None:
 def test_random_ports_differ() -> None:
     chosen = vars(random_ports())
     assert len(set(chosen.values())) == len(PORT_SETTINGS)
+
+
+def test_the_port_of_web_dev_is_never_replaced(take: Take) -> None:
+    """Whoever edits the pages has its address in a tab."""
+    assert take_port(WEB_DEV_PORT, {"WEB_DEV_PORT": ""}) == 3000
+    assert take_port(WEB_DEV_PORT, {"WEB_DEV_PORT": "3001"}) == 3001
+    take(3000)
+    with pytest.raises(PortTaken, match=r"WEB_DEV_PORT=3000 is taken by nginx \(pid 12\): stop "):
+        take_port(WEB_DEV_PORT, {})

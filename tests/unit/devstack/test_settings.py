@@ -9,12 +9,17 @@ import pytest
 from devstack import settings
 from devstack.errors import DevstackError
 from devstack.services.config import StackConfig
-from devstack.services.fleet import fleet_services
+from devstack.services.fleet import fleet_services, tokenserver_service
 from devstack.services.keys import Keys
 from devstack.services.ports import random_ports
-from devstack.services.servers import server_environment
 from devstack.services.service import Service
-from devstack.settings import REPO, cache_dir, is_set, load_environment, run_dir
+from devstack.settings import (
+    REPO,
+    cache_dir,
+    is_set,
+    load_environment,
+    run_dir,
+)
 
 
 def test_cache_dir() -> None:
@@ -130,9 +135,23 @@ def test_start_order(tmp_path: Path) -> None:
     assert list(fleet(tmp_path, {})) == names
 
 
-def test_servers_see_no_keys_and_no_stray_settings() -> None:
+@pytest.mark.parametrize("server", ["redis", "livekit"])
+def test_servers_see_no_keys_and_no_stray_settings(tmp_path: Path, server: str) -> None:
     env = {"PATH": "/bin", "OPENAI_API_KEY": "x", "NODE_IP": "1.2.3.4", "HOME": "/home/ada"}
-    assert server_environment(env) == {"PATH": "/bin", "HOME": "/home/ada"}
+    assert fleet(tmp_path, env)[server].command.env == {"PATH": "/bin", "HOME": "/home/ada"}
+
+
+def test_the_token_server_serves_your_pages_or_those_that_were_built(tmp_path: Path) -> None:
+    def served(env: dict[str, str], web_dir: Path | None = None) -> tuple[str | None, bool]:
+        configured = StackConfig(
+            run_dir=tmp_path, ports=random_ports(), keys=Keys.generate(), env=env, web_dir=web_dir
+        )
+        told = tokenserver_service(configured).command.env.get("WEB_DIR")
+        return told, configured.web_url == configured.api_url
+
+    assert served({}, Path("/dist")) == ("/dist", True)
+    assert served({"WEB_DIR": "/mine"}) == ("/mine", True)
+    assert served({}) == (None, False)
 
 
 def test_secrets_are_in_no_repr_and_no_argument(tmp_path: Path) -> None:

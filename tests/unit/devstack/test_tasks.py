@@ -10,6 +10,7 @@ import pytest
 
 from devstack import tasks
 from devstack.cli import COMMANDS, build_parser
+from devstack.install.web import WEB
 from devstack.locks import LOCKS
 from devstack.settings import REPO
 from devstack.tasks import (
@@ -21,6 +22,7 @@ from devstack.tasks import (
     run_stages,
     tier_stages,
     type_stages,
+    unit_stages,
 )
 from devstack.terminal import Terminal
 from tests.support.crew import share_of
@@ -94,7 +96,8 @@ def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
     stages = all_stages({"CI": "true"}, ["-k", "x"])
     names = [stage.name for stage in stages]
     assert names[:4] == ["ruff", "format", "imports", "spelling"]
-    assert names[-6:] == ["types", "web types", "unit", "integration", "e2e", "chaos"]
+    assert names[-8:-4] == ["web lint", "types", "web types", "web unit"]
+    assert names[-4:] == ["unit", "integration", "e2e", "chaos"]
     assert stages[-1].argv[-2:] == ("-k", "x")
 
 
@@ -105,23 +108,50 @@ def test_all_tests_tell_the_quick_stories_and_chaos_tells_all_one_after_the_othe
     assert quick.accepted == every.accepted == {0}
 
 
+CHECKS_OF_WEB = {
+    "web lint": (lint_stages, ("eslint/bin/eslint.js", ".")),
+    "web types": (type_stages, ("typescript/bin/tsc", "--noEmit")),
+    "web unit": (unit_stages, ("vitest/vitest.mjs", "run")),
+}
+
+
 @pytest.mark.parametrize("is_current", [True, False])
-def test_types_of_web_are_left_out_only_outside_ci(
-    monkeypatch: pytest.MonkeyPatch, *, is_current: bool
+@pytest.mark.parametrize("name", [*CHECKS_OF_WEB, "web"])
+def test_checks_of_web_are_left_out_only_outside_ci(
+    monkeypatch: pytest.MonkeyPatch, name: str, *, is_current: bool
 ) -> None:
+    stages = CHECKS_OF_WEB[name][0] if name in CHECKS_OF_WEB else audit_stages
     monkeypatch.setattr(tasks, "is_web_current", lambda: is_current)
-    assert ("web types" in {stage.name for stage in type_stages({})}) == is_current
-    assert "web types" in {stage.name for stage in type_stages({"CI": "true"})}
+    assert (name in {stage.name for stage in stages({})}) == is_current
+    assert name in {stage.name for stage in stages({"CI": "true"})}
+
+
+@pytest.mark.parametrize("name", CHECKS_OF_WEB)
+def test_checks_of_web_are_made_there_by_its_packages(name: str) -> None:
+    stages, (program, *arguments) = CHECKS_OF_WEB[name]
+    (stage,) = [stage for stage in stages({"CI": "true"}) if stage.name == name]
+    assert stage.cwd == WEB
+    assert stage.is_quiet
+    assert stage.argv[1:] == (str(WEB / "node_modules" / program), *arguments)
+
+
+def test_a_stage_runs_where_it_says(tmp_path: Path) -> None:
+    stage = Stage("here", python("open('found', 'w')"), cwd=tmp_path)
+    assert run_stages([stage], {}, Terminal({}, io.StringIO())) == 0
+    assert (tmp_path / "found").exists()
 
 
 def test_dockerfiles_are_linted_when_there_are_any() -> None:
     has_dockerfiles = any(REPO.glob("Dockerfile*"))
-    assert ("dockerfiles" in {stage.name for stage in lint_stages()}) == has_dockerfiles
+    assert ("dockerfiles" in {stage.name for stage in lint_stages({})}) == has_dockerfiles
 
 
 def test_every_lock_is_audited_and_can_be_written() -> None:
     locks = {path.stem for path in (REPO / "requirements").glob("*.lock")}
-    assert {stage.name for stage in audit_stages()} == locks == {lock.name for lock in LOCKS}
+    assert {lock.name for lock in LOCKS} == locks
+    *stages, web = audit_stages({"CI": "true"})
+    assert {stage.name for stage in stages} == locks
+    assert (web.cwd, web.argv[-2:]) == (WEB, ("audit", "--audit-level=high"))
 
 
 def test_every_command_is_described() -> None:

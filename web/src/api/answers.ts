@@ -72,12 +72,16 @@ function refusalOf(response: Response, value: object | null): ApiError | Unreach
   const error: unknown = value !== null && "error" in value ? value.error : null;
   if (typeof error !== "object" || error === null) return notOurs(response.status, afterSeconds);
   const said = error as { code?: unknown; message?: unknown; retryAfter?: unknown };
-  return new ApiError(String(said.message ?? ""), {
+  return new ApiError(wordsOf(said.message) ?? "", {
     status: response.status,
-    code: String(said.code ?? "unknown"),
+    code: wordsOf(said.code) ?? "unknown",
     retryAfterSeconds: secondsOf(said.retryAfter) ?? afterSeconds,
     requestId: response.headers.get("X-Request-ID"),
   });
+}
+
+function wordsOf(value: unknown): string | null {
+  return typeof value === "string" ? value : null;
 }
 
 /** Returns a number of seconds, or null for what is none, such as a date. */

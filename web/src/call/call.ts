@@ -11,49 +11,45 @@ import {
   type StartOptions,
   type Token,
   tokenOf,
-  type Voicefleet,
+  type TokenSource,
+  Voicefleet,
 } from "../api/index.ts";
-import { agentState, watchAgent } from "./agent.ts";
+import { Door } from "./door.ts";
 import { Lines } from "./lines.ts";
-import { CallMemory, choices } from "./memory.ts";
+import { CallMemory } from "./memory.ts";
 import { Microphone } from "./microphone.ts";
+import { News } from "./news.ts";
 import { Observable } from "./observable.ts";
-import { type Connection, type Phase, phaseOf } from "./phase.ts";
-import { type CallState, type Marks, NO_CALL, NO_MARKS } from "./state.ts";
+import type { Connection } from "./phase.ts";
+import { agentState, CONNECTIONS, watchAgent } from "./room.ts";
+import { type CallState, type Marks, NO_CALL, NO_MARKS, phaseOfState } from "./state.ts";
 import { trouble, type Trouble, troubleOf } from "./trouble.ts";
 
-/** Ways into the room are tried again for so long while the session lives. */
-const REJOIN_FOR_MS = 60_000;
-const REJOIN_PAUSE_MS = 1_000;
 /** After that the page goes on without the API's last word. */
 const LAST_WORD_SECONDS = 5;
-
-const CONNECTIONS: Readonly<Record<ConnectionState, Connection>> = {
-  [ConnectionState.Disconnected]: "none",
-  [ConnectionState.Connecting]: "connecting",
-  [ConnectionState.Connected]: "connected",
-  [ConnectionState.Reconnecting]: "reconnecting",
-  [ConnectionState.SignalReconnecting]: "reconnecting",
-};
 
 export class Call extends Observable<CallState> {
   /** Buffered before it connects, so that the first words are not lost. */
   readonly room = new Room({ publishDefaults: { preConnectBuffer: true } });
-  private readonly fleet: Voicefleet;
+  private readonly baseUrl: string;
+  private fleet: Voicefleet;
   private readonly memory: CallMemory;
   private readonly microphone: Microphone;
+  private readonly door: Door;
+  private readonly news = new News((view) => this.lookAt(view));
   private readonly lines = new Lines((lines) => this.change({ lines }));
   private session: Session | null = null;
   /** Aborted when this call is over; the next one has another. */
   private run = new AbortController();
-  private following: AbortController | null = null;
-  private isJoining = false;
 
-  constructor(fleet: Voicefleet, baseUrl = "") {
+  /** Calls the fleet at an address; empty is where the page came from. */
+  constructor(baseUrl = "", token?: TokenSource) {
     super(NO_CALL);
-    this.fleet = fleet;
+    this.baseUrl = baseUrl;
+    this.fleet = new Voicefleet(baseUrl, token === undefined ? {} : { token });
     this.memory = new CallMemory(baseUrl);
     this.microphone = new Microphone(this.room, (microphone, hindrance) => this.change({ microphone, hindrance }));
+    this.door = new Door(this.room, this.microphone);
     this.lines.attach(this.room);
     watchAgent(this.room, () => this.lookAtAgent());
     this.room
@@ -62,8 +58,9 @@ export class Call extends Observable<CallState> {
       .on(RoomEvent.AudioPlaybackStatusChanged, () => this.change({ canPlay: this.room.canPlaybackAudio }));
   }
 
-  get phase(): Phase {
-    return phaseOfState(this.snapshot());
+  /** Calls as another user from now on. The token is kept nowhere else. */
+  signIn(token: TokenSource): void {
+    this.fleet = new Voicefleet(this.baseUrl, { token });
   }
 
   /**
@@ -71,14 +68,19 @@ export class Call extends Observable<CallState> {
    * microphone comes first, so that no agent waits for its answer.
    */
   async start(options: StartOptions = {}): Promise<void> {
-    this.begin({ asked: Date.now() });
+    this.begin(Date.now());
     const { signal } = this.run;
     try {
       await this.microphone.ask();
       signal.throwIfAborted();
-      const session = await this.fleet.start({ ...options, signal });
+      // Not cut off by a user who has changed their mind: what has begun must be ended, too.
+      const session = await this.fleet.start(options);
+      if (signal.aborted) {
+        await session.stop();
+        return;
+      }
       this.mark("answered");
-      this.memory.keep({ id: session.id, secret: session.secret, askedAt: Date.now() });
+      this.memory.keep({ id: session.id, secret: session.secret, isMuted: false });
       this.take(session, session.queue === null ? null : { ...session.queue, toldAt: Date.now() });
       if (session.token !== null) void this.join(session.token);
       void this.follow();
@@ -91,16 +93,19 @@ export class Call extends Observable<CallState> {
   async resume(): Promise<void> {
     const kept = this.memory.find();
     if (kept === null) return;
-    this.begin({ asked: kept.askedAt });
+    this.begin(null, kept.isMuted);
     const { signal } = this.run;
     try {
       const session = this.fleet.session(kept.id, kept.secret);
       const view = await session.view({ signal });
-      if (isOver(view)) return this.reset();
+      if (isOver(view)) {
+        this.reset();
+        return;
+      }
       this.take(session, null);
       this.lookAt(view);
       if (view.status !== "queued") {
-        this.lines.remember(await session.transcript({ signal }));
+        await this.lines.catchUp(session);
         // Somebody who was in the room before is on the way back to it.
         this.change({ wasConnected: view.joinedAt !== null });
         void this.join(await session.freshToken({ signal }));
@@ -122,6 +127,12 @@ export class Call extends Observable<CallState> {
     if (view && this.session === session) this.change({ view });
   }
 
+  /** Leaves the room with the page; who comes back within the room's patience goes on. */
+  leave(): void {
+    this.stop();
+    void this.room.disconnect();
+  }
+
   /** Goes back to before the call. */
   reset(): void {
     this.finish(null);
@@ -130,6 +141,7 @@ export class Call extends Observable<CallState> {
   }
 
   async setMicrophone(isOn: boolean): Promise<void> {
+    this.memory.note({ isMuted: !isOn });
     await (isOn ? this.microphone.open() : this.microphone.mute());
   }
 
@@ -143,11 +155,12 @@ export class Call extends Observable<CallState> {
     return this.session;
   }
 
-  private begin(marks: Partial<Marks>): void {
-    this.run.abort();
+  private begin(asked: number | null, isMuted = false): void {
+    this.stop();
     this.run = new AbortController();
     this.lines.clear();
-    this.change({ ...NO_CALL, isWanted: true, marks: { ...NO_MARKS, ...marks } });
+    this.microphone.isWanted = !isMuted;
+    this.change({ ...NO_CALL, isWanted: true, marks: { ...NO_MARKS, asked } });
   }
 
   private take(session: Session, queue: CallState["queue"]): void {
@@ -157,20 +170,12 @@ export class Call extends Observable<CallState> {
 
   /** Hears what the API has to say until the agent is there, and from then on the room says it. */
   private async follow(): Promise<void> {
-    if (this.session === null || this.following !== null) return;
-    const { signal } = this.run;
-    const following = new AbortController();
-    const abort = (): void => following.abort();
-    signal.addEventListener("abort", abort);
-    this.following = following;
+    if (this.session === null) return;
     try {
-      for await (const view of this.session.follow({ signal: following.signal })) this.lookAt(view);
+      await this.news.listen(this.session, this.run.signal);
     } catch (error) {
       // In the room, the API is not needed.
-      if (!following.signal.aborted && this.snapshot().connection !== "connected") this.finish(troubleOf(error));
-    } finally {
-      signal.removeEventListener("abort", abort);
-      if (this.following === following) this.following = null;
+      if (this.snapshot().connection !== "connected") this.finish(troubleOf(error));
     }
   }
 
@@ -178,44 +183,19 @@ export class Call extends Observable<CallState> {
     const queue = view.queue === null ? null : { ...view.queue, toldAt: Date.now() };
     this.change({ view, queue });
     const token = tokenOf(view);
-    if (isOver(view)) this.finish(view.status === "ended" ? null : trouble("session-failed", view.message));
+    if (isOver(view)) this.finish(endOf(view));
     else if (token !== null && this.snapshot().connection === "none") void this.join(token);
+    this.restIfServed();
   }
 
-  /** Enters the room, by other tokens and for a while again where that fails. */
   private async join(token: Token): Promise<void> {
-    if (this.isJoining) return;
-    this.isJoining = true;
-    const { signal } = this.run;
-    const until = Date.now() + REJOIN_FOR_MS;
+    const { session, run: { signal } } = this;
+    if (session === null || this.door.isOpening) return;
     try {
-      for (let next = token; ; next = await this.anotherToken(signal)) {
-        const failed = await this.enter(next);
-        if (failed === null || signal.aborted) return;
-        if (Date.now() > until) throw failed;
-        await pause(REJOIN_PAUSE_MS, signal);
-      }
+      await this.door.enter(token, () => session.freshToken({ signal }), signal);
     } catch (error) {
       if (!signal.aborted) await this.lastWord(troubleOf(error));
-    } finally {
-      this.isJoining = false;
     }
-  }
-
-  private async enter(token: Token): Promise<Error | null> {
-    const connecting = this.room.connect(token.serverUrl, token.participantToken);
-    // One that is not connected cannot publish, and says so; that it is not connected says more.
-    const [connected, opened] = await Promise.allSettled([connecting, this.microphone.open()]);
-    if (connected.status === "rejected") return connected.reason as Error;
-    if (this.run.signal.aborted) await this.room.disconnect();
-    else if (opened.status === "rejected") throw opened.reason;
-    else if (choices().speakerId !== "") await this.room.switchActiveDevice("audiooutput", choices().speakerId, false);
-    return null;
-  }
-
-  private async anotherToken(signal: AbortSignal): Promise<Token> {
-    if (this.session === null) throw new Error("a room without a session");
-    return this.session.freshToken({ signal });
   }
 
   private heard(connection: Connection): void {
@@ -231,49 +211,74 @@ export class Call extends Observable<CallState> {
     const hadAgent = this.snapshot().hadAgent || state !== null;
     this.change({ agentState: state, hadAgent });
     if (state === "speaking") this.mark("agentSpoke");
+    if (state === "listening" && this.lines.isBehind && this.session !== null) void this.lines.catchUp(this.session);
     if (state === null) {
-      if (hadAgent && this.phase === "replacing") void this.follow();
+      if (hadAgent && phaseOfState(this.snapshot()) === "replacing") void this.follow();
       return;
     }
     this.mark("agentCame");
-    if (state !== "initializing") this.following?.abort();
+    this.restIfServed();
+  }
+
+  /** With the agent there, and the API knowing it, the room tells all else. */
+  private restIfServed(): void {
+    const { agentState: state, view } = this.snapshot();
+    if (state !== null && view?.status === "active") this.news.rest();
   }
 
   /** Left the room without having wanted to: over, taken over by another tab, or to come back. */
   private async lost(reason: DisconnectReason | undefined): Promise<void> {
     const { signal } = this.run;
-    if (signal.aborted || this.isJoining || !this.snapshot().wasConnected) return;
+    if (signal.aborted || this.door.isOpening || !this.snapshot().wasConnected) return;
     this.lookAtAgent();
-    if (reason === DisconnectReason.DUPLICATE_IDENTITY) return this.finish(trouble("taken-over"));
+    if (reason === DisconnectReason.DUPLICATE_IDENTITY) this.finish(trouble("taken-over"));
+    else if (!(await this.isOverNow())) {
+      await this.comeBack();
+    }
+  }
+
+  private async comeBack(): Promise<void> {
+    const { session, run: { signal } } = this;
+    if (session === null) return;
     try {
-      const view = await this.session?.view({ signal });
-      if (!view || isOver(view) || view.status === "ending") return await this.lastWord(null);
-      void this.join(await this.anotherToken(signal));
+      void this.join(await session.freshToken({ signal }));
       void this.follow();
     } catch (error) {
-      if (!signal.aborted) this.finish(troubleOf(error));
+      if (!signal.aborted) await this.lastWord(troubleOf(error));
+    }
+  }
+
+  /** Asks whether the session is over, and ends the call if it is. */
+  private async isOverNow(): Promise<boolean> {
+    const { signal } = this.run;
+    try {
+      let view = await this.session?.view({ signal });
+      if (view?.status === "ending") {
+        view = await this.session?.view({ waitSeconds: LAST_WORD_SECONDS, since: view.revision, signal });
+      }
+      if (view === undefined) return false;
+      this.change({ view });
+      if (isOver(view) || view.status === "ending") this.finish(endOf(view));
+      return this.snapshot().isOver;
+    } catch {
+      // Whoever asks has an own idea of what to do without an answer.
+      return signal.aborted;
     }
   }
 
   /** Ends with what the API says of it, if it does; else with what we know ourselves. */
-  private async lastWord(own: Trouble | null): Promise<void> {
-    const { signal } = this.run;
-    try {
-      const waitSeconds = own === null ? LAST_WORD_SECONDS : 0;
-      let view = await this.session?.view({ signal });
-      if (view?.status === "ending") view = await this.session?.view({ waitSeconds, since: view.revision, signal });
-      if (view) this.change({ view });
-      if (view && isOver(view)) return this.finish(view.status === "ended" ? null : trouble("session-failed", view.message));
-    } catch (error) {
-      if (signal.aborted) return;
-      if (own === null) return this.finish(troubleOf(error));
-    }
-    this.finish(own);
+  private async lastWord(own: Trouble): Promise<void> {
+    if (!(await this.isOverNow())) this.finish(own);
+  }
+
+  /** Waits for nothing more. */
+  private stop(): void {
+    this.run.abort();
+    this.news.rest();
   }
 
   private finish(cause: Trouble | null): void {
-    this.run.abort();
-    this.following?.abort();
+    this.stop();
     // A server that is away may be back when the page is loaded again, and the call with it.
     if (cause?.kind !== "unreachable") this.memory.forget();
     this.change({ isOver: true, trouble: cause, queue: null });
@@ -286,19 +291,6 @@ export class Call extends Observable<CallState> {
   }
 }
 
-/** Returns the phase that a state amounts to. */
-export function phaseOfState(state: CallState): Phase {
-  return phaseOf({ ...state, status: state.view?.status ?? (state.queue === null ? startedStatus(state) : "queued") });
-}
-
-/** Before its first view, a session with a token is one that starts. */
-function startedStatus(state: CallState): "starting" | null {
-  return state.sessionId === null ? null : "starting";
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener("abort", () => (clearTimeout(timer), resolve()), { once: true });
-  });
+function endOf(view: SessionView): Trouble | null {
+  return view.status === "ended" || view.status === "ending" ? null : trouble("session-failed", view.message);
 }

@@ -4,7 +4,7 @@
 
 import type { Room, TextStreamReader } from "livekit-client";
 
-import type { Turn } from "../api/index.ts";
+import type { Session, Turn } from "../api/index.ts";
 
 export interface Line {
   id: string;
@@ -24,7 +24,20 @@ const CHAT = "lk.chat";
 const MOST_LINES = 1_000;
 export const MOST_TYPED_CHARS = 2_000;
 
+const BEFORE = "before-";
+
+function lineOf(turn: Turn, place: number): Line {
+  const by = turn.role === "user" ? "user" : "agent";
+  return { id: `${BEFORE}${place}`, by, text: turn.text, at: turn.at, isFinal: true, isTyped: false };
+}
+
+function isFromBefore(line: Line): boolean {
+  return line.id.startsWith(BEFORE);
+}
+
 export class Lines {
+  /** Whether something was just being said when the API was asked what was said. */
+  isBehind = false;
   private all: readonly Line[] = [];
   private readonly tell: (lines: readonly Line[]) => void;
 
@@ -46,16 +59,31 @@ export class Lines {
     this.put({ id, by: "user", text, at: Date.now(), isFinal: true, isTyped: true });
   }
 
-  /** Takes over what was said before this page was loaded. */
+  /**
+   * Takes over what the API knows to have been said, from before this page was loaded. Asked again it
+   * also knows what was being said at that moment; what has been heard here since is not doubled.
+   */
   remember(turns: readonly Turn[]): void {
-    const before = turns.map((turn, place): Line => {
-      const by = turn.role === "user" ? "user" : "agent";
-      return { id: `before-${place}`, by, text: turn.text, at: turn.at, isFinal: true, isTyped: false };
+    const known = this.all.filter(isFromBefore).length;
+    const heard = this.all.filter((line) => !isFromBefore(line));
+    const before = turns.map(lineOf).filter((line, place) => {
+      return place < known || !heard.some((one) => one.by === line.by && one.text.trim() === line.text.trim());
     });
-    this.set([...before, ...this.all.filter((line) => !line.id.startsWith("before-"))]);
+    this.set([...before, ...heard]);
+  }
+
+  /** Asks what was said before, and has to be asked once more when the agent has ended its sentence. */
+  async catchUp(session: Session): Promise<void> {
+    this.isBehind = !this.isBehind;
+    try {
+      this.remember(await session.transcript());
+    } catch {
+      // A call without the words of before is a call.
+    }
   }
 
   clear(): void {
+    this.isBehind = false;
     this.set([]);
   }
 

@@ -18,8 +18,8 @@ const DEFAULTS: Choices = { microphoneId: "", speakerId: "", volume: 1, theme: "
 export interface KeptCall {
   id: string;
   secret: string | null;
-  /** In ms since 1970. */
-  askedAt: number;
+  /** Whether the user has muted the microphone: it is not to be open again by itself. */
+  isMuted: boolean;
 }
 
 /** Returns what the user has chosen, where it is of the right kind. */
@@ -51,13 +51,19 @@ export class CallMemory {
   /** Returns the call that this tab had when it was loaded before. */
   find(): KeptCall | null {
     const kept = read(() => sessionStorage, this.key);
-    const { id, secret, askedAt } = kept ?? {};
-    if (typeof id !== "string" || typeof askedAt !== "number") return null;
-    return { id, secret: typeof secret === "string" ? secret : null, askedAt };
+    const { id, secret, isMuted } = kept ?? {};
+    if (typeof id !== "string") return null;
+    return { id, secret: typeof secret === "string" ? secret : null, isMuted: isMuted === true };
   }
 
   keep(call: KeptCall): void {
     write(() => sessionStorage, this.key, call);
+  }
+
+  /** Changes something of the call that is kept, if there is one. */
+  note(part: Partial<KeptCall>): void {
+    const kept = this.find();
+    if (kept !== null) this.keep({ ...kept, ...part });
   }
 
   forget(): void {

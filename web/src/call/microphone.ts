@@ -9,6 +9,8 @@ import { type Trouble, trouble, type TroubleKind } from "./trouble.ts";
 export type MicrophoneState = "off" | "asking" | "on" | "muted";
 
 export class Microphone {
+  /** Whether the user wants to be heard. */
+  isWanted = true;
   private readonly room: Room;
   private readonly tell: (state: MicrophoneState, hindrance: Trouble | null) => void;
 
@@ -39,6 +41,7 @@ export class Microphone {
    * pre-connect buffer, ten seconds at most), so this may be called before the room is connected.
    */
   async open(): Promise<boolean> {
+    this.isWanted = true;
     return this.hindered(async () => {
       media();
       const { microphoneId } = choices();
@@ -47,7 +50,13 @@ export class Microphone {
     });
   }
 
+  /** Opens it on the way into a room, unless the user has muted it before. */
+  async restore(): Promise<boolean> {
+    return this.isWanted && this.open();
+  }
+
   async mute(): Promise<void> {
+    this.isWanted = false;
     await this.room.localParticipant.setMicrophoneEnabled(false);
   }
 

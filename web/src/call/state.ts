@@ -3,7 +3,7 @@
 import type { QueuePlace, SessionView } from "../api/index.ts";
 import type { Line } from "./lines.ts";
 import type { MicrophoneState } from "./microphone.ts";
-import type { Facts } from "./phase.ts";
+import { type Facts, type Phase, phaseOf } from "./phase.ts";
 import type { Trouble } from "./trouble.ts";
 
 export interface CallState extends Omit<Facts, "status"> {
@@ -22,7 +22,7 @@ export interface CallState extends Omit<Facts, "status"> {
   marks: Marks;
 }
 
-/** When what happened, in ms since 1970. */
+/** When what happened, in ms since 1970; nothing is known of before the page was loaded again. */
 export interface Marks {
   asked: number | null;
   answered: number | null;
@@ -56,3 +56,14 @@ export const NO_CALL: CallState = {
   lines: [],
   marks: NO_MARKS,
 };
+
+/** Returns the phase that a state amounts to. */
+export function phaseOfState(state: CallState): Phase {
+  return phaseOf({ ...state, status: state.view?.status ?? saidAtStart(state) });
+}
+
+/** What a start's own answer says of the session, before it was looked at for the first time. */
+function saidAtStart({ sessionId, queue }: CallState): "queued" | "starting" | null {
+  if (queue !== null) return "queued";
+  return sessionId === null ? null : "starting";
+}

@@ -8,9 +8,9 @@ export interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
 }
 
 /** A button that is 44 px high at least, and submits nothing unless it is told to. */
-export function Button({ look = "plain", icon, children, ...rest }: ButtonProps) {
+export function Button({ look = "plain", icon, className = "", children, ...rest }: ButtonProps) {
   return (
-    <button type="button" {...rest} className="button" data-look={look}>
+    <button type="button" {...rest} className={`button ${className}`} data-look={look}>
       {icon && <Icon name={icon} />}
       {children}
     </button>

@@ -40,8 +40,8 @@ function Talk() {
   return (
     <SessionProvider session={session}>
       <RoomAudioRenderer />
-      <button onClick={start}>Start</button>
-      <button onClick={() => session.end()}>End</button>
+      <button onClick={() => void start()}>Start</button>
+      <button onClick={() => void session.end()}>End</button>
       <dl>
         <dt>Connection</dt>
         <dd id="connection">{session.connectionState}</dd>

@@ -1,6 +1,16 @@
-// The agent in a room: whether it is there, and what it does.
+// What a room tells: whether this browser is in it, whether an agent is, and what that one does.
 
-import { ParticipantKind, type RemoteParticipant, type Room, RoomEvent } from "livekit-client";
+import { ConnectionState, ParticipantKind, type RemoteParticipant, type Room, RoomEvent } from "livekit-client";
+
+import type { Connection } from "./phase.ts";
+
+export const CONNECTIONS: Readonly<Record<ConnectionState, Connection>> = {
+  [ConnectionState.Disconnected]: "none",
+  [ConnectionState.Connecting]: "connecting",
+  [ConnectionState.Connected]: "connected",
+  [ConnectionState.Reconnecting]: "reconnecting",
+  [ConnectionState.SignalReconnecting]: "reconnecting",
+};
 
 const STATE = "lk.agent.state";
 /** An avatar speaks for an agent, and is none. */

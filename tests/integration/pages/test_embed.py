@@ -1,0 +1,85 @@
+"""<voicefleet-call> in the page of another site."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.support.pages import PageServer
+from tests.support.replicas import Replica, Replicas
+
+pytestmark = pytest.mark.timeout(300)
+
+_THREE_LINES = """<!doctype html><html lang="en"><title>A shop</title>
+<style>p, button { color: red; font-size: 40px }</style>
+<p id="ours">Our own words</p>
+<script src="{server}/embed/voicefleet-call.js" async></script>
+<voicefleet-call></voicefleet-call>
+<script>
+  phases = [];
+  addEventListener("voicefleet-phase", (event) => phases.push(event.detail.phase));
+</script>
+"""
+
+
+@pytest.fixture
+async def server(replicas: Replicas, built_pages: Path, page_server: PageServer) -> Replica:
+    origins = json.dumps([page_server.origin])
+    return await replicas.start(WEB_DIR=str(built_pages), CORS_ORIGINS=origins)
+
+
+async def _opened(browser: BrowserContext, page_server: PageServer, server: Replica) -> Page:
+    html = _THREE_LINES.replace("{server}", server.url)
+    (page_server.directory / "shop.html").write_text(html, encoding="utf-8")
+    page = await browser.new_page()
+    await page.goto(f"{page_server.origin}/shop.html")
+    return page
+
+
+async def test_three_lines_are_enough(
+    server: Replica, page_server: PageServer, browser: BrowserContext
+) -> None:
+    """1. A page of another origin has the three lines of the documentation. 2. Its user calls, and
+    hangs up.
+
+    Result: the call is with the fleet that the script came from; the page hears how it goes; the
+    styles of neither reach the other.
+    """
+    page = await _opened(browser, page_server, server)
+    start = page.get_by_role("button", name="Start talking")
+    await start.click()
+    await expect(page.locator(".talk")).to_have_attribute("data-phase", "waiting")
+    await page.get_by_role("button", name="End call").click()
+    await expect(page.get_by_text("The call is over")).to_be_visible()
+    phases = await page.evaluate("phases")
+    assert phases[0] == "idle"
+    assert phases[-1] == "over"
+    assert "waiting" in phases
+    colour = "(selector) => getComputedStyle(document.querySelector(selector)).color"
+    assert await page.evaluate(colour, "#ours") == "rgb(255, 0, 0)"
+    again = page.get_by_role("button", name="Talk again")
+    assert await again.evaluate("(one) => getComputedStyle(one).fontSize") == "16px"
+
+
+async def test_what_is_taken_out_of_the_page_leaves_the_call(
+    server: Replica, page_server: PageServer, browser: BrowserContext
+) -> None:
+    page = await _opened(browser, page_server, server)
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.locator(".talk")).to_have_attribute("data-phase", "waiting")
+    await page.evaluate("element = document.querySelector('voicefleet-call'); element.remove()")
+    await expect(page.locator(".talk")).to_have_count(0)
+    # Put back, it goes on with the same call.
+    await page.evaluate("document.body.append(element)")
+    await expect(page.locator(".talk")).to_have_attribute("data-phase", "waiting")
+
+
+async def test_a_site_that_is_not_named_is_told_so(
+    replicas: Replicas, built_pages: Path, page_server: PageServer, browser: BrowserContext
+) -> None:
+    server = await replicas.start(WEB_DIR=str(built_pages))
+    page = await _opened(browser, page_server, server)
+    await expect(page.locator("[data-trouble=unreachable]").first).to_be_visible()

@@ -1,0 +1,123 @@
+// What the user can do in a call: mute, choose devices, set the volume, end.
+
+import { useMediaDeviceSelect, useRoomContext, useStartAudio } from "@livekit/components-react";
+
+import type { Choices } from "../call/memory.ts";
+import type { Phase } from "../call/phase.ts";
+import { useCall, useCallState } from "../call/useCall.ts";
+import { strings } from "../strings.ts";
+import { Button } from "../ui/Button.tsx";
+import { Icon } from "../ui/Icon.tsx";
+
+interface ControlsProps {
+  phase: Phase;
+  chosen: Choices;
+  onChoose: (part: Partial<Choices>) => void;
+}
+
+export function Controls({ phase, chosen, onChoose }: ControlsProps) {
+  const call = useCall();
+  const isInRoom = phase !== "queued" && phase !== "starting" && phase !== "connecting";
+  return (
+    <div className="controls" role="group" aria-label={strings.controls.label}>
+      {isInRoom && <Unlock />}
+      {isInRoom && <MicrophoneButton />}
+      {isInRoom && <SoundSettings chosen={chosen} onChoose={onChoose} />}
+      <Button look="danger" icon="hangUp" onClick={() => void call.end()}>
+        {phase === "queued" ? strings.queue.leave : strings.controls.end}
+      </Button>
+    </div>
+  );
+}
+
+/** Shown only while the browser holds the sound back. */
+function Unlock() {
+  const { mergedProps, canPlayAudio } = useStartAudio({ room: useRoomContext(), props: {} });
+  if (canPlayAudio) return null;
+  return (
+    <Button look="main" icon="sound" onClick={mergedProps.onClick} title={strings.controls.unlockAbout}>
+      {strings.controls.unlock}
+    </Button>
+  );
+}
+
+function MicrophoneButton() {
+  const call = useCall();
+  const microphone = useCallState((state) => state.microphone);
+  const isOn = microphone === "on";
+  const muted = microphone === "muted" ? strings.controls.unmute : strings.controls.useMicrophone;
+  return (
+    <Button
+      look="round"
+      icon={isOn ? "microphone" : "muted"}
+      aria-label={isOn ? strings.controls.mute : muted}
+      title={isOn ? strings.controls.mute : muted}
+      data-microphone={microphone}
+      onClick={() => void call.setMicrophone(!isOn)}
+    />
+  );
+}
+
+function SoundSettings({ chosen, onChoose }: Omit<ControlsProps, "phase">) {
+  return (
+    <details className="sound">
+      <summary className="button" data-look="round" aria-label={strings.controls.settings} title={strings.controls.settings}>
+        <Icon name="settings" />
+      </summary>
+      <div className="sound-fields">
+        <DeviceChoice
+          kind="audioinput"
+          label={strings.controls.microphone}
+          onChoose={(microphoneId) => onChoose({ microphoneId })}
+        />
+        <DeviceChoice kind="audiooutput" label={strings.controls.speaker} onChoose={(speakerId) => onChoose({ speakerId })} />
+        <label className="field">
+          <span>{strings.controls.volume}</span>
+          <input
+            type="range"
+            min={0}
+            max={1}
+            step={0.05}
+            value={chosen.volume}
+            onChange={(event) => onChoose({ volume: event.target.valueAsNumber })}
+          />
+        </label>
+      </div>
+    </details>
+  );
+}
+
+interface DeviceChoiceProps {
+  kind: "audioinput" | "audiooutput";
+  label: string;
+  onChoose: (deviceId: string) => void;
+}
+
+function DeviceChoice({ kind, label, onChoose }: DeviceChoiceProps) {
+  const { devices, activeDeviceId, setActiveMediaDevice } = useMediaDeviceSelect({ kind, room: useRoomContext() });
+  // Browsers without a choice of loudspeakers list none; without permission they tell no names.
+  const named = devices.filter((device) => device.deviceId !== "" && device.label !== "");
+  if (named.length === 0) return null;
+  return (
+    <label className="field">
+      <span>{label}</span>
+      <select
+        className="input"
+        value={activeDeviceId}
+        onChange={(event) => {
+          onChoose(event.target.value);
+          void setActiveMediaDevice(event.target.value);
+        }}
+      >
+        {!named.some((device) => device.deviceId === activeDeviceId) && (
+          <option value={activeDeviceId}>{strings.controls.standard}</option>
+        )}
+        {named.map((device) => (
+          <option key={device.deviceId} value={device.deviceId}>
+            {device.label}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

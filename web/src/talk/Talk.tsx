@@ -1,0 +1,89 @@
+// The whole call, on a page of ours or in somebody else's: a welcome, the call, and what comes after.
+
+import { RoomAudioRenderer, RoomContext } from "@livekit/components-react";
+import { useEffect, useMemo, useState } from "react";
+
+import type { TokenSource } from "../api/index.ts";
+import { Call } from "../call/call.ts";
+import { type Choices, choices, choose } from "../call/memory.ts";
+import type { Phase } from "../call/phase.ts";
+import { phaseOfState } from "../call/state.ts";
+import { CallContext, useCall, useCallState } from "../call/useCall.ts";
+import { Conversation } from "./Conversation.tsx";
+import { Over } from "./Over.tsx";
+import { Welcome } from "./Welcome.tsx";
+
+export interface TalkProps {
+  /** Where the API is; empty for where the page came from. */
+  baseUrl?: string;
+  /** The user's token, where users have one. */
+  token?: TokenSource | undefined;
+  /** Whom to talk with; left out, the user chooses. */
+  persona?: string | undefined;
+  /** Told whenever the call is at another point. */
+  onPhase?: ((phase: Phase) => void) | undefined;
+}
+
+export function Talk({ baseUrl = "", token, persona, onPhase }: TalkProps) {
+  const call = useMemo(() => new Call(baseUrl, token), [baseUrl, token]);
+
+  useEffect(() => {
+    void call.resume();
+    return () => call.leave();
+  }, [call]);
+
+  return (
+    <CallContext value={call}>
+      <RoomContext value={call.room}>
+        <Views
+          baseUrl={baseUrl}
+          persona={persona}
+          hasToken={token !== undefined}
+          onPhase={onPhase}
+        />
+      </RoomContext>
+    </CallContext>
+  );
+}
+
+interface ViewsProps {
+  baseUrl: string;
+  persona: string | undefined;
+  hasToken: boolean;
+  onPhase: TalkProps["onPhase"];
+}
+
+function Views({ onPhase, ...rest }: ViewsProps) {
+  const phase = useCallState(phaseOfState);
+  useEffect(() => onPhase?.(phase), [onPhase, phase]);
+  return (
+    <div className="talk" data-phase={phase}>
+      <View phase={phase} {...rest} />
+    </div>
+  );
+}
+
+function View({ phase, baseUrl, persona, hasToken }: Omit<ViewsProps, "onPhase"> & { phase: Phase }) {
+  const call = useCall();
+  const [chosen, setChosen] = useState(choices);
+  const change = (part: Partial<Choices>): void => setChosen(choose(part));
+  const start = (pasted = ""): void => {
+    if (pasted !== "") call.signIn(pasted);
+    const named = persona ?? chosen.persona;
+    void call.start(named === "" ? {} : { persona: named });
+  };
+
+  if (phase === "idle") {
+    const offered = persona === undefined;
+    return (
+      <Welcome {...{ baseUrl, chosen, change, start, hasToken }} isPersonaOffered={offered} />
+    );
+  }
+  if (phase === "over") return <Over onAgain={() => start()} onBack={() => call.reset()} />;
+  return (
+    <>
+      <RoomAudioRenderer volume={chosen.volume} />
+      <Conversation phase={phase} chosen={chosen} onChoose={change} />
+    </>
+  );
+}
