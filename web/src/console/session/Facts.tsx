@@ -15,7 +15,8 @@ interface FactsProps {
 
 export function Facts({ view, row }: FactsProps) {
   const now = useNow(view.endedAt === null);
-  const facts = [...factsOf(view, now), ...(row === null ? [] : adminFactsOf(row, isOver(view)))];
+  const ofAll = factsOf(view, now);
+  const facts = row === null ? ofAll : [...whereOf(row), ...ofAll, ...agentFactsOf(row, isOver(view))];
   return (
     <dl className="facts">
       {facts.map(([name, value]) => (
@@ -50,11 +51,17 @@ function factsOf(view: SessionView, now: number): Fact[] {
   ]);
 }
 
-function adminFactsOf(row: SessionRow, isDone: boolean): Fact[] {
+function whereOf(row: SessionRow): Fact[] {
   const said = words.session.facts;
   return known([
     [said.user, row.userId],
     [said.worker, row.workerId],
+  ]);
+}
+
+function agentFactsOf(row: SessionRow, isDone: boolean): Fact[] {
+  const said = words.session.facts;
+  return known([
     [said.memory, isDone || row.agentMemoryBytes === null ? null : megabytes(row.agentMemoryBytes)],
     [said.agents, String(row.epoch)],
     [said.losses, row.losses === 0 ? null : String(row.losses)],
