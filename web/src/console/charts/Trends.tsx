@@ -1,6 +1,7 @@
 // The last hour: how much was asked for, how well that went, how long it took.
 
 import { useMemo } from "react";
+import type uPlot from "uplot";
 
 import { ApiError } from "../../api/errors.ts";
 import { count, hourAndMinute, percent } from "../figures.ts";
@@ -51,11 +52,13 @@ interface ChartProps {
   theme: string;
 }
 
+const COLUMNS = ["admitted", "ready", "failed", "ended", "expired"] as const;
+
 function StartsChart({ history: { points }, theme }: ChartProps) {
   const said = words.trends.starts;
   const total = totalsOf(points);
-  const data = useMemo(
-    () => [secondsOf(points), points.map((one) => one.admitted), points.map((one) => one.failed)] as [number[], ...number[][]],
+  const data = useMemo<uPlot.AlignedData>(
+    () => [secondsOf(points), points.map((one) => one.admitted), points.map((one) => one.failed)],
     [points],
   );
   return (
@@ -68,10 +71,10 @@ function StartsChart({ history: { points }, theme }: ChartProps) {
       data={data}
       theme={theme}
       table={{
-        head: [words.trends.minute, said.admitted, said.ready, said.failed, said.ended, said.expired],
+        head: [words.trends.minute, ...COLUMNS.map((column) => said[column])],
         rows: points
           .toReversed()
-          .map((one) => [hourAndMinute(one.at), ...[one.admitted, one.ready, one.failed, one.ended, one.expired].map(count)]),
+          .map((one) => [hourAndMinute(one.at), ...COLUMNS.map((column) => count(one[column]))]),
       }}
     />
   );
@@ -95,7 +98,7 @@ function StartsLegend() {
 function SuccessChart({ history: { points, successRate }, theme }: ChartProps) {
   const said = words.trends.success;
   const series = useMemo(() => successSeries(points), [points]);
-  const data = useMemo(() => [secondsOf(points), series] as [number[], (number | null)[]], [points, series]);
+  const data = useMemo<uPlot.AlignedData>(() => [secondsOf(points), series], [points, series]);
   const lowest = lowestOf(series);
   return (
     <ChartCard
@@ -120,7 +123,10 @@ function LatencyChart({ history, theme }: ChartProps) {
   const said = words.trends.latency;
   const bins = useMemo(() => binsOf(history.latency), [history.latency]);
   const drawing = useMemo(() => latencies(bins), [bins]);
-  const data = useMemo(() => [bins.map((_, place) => place), bins.map((bin) => bin.count)] as [number[], number[]], [bins]);
+  const data = useMemo<uPlot.AlignedData>(
+    () => [bins.map((_, place) => place), bins.map((bin) => bin.count)],
+    [bins],
+  );
   const total = totalOf(history.latency.counts);
   return (
     <ChartCard

@@ -12,6 +12,8 @@ export type Drawing = (look: Look) => Omit<uPlot.Options, "width" | "height">;
 const LEAST_TOP = 4;
 const MARK_PX = 9;
 const AXIS_PX = 26;
+/** Labels of bins do without their unit on charts that are not wider. */
+const NARROW_PX = 420;
 const LABEL_PX = 16;
 
 const STILL = {
@@ -27,7 +29,7 @@ const MINUTES: uPlot.Scale = { time: true, range: (_, first, last) => [first - 3
 export const starts: Drawing = (look) => ({
   ...STILL,
   scales: { x: MINUTES, y: { range: (_, __, most) => [0, Math.max(LEAST_TOP, most * 1.1)] } },
-  axes: [timeAxis(look), valueAxis(look, (values) => values.map((value) => (Number.isInteger(value) ? String(value) : "")))],
+  axes: [timeAxis(look), valueAxis(look, wholes)],
   series: [
     {},
     { stroke: look.accent, fill: look.accent, width: 0, paths: barsOf(0.7), points: { show: false } },
@@ -61,14 +63,17 @@ export function latencies(bins: Bin[]): Drawing {
   return (look) => ({
     ...STILL,
     padding: [LABEL_PX + 4, null, null, null],
-    scales: { x: { time: false, range: [-0.5, bins.length - 0.5] }, y: { range: (_, __, most) => [0, Math.max(1, most)] } },
+    scales: {
+      x: { time: false, range: [-0.5, bins.length - 0.5] },
+      y: { range: (_, __, most) => [0, Math.max(1, most)] },
+    },
     axes: [
       {
         ...bareAxis(look),
         size: AXIS_PX,
         grid: { show: false },
         splits: bins.map((_, place) => place),
-        values: bins.map(binLabel),
+        values: (plot) => bins.map((bin) => binLabel(bin, plot.width < NARROW_PX ? "" : " s")),
       },
       { show: false },
     ],
@@ -80,8 +85,8 @@ export function latencies(bins: Bin[]): Drawing {
   });
 }
 
-function binLabel({ aboveMs, upToMs }: Bin): string {
-  return upToMs === null ? `>${(aboveMs ?? 0) / 1000} s` : `≤${upToMs / 1000} s`;
+function binLabel({ aboveMs, upToMs }: Bin, unit: string): string {
+  return (upToMs === null ? `>${(aboveMs ?? 0) / 1000}` : `≤${upToMs / 1000}`) + unit;
 }
 
 function writeCounts(plot: uPlot, bins: Bin[], look: Look): void {
@@ -128,6 +133,10 @@ function valueAxis(look: Look, texts: (values: number[]) => string[]): uPlot.Axi
   return { ...bareAxis(look), size: 46, space: 32, values: (_, values) => texts(values) };
 }
 
+function wholes(values: number[]): string[] {
+  return values.map((value) => (Number.isInteger(value) ? String(value) : ""));
+}
+
 function percents(values: number[]): string[] {
   return values.map((value) => `${Math.round(100 * value)} %`);
 }
@@ -140,7 +149,8 @@ function aboveZero(plot: uPlot, series: number): number[] {
 /** Returns the points without neighbours, which no line goes through. */
 function alone(plot: uPlot, series: number): number[] {
   const values = plot.data[series] ?? [];
-  return placesWhere(plot, series, (_, place) => (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null);
+  const isGap = (place: number): boolean => (values[place] ?? null) === null;
+  return placesWhere(plot, series, (_, place) => isGap(place - 1) && isGap(place + 1));
 }
 
 function placesWhere(plot: uPlot, series: number, isOne: (value: number, place: number) => boolean): number[] {

@@ -79,6 +79,7 @@ function Resize({ admin, pool, onChanged }: PoolControlProps) {
 
   return (
     <form className="resize" onSubmit={submit} noValidate>
+      {pool.target === null && <p className="muted small">{said.unsetAbout}</p>}
       <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onText={setDraft} />
       <OutcomeText outcome={outcome} />
       {isAsking && size !== null && (

@@ -37,7 +37,7 @@ export function Tiles({ fleet, history }: TilesProps) {
       <Tile
         name={said.start}
         value={start.p50 === null ? words.none : latency(start.p50)}
-        note={start.p95 === null ? said.noLatency : `${said.p50}; ${said.p95(latency(start.p95))}`}
+        note={start.p95 === null ? said.noLatency : said.p95(latency(start.p95))}
       />
     </dl>
   );
@@ -99,7 +99,7 @@ function Tile({ name, value, note, isNoted = false, children }: TileProps) {
     <div className="card tile" data-noted={isNoted}>
       <dt>{name}</dt>
       <dd className="tile-value">{value}</dd>
-      {children !== undefined && <dd className="tile-meter">{children}</dd>}
+      {children && <dd className="tile-meter">{children}</dd>}
       <dd className="tile-note">{note}</dd>
     </div>
   );

@@ -13,10 +13,12 @@ export interface Breaker {
   until: number | null;
 }
 
+const NEIGHBOURS = ["redis", "livekit"] as const;
+
 /** Returns the breakers, those that are not closed first; none for a server that tells of none. */
 export function breakersOf(circuits: Circuits | null | undefined): Breaker[] {
   if (circuits === null || circuits === undefined) return [];
-  const own = (["redis", "livekit"] as const).map((name) => ({ name, state: circuits[name], since: null, until: null }));
+  const own = NEIGHBOURS.map((name) => ({ name, state: circuits[name], since: null, until: null }));
   // Providers that are well are not told of.
   const providers = circuits.providers.map((one) => ({ ...one, state: "open" }));
   const all: Breaker[] = [...providers, ...own];

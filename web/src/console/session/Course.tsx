@@ -11,7 +11,7 @@ import { rhythmOf } from "./rhythm.ts";
 import type { TabProps } from "./Tabs.tsx";
 import { Turns } from "./Turns.tsx";
 import { Usage } from "./Usage.tsx";
-import { comingOf, meetingOf } from "./waterfall.ts";
+import { comingOf, meetingOf, type Stage } from "./waterfall.ts";
 import { Waterfall } from "./Waterfall.tsx";
 
 export function Course({ admin, sessionId, isSettled }: TabProps) {
@@ -24,30 +24,38 @@ export function Course({ admin, sessionId, isSettled }: TabProps) {
           <p className="empty muted">{words.course.none}</p>
         ) : (
           // The last one is what one looks for.
-          agents.toReversed().map((agent) => <Agent key={agent.epoch} agent={agent} />)
+          agents
+            .toReversed()
+            .map((agent, place) => <Agent key={agent.epoch} agent={agent} isHere={place === 0 && !isSettled} />)
         )
       }
     </Loaded>
   );
 }
 
-function Agent({ agent }: { agent: AgentRecord }) {
+interface AgentProps {
+  agent: AgentRecord;
+  /** Whether it may be with the session now. */
+  isHere: boolean;
+}
+
+function Agent({ agent, isHere }: AgentProps) {
   const said = words.course;
   const coming = comingOf(agent.timeline);
   const meeting = meetingOf(agent.timeline);
-  const isHere = coming?.last === "published";
+  const end = isHere ? said.atWork : said.lost;
   return (
     <section className="agent" aria-label={said.agent(agent.epoch)}>
       <h3>
         {said.agent(agent.epoch)}
         <span className="muted small">
-          {agent.outcome === null ? said.going : said.outcome(agent.outcome, agent.reason)}
+          {agent.outcome === null ? end : said.outcome(agent.outcome, agent.reason)}
         </span>
       </h3>
       {coming !== null && (
         <Waterfall
           title={said.coming}
-          total={isHere ? said.total(coming.totalMs) : said.sofar(coming.totalMs, said.moments[coming.last])}
+          total={coming.last === "published" ? said.total(coming.totalMs) : sofar(coming)}
           stage={coming}
           aheadText={said.clocks}
         />
@@ -60,4 +68,8 @@ function Agent({ agent }: { agent: AgentRecord }) {
       {agent.usage.length > 0 && <Usage usage={agent.usage} />}
     </section>
   );
+}
+
+function sofar({ totalMs, last }: Stage): string {
+  return words.course.sofar(totalMs, words.course.moments[last]);
 }

@@ -1,6 +1,6 @@
 // What is known of a session in one look.
 
-import type { SessionView } from "../../api/types.ts";
+import { isOver, type SessionView } from "../../api/types.ts";
 import { duration, latency } from "../../strings.ts";
 import { useNow } from "../../ui/clock.ts";
 import { clock, dayAndTime, megabytes } from "../figures.ts";
@@ -15,7 +15,8 @@ interface FactsProps {
 
 export function Facts({ view, row }: FactsProps) {
   const now = useNow(view.endedAt === null);
-  const facts = [...factsOf(view, now), ...(row === null ? [] : adminFactsOf(row))];
+  const ofAll = factsOf(view, now);
+  const facts = row === null ? ofAll : [...whereOf(row), ...ofAll, ...agentFactsOf(row, isOver(view))];
   return (
     <dl className="facts">
       {facts.map(([name, value]) => (
@@ -41,20 +42,27 @@ function factsOf(view: SessionView, now: number): Fact[] {
     [said.length, length],
     [said.startup, view.startupTime === null ? null : latency(1000 * view.startupTime)],
     [said.warm, view.prewarmed === null ? null : view.prewarmed ? said.yes : said.no],
-    [said.agentState, view.agentState],
+    // The last that was heard of it.
+    [said.agentState, isOver(view) ? null : view.agentState],
     [said.persona, view.persona],
     [said.reason, view.reason],
     [said.error, view.error?.message],
-    [said.room, view.roomName],
+    [said.room, view.roomName === `vf-${view.sessionId}` ? null : view.roomName],
   ]);
 }
 
-function adminFactsOf(row: SessionRow): Fact[] {
+function whereOf(row: SessionRow): Fact[] {
   const said = words.session.facts;
   return known([
     [said.user, row.userId],
     [said.worker, row.workerId],
-    [said.memory, row.agentMemoryBytes === null ? null : megabytes(row.agentMemoryBytes)],
+  ]);
+}
+
+function agentFactsOf(row: SessionRow, isDone: boolean): Fact[] {
+  const said = words.session.facts;
+  return known([
+    [said.memory, isDone || row.agentMemoryBytes === null ? null : megabytes(row.agentMemoryBytes)],
     [said.agents, String(row.epoch)],
     [said.losses, row.losses === 0 ? null : String(row.losses)],
   ]);

@@ -20,13 +20,16 @@ export function Logs({ admin, sessionId, isSettled }: TabProps) {
         lines.length === 0 ? (
           <p className="empty muted">{words.logs.none}</p>
         ) : (
-          <Followed label={words.logs.about} content={lines} className="log mono">
-            <ol>
-              {lines.map((line, place) => (
-                <Line key={`${line.at} ${place}`} line={line} />
-              ))}
-            </ol>
-          </Followed>
+          <>
+            <p className="muted small">{words.logs.about}</p>
+            <Followed label={words.session.tabs.logs} content={lines} className="log mono">
+              <ol>
+                {lines.map((line, place) => (
+                  <Line key={`${line.at} ${place}`} line={line} />
+                ))}
+              </ol>
+            </Followed>
+          </>
         )
       }
     </Loaded>

@@ -45,7 +45,8 @@ export const sessionWords = {
     none: "No agent has written anything down yet.",
     agent: (epoch: number) => `Agent ${epoch}`,
     outcome: (outcome: string, reason: string | null) => (reason === null ? outcome : `${outcome}: ${reason}`),
-    going: "has not ended, or was killed",
+    atWork: "at work",
+    lost: "was lost: it has left no end",
     coming: "From the request to its voice",
     meeting: "From its voice to the conversation",
     total: (ms: number) => `${latency(ms)} in all`,
@@ -71,7 +72,7 @@ export const sessionWords = {
     } satisfies Record<Moment, string>,
     turns: "Turns",
     turnsAbout: (shown: number, leftOut: number) =>
-      leftOut === 0 ? `${shown} turns` : `the last ${shown} of ${shown + leftOut} turns`,
+      leftOut === 0 ? String(shown) : `the last ${shown} of ${shown + leftOut}`,
     turn: {
       at: "At",
       who: "Who",

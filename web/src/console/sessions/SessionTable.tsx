@@ -21,6 +21,8 @@ interface SessionTableProps {
 }
 
 const SHORT_ID_CHARS = 8;
+/** What the API puts before names that are only claimed. */
+const UNVERIFIED = "unverified:";
 /** Those that narrow pages leave out; the session itself tells them. */
 const COLUMNS = [
   ["id", ""],
@@ -84,12 +86,20 @@ function Row({ row, now, isOpened, onOpen }: RowProps) {
   return (
     <tr className="row" aria-current={isOpened} onClick={openUnlessBusy}>
       <th scope="row" className="id-cell">
-        <button type="button" id={openerOf(id)} className="link mono" aria-label={said.open(id.slice(0, SHORT_ID_CHARS))} onClick={() => onOpen(id)}>
+        <button
+          type="button"
+          id={openerOf(id)}
+          className="link mono"
+          aria-label={said.open(id.slice(0, SHORT_ID_CHARS))}
+          onClick={() => onOpen(id)}
+        >
           {id.slice(0, SHORT_ID_CHARS)}
         </button>
         <CopyButton text={id} label={said.copy(id)} />
       </th>
-      <td className="clip">{row.userId ?? words.none}</td>
+      <td className="clip" title={row.userId ?? ""}>
+        <User id={row.userId} />
+      </td>
       <td>
         <StateBadge status={row.status} />
       </td>
@@ -100,5 +110,15 @@ function Row({ row, now, isOpened, onOpen }: RowProps) {
       <td className="number wider">{said.agents(row.epoch, row.losses)}</td>
       <td className="clip wider">{row.error?.message ?? row.reason ?? words.none}</td>
     </tr>
+  );
+}
+
+/** Nobody has proved who they are unless an identity provider did: the name comes first, and that after it. */
+function User({ id }: { id: string | null }) {
+  if (id?.startsWith(UNVERIFIED) !== true) return id ?? words.none;
+  return (
+    <>
+      {id.slice(UNVERIFIED.length)} <span className="muted small">{words.sessions.unverified}</span>
+    </>
   );
 }

@@ -46,8 +46,8 @@ export function Bar({ fleet, everyMs, theme, onTheme, onSignOut }: BarProps) {
       <LiveMark polled={fleet} everyMs={everyMs} />
       <div className="bar-end">
         <ThemeChoice theme={theme} onTheme={onTheme} />
-        <Button icon="signOut" onClick={onSignOut}>
-          {words.bar.signOut}
+        <Button icon="signOut" aria-label={words.bar.signOut} title={words.bar.signOut} onClick={onSignOut}>
+          <span className="sign-out-text">{words.bar.signOut}</span>
         </Button>
       </div>
     </header>
