@@ -103,7 +103,7 @@ export const strings = {
   },
   trouble: {
     retry: "Try again",
-    retryIn: (seconds: number) => `Try again in ${duration(seconds)}`,
+    retryAfter: (seconds: number) => `Try again in ${duration(seconds)}`,
     request: (id: string) => `For support: request ${id}`,
   },
   troubles: {

@@ -35,7 +35,7 @@ function Retry({ at, label, onRetry }: { at: number | null; label: string; onRet
   return (
     <p>
       <Button icon="refresh" disabled={left > 0} onClick={onRetry}>
-        {left > 0 ? strings.trouble.retryIn(left) : label}
+        {left > 0 ? strings.trouble.retryAfter(left) : label}
       </Button>
     </p>
   );
