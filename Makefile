@@ -53,7 +53,7 @@ e2e: ## run the tests that speak with the whole stack
 chaos: ## do the worst to a whole fleet and tell what becomes of its calls; ARGS="--chaos-json FILE" writes the table, too
 	$(TASK) chaos $(ARGS)
 
-bench: ## measure the store, starts and bursts in less than 6 minutes; ARGS=NAME: one at length, of store, starts, assignment, race, burst, recovery, degradation, capacity, warm, worker_memory, soak
+bench: ## measure the store, starts and bursts in less than 6 minutes; ARGS=NAME: one at length, of store, starts, assignment, race, burst, recovery, degradation, capacity, pages, warm, worker_memory, soak
 	$(TASK) bench $(ARGS)
 
 bench-full: ## run all benchmarks, which takes hours; ARGS=--resume goes on where it was stopped

@@ -61,6 +61,7 @@ FULL = (
     Item("capacity"),
     Item("degradation"),
     Item("worker_memory"),
+    Item("pages"),
     Item("soak", ("--minutes", "30")),
 )
 OUT = REPO / ".run" / "bench"

@@ -116,8 +116,8 @@ def _has_web(env: Mapping[str, str]) -> bool:
 #: Those besides that of the store.
 _BENCHMARKS = frozenset(
     {
-        *("assignment", "burst", "capacity", "degradation", "race", "recovery", "soak"),
-        *("starts", "store", "warm", "worker_memory"),
+        *("assignment", "burst", "capacity", "degradation", "pages", "race", "recovery"),
+        *("soak", "starts", "store", "warm", "worker_memory"),
     }
 )
 

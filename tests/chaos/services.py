@@ -43,6 +43,8 @@ class Differences:
     clocks: Clocks | None = None
     #: What workers are told besides.
     of_workers: Mapping[str, str] = field(default_factory=dict)
+    #: The same for token servers.
+    of_servers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,7 @@ class Services:
             "LIVEKIT_URL": f"http://{LOOPBACK}:{livekit_port}",
             "LIVEKIT_PUBLIC_URL": self.livekit_url,
             "ADMIN_API_KEY": self.keys.admin_key,
+            **self.differences.of_servers,
         }
         return self._ours(f"tokenserver-{number}", ("tokenserver",), port, variables)
 

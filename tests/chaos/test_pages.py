@@ -1,0 +1,55 @@
+"""The call page while its media server is restarted."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from devstack.talk.audio import Sound
+from tests.chaos.services import Differences
+from tests.chaos.stage import Stage, standing_stage
+from tests.chaos.story import Story
+from tests.support.browser import browsing
+from tests.support.call_page import call_page
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def stage(
+    tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str], built_pages: Path
+) -> Iterator[Stage]:
+    """A fleet whose token servers have the pages."""
+    pages = {"WEB_DIR": str(built_pages)}
+    differences = Differences(of_workers=kind, of_servers=pages)
+    with standing_stage(tmp_path_factory.mktemp("stage"), differences) as stage:
+        yield stage
+
+
+async def test_livekit_killed(story: Story, chromium: Path, tmp_path: Path) -> None:
+    """1. A user talks with an agent, by the call page. 2. livekit-server is killed, and started
+    again.
+
+    Result: the page says that the connection is lost; then there is an agent again, or it says why
+    the call is over. It never hangs.
+    """
+    story.watcher.expect_losses()
+    story.watcher.limits.recovering_s = 60.0
+    silence = tmp_path / "silence.wav"
+    Sound(np.zeros(48_000, np.int16), 48_000).write(silence)
+    looks = browsing(chromium, microphone=silence)
+    async with looks as browser, call_page(browser, story.stage.servers[0].url) as user:
+        await user.press("Start talking")
+        await user.until_talking()
+        await story.stage.restart_livekit(signal.SIGKILL)
+        await user.until_phase("reconnecting", "over")
+        if await user.until_phase("listening", "thinking", "speaking", "over") == "over":
+            assert await user.page.locator("[data-reason], [data-trouble]").inner_text() != ""
+        else:
+            assert "reconnecting" in await user.phases()
+            await user.press("End call")
+            await user.until_phase("over")
