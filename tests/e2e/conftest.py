@@ -12,7 +12,7 @@ from tests.support.servers import RunningStack
 from tests.support.speech import speak
 
 QUESTION = "What is seven plus five?"
-_RATE = 48_000
+RATE = 48_000
 #: Before the question: joining, and the agent's greeting. After it: the answer.
 _BEFORE_S, _AFTER_S = 8.0, 12.0
 
@@ -21,9 +21,9 @@ _BEFORE_S, _AFTER_S = 8.0, 12.0
 async def question(stack: RunningStack, tmp_path: Path) -> Path:
     """The question as a file for a microphone. It is played again and again, every 20 s or so:
     whoever is not understood at once asks again."""
-    spoken = (await speak(stack.localvoice_url, QUESTION)).at_rate(_RATE)
-    before, after = (np.zeros(int(s * _RATE), np.int16) for s in (_BEFORE_S, _AFTER_S))
+    spoken = (await speak(stack.localvoice_url, QUESTION)).at_rate(RATE)
+    before, after = (np.zeros(int(s * RATE), np.int16) for s in (_BEFORE_S, _AFTER_S))
     path = tmp_path / "question.wav"
     # Without this file the browser's microphone would be silent, and nobody would say so.
-    Sound(np.concatenate([before, spoken.samples, after]), _RATE).write(path)
+    Sound(np.concatenate([before, spoken.samples, after]), RATE).write(path)
     return path

@@ -8,9 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from playwright.async_api import BrowserContext, expect
 
+from devstack.services.config import DEFAULTS
+from devstack.services.ports import free_port
+from devstack.talk.audio import Sound
+from tests.e2e.conftest import QUESTION, RATE
 from tests.support.browser import (
     DEADLINE_S,
     browsing,
@@ -22,8 +27,9 @@ from tests.support.browser import (
     take_picture,
 )
 from tests.support.call_page import CallPage, call_page
-from tests.support.servers import RunningStack
-from tests.support.speech import transcribe_file, words
+from tests.support.replicas import Replica
+from tests.support.servers import RunningStack, neutral_environment
+from tests.support.speech import speak, transcribe_file, words
 from tests.support.wait import eventually
 from voicefleet_client import Admin
 
@@ -122,6 +128,63 @@ async def test_the_page_is_loaded_again(stack: RunningStack, browser: BrowserCon
         await _until_heard(stack, user, "12")
         again = await _only_session(admin)
         assert [again["sessionId"], again["epoch"]] == [session["sessionId"], session["epoch"]]
+
+
+async def test_the_token_server_is_killed(
+    stack: RunningStack, browser: BrowserContext, built_pages: Path, tmp_path: Path
+) -> None:
+    """1. The user has been answered. 2. The token server that the page came from is killed.
+
+    Result: the call does not notice; the user is answered again, and can end it.
+    """
+    port = free_port()
+    env = _like(stack, built_pages) | {"TOKENSERVER_PORT": str(port)}
+    server = Replica(port, tmp_path / "tokenserver.log", env)
+    await server.start()
+    try:
+        async with call_page(browser, server.url) as user:
+            await user.press("Start talking")
+            await user.until_said("agent", "12")
+            await server.kill()
+            await user.page.get_by_label("Write to the agent").fill("What is 30 plus 4?")
+            await user.press("Send")
+            await user.until_said("agent", "34")
+            assert await user.phase() in {"listening", "speaking", "thinking"}
+            await user.press("End call")
+            await user.until_phase("over")
+    finally:
+        await server.kill()
+
+
+def _like(stack: RunningStack, built_pages: Path) -> dict[str, str]:
+    """Return what makes another token server of the same fleet."""
+    return neutral_environment() | {
+        "REDIS_URL": stack.redis_url,
+        "LIVEKIT_URL": stack.livekit_url,
+        "LIVEKIT_API_KEY": stack.livekit_api_key,
+        "LIVEKIT_API_SECRET": stack.livekit_api_secret,
+        "AGENT_NAME": DEFAULTS["AGENT_NAME"],
+        "WEB_DIR": str(built_pages),
+        "SHUTDOWN_DELAY_S": "0",
+    }
+
+
+async def test_what_is_said_before_the_agent_comes_is_heard(
+    stack: RunningStack, chromium: Path, tmp_path: Path
+) -> None:
+    """1. The user speaks from the moment of the click on, and is silent then for a long time.
+
+    Result: the agent, who was not there yet, has heard it, and answers.
+    """
+    spoken = (await speak(stack.localvoice_url, QUESTION)).at_rate(RATE)
+    silence = np.zeros(60 * RATE, np.int16)
+    path = tmp_path / "early.wav"
+    Sound(np.concatenate([spoken.samples, silence]), RATE).write(path)
+    looks = browsing(chromium, microphone=path)
+    async with looks as browser, call_page(browser, stack.api_url) as user:
+        await user.press("Start talking")
+        await user.until_said("user", "7")
+        await user.until_said("agent", "12")
 
 
 async def test_the_sound_can_be_turned_on(stack: RunningStack, chromium: Path) -> None:

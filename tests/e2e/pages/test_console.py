@@ -119,7 +119,7 @@ async def _look_into(page: Page, user: Call) -> None:
     await panel.get_by_role("tab", name="Transcript").click()
     await expect(panel).to_contain_text("plus")
     await panel.get_by_role("tab", name="Logs").click()
-    await expect(panel).to_contain_text("The last 200 lines")
+    await expect(panel).to_contain_text("info")
     await panel.get_by_role("tab", name="Course").click()
     await expect(panel).to_contain_text("greeting began")
 
