@@ -80,7 +80,7 @@ function Resize({ admin, pool, onChanged }: PoolControlProps) {
   return (
     <form className="resize" onSubmit={submit} noValidate>
       {pool.target === null && <p className="muted small">{said.unsetAbout}</p>}
-      <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onTyped={setDraft} />
+      <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onType={setDraft} />
       <OutcomeText outcome={outcome} />
       {isAsking && size !== null && (
         <Confirm
@@ -102,13 +102,13 @@ interface SizeFieldProps {
   size: number | null;
   now: number;
   isRunning: boolean;
-  onTyped: (text: string) => void;
+  onType: (text: string) => void;
 }
 
-function SizeField({ text, size, now, isRunning, onTyped }: SizeFieldProps) {
+function SizeField({ text, size, now, isRunning, onType }: SizeFieldProps) {
   const said = words.pool;
   const id = useId();
-  const step = (by: number): void => onTyped(String(clampSize((size ?? now) + by)));
+  const step = (by: number): void => onType(String(clampSize((size ?? now) + by)));
   return (
     <>
       <label htmlFor={`${id}-size`}>{said.resize}</label>
@@ -122,7 +122,7 @@ function SizeField({ text, size, now, isRunning, onTyped }: SizeFieldProps) {
           value={text}
           aria-invalid={size === null}
           aria-describedby={`${id}-bounds`}
-          onChange={(event) => onTyped(event.target.value)}
+          onChange={(event) => onType(event.target.value)}
         />
         <Button look="round" icon="plus" aria-label={said.more} aria-disabled={size === MOST} onClick={() => step(1)} />
         <Button type="submit" look="main" aria-disabled={isRunning || size === null}>

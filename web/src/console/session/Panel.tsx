@@ -40,7 +40,8 @@ export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }:
   const ask = useCallback((signal: AbortSignal) => admin.session(sessionId).view({ signal }), [admin, sessionId]);
   const [{ value: view, error }, refresh] = usePolled(ask, RHYTHM);
   const isMissing = error instanceof ApiError && error.status === 404;
-  const heading = useFocusOnce(view !== null && isOver(view));
+  const canStop = view !== null && !isOver(view) && view.status !== "ending";
+  const heading = useHeldFocus(canStop);
   const isSettled = useSettled(view);
   const lastRow = useLast(row);
 
@@ -76,7 +77,7 @@ export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }:
           <div className="panel-state">
             <StateBadge status={view.status} />
             <p>{view.message}</p>
-            {!isOver(view) && view.status !== "ending" && <StopButton act={stop} />}
+            {canStop && <StopButton act={stop} />}
           </div>
           <Boundary>
             <Facts view={view} row={isOver(view) ? lastRow : row} />
@@ -99,12 +100,12 @@ function StopButton({ act }: { act: () => Promise<string> }) {
 }
 
 /** Takes the focus to the heading when the panel opens, and when what had it is gone. */
-function useFocusOnce(isDone: boolean) {
+function useHeldFocus(hasStopButton: boolean) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus(), []);
   useEffect(() => {
-    if (isDone && document.activeElement === document.body) heading.current?.focus();
-  }, [isDone]);
+    if (!hasStopButton && document.activeElement === document.body) heading.current?.focus();
+  }, [hasStopButton]);
   return heading;
 }
 

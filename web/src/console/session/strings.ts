@@ -40,7 +40,6 @@ export const sessionWords = {
     },
   },
   course: {
-    title: "Course",
     loading: "Asking for the record",
     none: "No agent has written anything down yet.",
     agent: (epoch: number) => `Agent ${epoch}`,
