@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from devstack.settings import REPO
 from tests.support.pages import PageServer
 from tests.support.replicas import Replica, Replicas
 
 pytestmark = pytest.mark.timeout(300)
 
-_THREE_LINES = """<!doctype html><html lang="en"><title>A shop</title>
-<style>p, button { color: red; font-size: 40px }</style>
+_DOCUMENTED = re.compile(r"```html\n(.*?)```", re.DOTALL)
+_SHOP = """<!doctype html><html lang="en"><title>A shop</title>
+<style>p, button {{ color: red; font-size: 40px }}</style>
 <p id="ours">Our own words</p>
-<script src="{server}/embed/voicefleet-call.js" async></script>
-<voicefleet-call></voicefleet-call>
+{call}
 <script>
   phases = [];
   addEventListener("voicefleet-phase", (event) => phases.push(event.detail.phase));
@@ -32,7 +34,8 @@ async def server(replicas: Replicas, built_pages: Path, page_server: PageServer)
 
 
 async def _opened(browser: BrowserContext, page_server: PageServer, server: Replica) -> Page:
-    html = _THREE_LINES.replace("{server}", server.url)
+    (documented,) = _DOCUMENTED.findall((REPO / "docs" / "pages.md").read_text(encoding="utf-8"))
+    html = _SHOP.format(call=documented.replace("https://voice.example.org", server.url))
     (page_server.directory / "shop.html").write_text(html, encoding="utf-8")
     page = await browser.new_page()
     await page.goto(f"{page_server.origin}/shop.html")
@@ -42,7 +45,7 @@ async def _opened(browser: BrowserContext, page_server: PageServer, server: Repl
 async def test_three_lines_are_enough(
     server: Replica, page_server: PageServer, browser: BrowserContext
 ) -> None:
-    """1. A page of another origin has the three lines of the documentation. 2. Its user calls, and
+    """1. A page of another origin has the lines of docs/pages.md. 2. Its user calls, and
     hangs up.
 
     Result: the call is with the fleet that the script came from; the page hears how it goes; the
