@@ -21,6 +21,7 @@ export const strings = {
     tokenAbout: "This fleet talks with signed-in users only. Paste a token of your identity provider; it stays in this tab.",
   },
   stage: "Your call",
+  there: "The agent is there. You can talk",
   phases: {
     idle: "Not connected",
     starting: "Starting",
@@ -123,13 +124,17 @@ export const strings = {
       title: "Browsers give no microphone to this address",
       next: "Open this page over https, or on the machine itself as localhost. Until then you can write.",
     },
+    "microphone-failed": {
+      title: "Your microphone could not be opened",
+      next: "Use the microphone button to try again, or choose another one. Until then you can write.",
+    },
     "rate-limited": {
       title: "Too many calls from you",
-      next: "Wait for the countdown, then try again.",
+      next: "Wait a moment, then try again.",
     },
     "at-capacity": {
       title: "All agents are busy",
-      next: "The line is full, too. Try again in a moment.",
+      next: "Try again in a moment.",
     },
     unauthorized: {
       title: "You are not signed in",
@@ -150,6 +155,18 @@ export const strings = {
     "session-failed": {
       title: "No agent could be brought to you",
       next: "This is the fleet's fault, not yours. Try again in a moment.",
+    },
+    "session-lost": {
+      title: "The call has failed",
+      next: "This is the fleet's fault, not yours. Start again.",
+    },
+    "place-lost": {
+      title: "Your place in line was given up",
+      next: "The server did not hear of this page for a while, mostly because the computer was asleep. Start again.",
+    },
+    broken: {
+      title: "Something went wrong in this page",
+      next: "Load the page again. If that does not help, try another browser, and tell whoever runs this page.",
     },
     refused: {
       title: "The server refused the call",

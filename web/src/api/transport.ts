@@ -127,7 +127,12 @@ export class Transport {
     const late = new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(new Unreachable("the user's token does not come")));
     });
-    return Promise.race([this.token(), late]);
+    try {
+      return await Promise.race([this.token(), late]);
+    } catch (error) {
+      if (error instanceof VoicefleetError) throw error;
+      throw new Unreachable("the user's token could not be fetched", { cause: error });
+    }
   }
 }
 

@@ -11,56 +11,46 @@ import {
   type StartOptions,
   type Token,
   tokenOf,
-  type TokenSource,
-  Voicefleet,
+  type Voicefleet,
 } from "../api/index.ts";
 import { Door } from "./door.ts";
 import { Lines } from "./lines.ts";
-import { CallMemory } from "./memory.ts";
+import type { CallMemory, KeptCall } from "./memory.ts";
 import { Microphone } from "./microphone.ts";
 import { News } from "./news.ts";
 import { Observable } from "./observable.ts";
 import type { Connection } from "./phase.ts";
 import { agentState, CONNECTIONS, watchAgent } from "./room.ts";
 import { type CallState, type Marks, NO_CALL, NO_MARKS, phaseOfState } from "./state.ts";
-import { trouble, type Trouble, troubleOf } from "./trouble.ts";
+import { trouble, type Trouble, troubleOf, troubleOfEnd } from "./trouble.ts";
 
 /** After that the page goes on without the API's last word. */
 const LAST_WORD_SECONDS = 5;
 
+/** One call: it starts or resumes once, and ends once. */
 export class Call extends Observable<CallState> {
-  /** Buffered before it connects, so that the first words are not lost. */
-  readonly room = new Room({ publishDefaults: { preConnectBuffer: true } });
-  private readonly baseUrl: string;
-  private fleet: Voicefleet;
+  readonly room = new Room();
+  private readonly fleet: Voicefleet;
   private readonly memory: CallMemory;
   private readonly microphone: Microphone;
   private readonly door: Door;
   private readonly news = new News((view) => this.lookAt(view));
   private readonly lines = new Lines((lines) => this.change({ lines }));
+  /** Aborted when there is nothing more to wait for. */
+  private readonly run = new AbortController();
   private session: Session | null = null;
-  /** Aborted when this call is over; the next one has another. */
-  private run = new AbortController();
 
-  /** Calls the fleet at an address; empty is where the page came from. */
-  constructor(baseUrl = "", token?: TokenSource) {
+  constructor(fleet: Voicefleet, memory: CallMemory) {
     super(NO_CALL);
-    this.baseUrl = baseUrl;
-    this.fleet = new Voicefleet(baseUrl, token === undefined ? {} : { token });
-    this.memory = new CallMemory(baseUrl);
+    this.fleet = fleet;
+    this.memory = memory;
     this.microphone = new Microphone(this.room, (microphone, hindrance) => this.change({ microphone, hindrance }));
     this.door = new Door(this.room, this.microphone);
     this.lines.attach(this.room);
     watchAgent(this.room, () => this.lookAtAgent());
     this.room
       .on(RoomEvent.ConnectionStateChanged, (state) => this.heard(CONNECTIONS[state]))
-      .on(RoomEvent.Disconnected, (reason) => void this.lost(reason))
-      .on(RoomEvent.AudioPlaybackStatusChanged, () => this.change({ canPlay: this.room.canPlaybackAudio }));
-  }
-
-  /** Calls as another user from now on. The token is kept nowhere else. */
-  signIn(token: TokenSource): void {
-    this.fleet = new Voicefleet(this.baseUrl, { token });
+      .on(RoomEvent.Disconnected, (reason) => void this.lost(reason));
   }
 
   /**
@@ -68,8 +58,8 @@ export class Call extends Observable<CallState> {
    * microphone comes first, so that no agent waits for its answer.
    */
   async start(options: StartOptions = {}): Promise<void> {
-    this.begin(Date.now());
     const { signal } = this.run;
+    this.change({ isWanted: true, marks: { ...NO_MARKS, asked: Date.now() } });
     try {
       await this.microphone.ask();
       signal.throwIfAborted();
@@ -89,23 +79,23 @@ export class Call extends Observable<CallState> {
     }
   }
 
-  /** Goes on with the call that this tab had before it was loaded again, if that still lives. */
-  async resume(): Promise<void> {
-    const kept = this.memory.find();
-    if (kept === null) return;
-    this.begin(null, kept.isMuted);
+  /** Goes on with a call that this tab had before it was loaded again, if that still lives. */
+  async resume(kept: KeptCall): Promise<void> {
     const { signal } = this.run;
+    const session = this.fleet.session(kept.id, kept.secret);
+    this.microphone.isWanted = !kept.isMuted;
+    this.change({ isWanted: true });
+    this.session = session;
     try {
-      const session = this.fleet.session(kept.id, kept.secret);
       const view = await session.view({ signal });
       if (isOver(view)) {
-        this.reset();
+        this.drop();
         return;
       }
       this.take(session, null);
       this.lookAt(view);
       if (view.status !== "queued") {
-        await this.lines.catchUp(session);
+        await this.lines.catchUp(session, signal);
         // Somebody who was in the room before is on the way back to it.
         this.change({ wasConnected: view.joinedAt !== null });
         void this.join(await session.freshToken({ signal }));
@@ -114,30 +104,22 @@ export class Call extends Observable<CallState> {
     } catch (error) {
       if (signal.aborted) return;
       // One that is known no more is no trouble for a user who has not asked for anything yet.
-      if (error instanceof ApiError && !error.isPassing) this.reset();
+      if (error instanceof ApiError && !error.isPassing) this.drop();
       else this.finish(troubleOf(error));
     }
   }
 
   /** Ends the call, or gives up the place in line. */
   async end(): Promise<void> {
-    const { session } = this;
     this.finish(null);
-    const view = await session?.stop().catch(() => null);
-    if (view && this.session === session) this.change({ view });
+    const view = await this.session?.stop().catch(() => null);
+    if (view) this.change({ view });
   }
 
   /** Leaves the room with the page; who comes back within the room's patience goes on. */
   leave(): void {
     this.stop();
     void this.room.disconnect();
-  }
-
-  /** Goes back to before the call. */
-  reset(): void {
-    this.finish(null);
-    this.session = null;
-    this.change(NO_CALL);
   }
 
   async setMicrophone(isOn: boolean): Promise<void> {
@@ -153,14 +135,6 @@ export class Call extends Observable<CallState> {
   /** Returns the session, for what the API has to tell of it besides its state. */
   get handle(): Session | null {
     return this.session;
-  }
-
-  private begin(asked: number | null, isMuted = false): void {
-    this.stop();
-    this.run = new AbortController();
-    this.lines.clear();
-    this.microphone.isWanted = !isMuted;
-    this.change({ ...NO_CALL, isWanted: true, marks: { ...NO_MARKS, asked } });
   }
 
   private take(session: Session, queue: CallState["queue"]): void {
@@ -183,7 +157,7 @@ export class Call extends Observable<CallState> {
     const queue = view.queue === null ? null : { ...view.queue, toldAt: Date.now() };
     this.change({ view, queue });
     const token = tokenOf(view);
-    if (isOver(view)) this.finish(endOf(view));
+    if (isOver(view)) this.finish(troubleOfEnd(view, this.snapshot().hadAgent));
     else if (token !== null && this.snapshot().connection === "none") void this.join(token);
     this.restIfServed();
   }
@@ -211,7 +185,9 @@ export class Call extends Observable<CallState> {
     const hadAgent = this.snapshot().hadAgent || state !== null;
     this.change({ agentState: state, hadAgent });
     if (state === "speaking") this.mark("agentSpoke");
-    if (state === "listening" && this.lines.isBehind && this.session !== null) void this.lines.catchUp(this.session);
+    if (state === "listening" && this.lines.isBehind && this.session !== null) {
+      void this.lines.catchUp(this.session, this.run.signal);
+    }
     if (state === null) {
       if (hadAgent && phaseOfState(this.snapshot()) === "replacing") void this.follow();
       return;
@@ -258,7 +234,7 @@ export class Call extends Observable<CallState> {
       }
       if (view === undefined) return false;
       this.change({ view });
-      if (isOver(view) || view.status === "ending") this.finish(endOf(view));
+      if (isOver(view) || view.status === "ending") this.finish(troubleOfEnd(view, this.snapshot().hadAgent));
       return this.snapshot().isOver;
     } catch {
       // Whoever asks has an own idea of what to do without an answer.
@@ -275,22 +251,25 @@ export class Call extends Observable<CallState> {
   private stop(): void {
     this.run.abort();
     this.news.rest();
+    this.microphone.close();
+  }
+
+  /** Is as if there had been no call. */
+  private drop(): void {
+    this.leave();
+    this.memory.forget();
+    this.change(NO_CALL);
   }
 
   private finish(cause: Trouble | null): void {
-    this.stop();
+    this.leave();
     // A server that is away may be back when the page is loaded again, and the call with it.
     if (cause?.kind !== "unreachable") this.memory.forget();
     this.change({ isOver: true, trouble: cause, queue: null });
-    void this.room.disconnect();
   }
 
   private mark(name: keyof Marks): void {
     const { marks } = this.snapshot();
     if (marks[name] === null) this.change({ marks: { ...marks, [name]: Date.now() } });
   }
-}
-
-function endOf(view: SessionView): Trouble | null {
-  return view.status === "ended" || view.status === "ending" ? null : trouble("session-failed", view.message);
 }

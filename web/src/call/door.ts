@@ -1,15 +1,14 @@
-// The way into a room: with the microphone, and again with other tokens where it is shut at first.
+// The way into a room: with the microphone, and again where it is shut at first.
 
 import type { Room } from "livekit-client";
 
-import type { Token } from "../api/index.ts";
-import { sleep } from "../api/pauses.ts";
+import { type Token, VoicefleetError } from "../api/index.ts";
+import { Pauses, sleep } from "../api/pauses.ts";
 import { choices } from "./memory.ts";
 import type { Microphone } from "./microphone.ts";
 
 /** A media server that restarts is back by then. */
 const FOR_MS = 60_000;
-const PAUSE_MS = 1_000;
 
 export class Door {
   private readonly room: Room;
@@ -27,20 +26,22 @@ export class Door {
   }
 
   /**
-   * Enters the room, or throws what stood in the way last: a ConnectionError, or what asking for
-   * another token came to. Rejects with the signal's reason once that is aborted.
+   * Enters the room, for a minute again and again; then throws what stood in the way last. What
+   * refuses another token for good is thrown at once. Rejects with the signal's reason once that is
+   * aborted.
    */
   async enter(token: Token, another: () => Promise<Token>, signal: AbortSignal): Promise<void> {
     if (this.isBusy) return;
     this.isBusy = true;
     const until = Date.now() + FOR_MS;
+    const pauses = new Pauses();
     try {
-      for (let next = token; ; next = await another()) {
+      for (let next = token; ; next = await newer(next, another)) {
         const failed = await this.tryOnce(next, signal);
         signal.throwIfAborted();
         if (failed === null) return;
         if (Date.now() > until) throw failed;
-        await sleep(PAUSE_MS, signal);
+        await sleep(pauses.nextMs(), signal);
       }
     } finally {
       this.isBusy = false;
@@ -49,11 +50,14 @@ export class Door {
 
   private async tryOnce(token: Token, signal: AbortSignal): Promise<Error | null> {
     const connecting = this.room.connect(token.serverUrl, token.participantToken);
-    // Without a connection nothing can be published, which says less than why there is none.
-    const [connected, opened] = await Promise.allSettled([connecting, this.microphone.restore()]);
-    if (connected.status === "rejected") return connected.reason as Error;
+    // Not waited for: a user may take a while to answer the browser's question.
+    void this.microphone.restore();
+    try {
+      await connecting;
+    } catch (error) {
+      return error as Error;
+    }
     if (signal.aborted) await this.room.disconnect();
-    else if (opened.status === "rejected") throw opened.reason;
     else await this.chooseSpeaker();
     return null;
   }
@@ -66,5 +70,15 @@ export class Door {
     } catch {
       // It is not plugged in today, or the browser lets no page choose: the system's it is.
     }
+  }
+}
+
+/** Returns another token, or the same while the server is away: it may still be good. */
+async function newer(token: Token, another: () => Promise<Token>): Promise<Token> {
+  try {
+    return await another();
+  } catch (error) {
+    if (error instanceof VoicefleetError && error.isPassing) return token;
+    throw error;
   }
 }

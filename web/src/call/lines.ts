@@ -73,18 +73,13 @@ export class Lines {
   }
 
   /** Asks what was said before, and has to be asked once more when the agent has ended its sentence. */
-  async catchUp(session: Session): Promise<void> {
+  async catchUp(session: Session, signal: AbortSignal): Promise<void> {
     this.isBehind = !this.isBehind;
     try {
-      this.remember(await session.transcript());
+      this.remember(await session.transcript({ signal }));
     } catch {
       // A call without the words of before is a call.
     }
-  }
-
-  clear(): void {
-    this.isBehind = false;
-    this.set([]);
   }
 
   private async read(reader: TextStreamReader, by: Line["by"]): Promise<void> {

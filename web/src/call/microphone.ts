@@ -1,6 +1,16 @@
 // The user's microphone: asked for at the click, open as soon as there is a room, and what hinders it.
 
-import { MediaDeviceFailure, ParticipantEvent, type Room, Track } from "livekit-client";
+import {
+  ConnectionState,
+  createLocalAudioTrack,
+  LivekitError,
+  type LocalAudioTrack,
+  type LocalTrack,
+  MediaDeviceFailure,
+  ParticipantEvent,
+  type Room,
+  Track,
+} from "livekit-client";
 
 import { choices } from "./memory.ts";
 import { type Trouble, trouble, type TroubleKind } from "./trouble.ts";
@@ -11,6 +21,9 @@ export type MicrophoneState = "off" | "asking" | "on" | "muted";
 export class Microphone {
   /** Whether the user wants to be heard. */
   isWanted = true;
+  private isClosed = false;
+  private opening: Promise<boolean> | null = null;
+  private track: LocalAudioTrack | null = null;
   private readonly room: Room;
   private readonly tell: (state: MicrophoneState, hindrance: Trouble | null) => void;
 
@@ -42,12 +55,8 @@ export class Microphone {
    */
   async open(): Promise<boolean> {
     this.isWanted = true;
-    return this.hindered(async () => {
-      media();
-      const { microphoneId } = choices();
-      const chosen = microphoneId === "" ? undefined : { deviceId: microphoneId };
-      await this.room.localParticipant.setMicrophoneEnabled(true, chosen);
-    });
+    this.opening ??= this.hindered(() => this.publish()).finally(() => (this.opening = null));
+    return this.opening;
   }
 
   /** Opens it on the way into a room, unless the user has muted it before. */
@@ -58,6 +67,34 @@ export class Microphone {
   async mute(): Promise<void> {
     this.isWanted = false;
     await this.room.localParticipant.setMicrophoneEnabled(false);
+  }
+
+  /** Lets go of it for good, also where the browser gives it only later. */
+  close(): void {
+    this.isClosed = true;
+    this.track?.stop();
+  }
+
+  private async publish(): Promise<void> {
+    const user = this.room.localParticipant;
+    const published = user.getTrackPublication(Track.Source.Microphone);
+    if (published !== undefined) {
+      await published.unmute();
+      return;
+    }
+    media();
+    const { microphoneId } = choices();
+    const track = await createLocalAudioTrack(microphoneId === "" ? {} : { deviceId: microphoneId });
+    this.track = track;
+    if (this.isClosed) {
+      track.stop();
+      return;
+    }
+    if (!this.isWanted) await track.mute();
+    // As setMicrophoneEnabled does, whose track nobody could stop before it is published.
+    else track.startPreConnectBuffer();
+    // The cast: the client is not compiled with exactOptionalPropertyTypes.
+    await user.publishTrack(track as LocalTrack, { source: Track.Source.Microphone });
   }
 
   private state(): MicrophoneState {
@@ -72,9 +109,9 @@ export class Microphone {
       this.tell(this.state(), null);
       return true;
     } catch (error) {
-      const kind = kindOf(error);
-      if (kind === null) throw error;
-      this.tell(this.state(), trouble(kind));
+      const isTooEarly = error instanceof LivekitError && this.room.state !== ConnectionState.Connected;
+      // Without a connection nothing can be published; it is opened again with the next one.
+      this.tell(this.state(), this.isClosed || isTooEarly ? null : trouble(kindOf(error)));
       return false;
     }
   }
@@ -100,7 +137,7 @@ class InsecurePage extends Error {
   override readonly name = "InsecurePage";
 }
 
-function kindOf(error: unknown): TroubleKind | null {
+function kindOf(error: unknown): TroubleKind {
   if (error instanceof InsecurePage) return "microphone-insecure";
   switch (MediaDeviceFailure.getFailure(error)) {
     case MediaDeviceFailure.PermissionDenied:
@@ -110,6 +147,6 @@ function kindOf(error: unknown): TroubleKind | null {
     case MediaDeviceFailure.DeviceInUse:
       return "microphone-busy";
     default:
-      return null;
+      return "microphone-failed";
   }
 }

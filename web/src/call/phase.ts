@@ -57,7 +57,7 @@ export function isTalking(phase: Phase): boolean {
   return phase === "listening" || phase === "thinking" || phase === "speaking";
 }
 
-/** Whether there is a call that can be ended. */
-export function isLive(phase: Phase): boolean {
-  return phase !== "idle" && phase !== "over";
+/** Whether the user is in the room, or on the way back to it. */
+export function isPastDoor(phase: Phase): boolean {
+  return isTalking(phase) || phase === "waiting" || phase === "replacing" || phase === "reconnecting";
 }

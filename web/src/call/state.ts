@@ -17,7 +17,6 @@ export interface CallState extends Omit<Facts, "status"> {
   hindrance: Trouble | null;
   /** Why there is no call, or none any more. */
   trouble: Trouble | null;
-  canPlay: boolean;
   lines: readonly Line[];
   marks: Marks;
 }
@@ -52,7 +51,6 @@ export const NO_CALL: CallState = {
   microphone: "off",
   hindrance: null,
   trouble: null,
-  canPlay: true,
   lines: [],
   marks: NO_MARKS,
 };

@@ -2,13 +2,14 @@
 
 import { ConnectionError } from "livekit-client";
 
-import { ApiError, SessionOver, Unreachable } from "../api/index.ts";
+import { ApiError, SessionOver, type SessionView, Unreachable } from "../api/index.ts";
 
 export type TroubleKind =
   | "microphone-denied"
   | "microphone-missing"
   | "microphone-busy"
   | "microphone-insecure"
+  | "microphone-failed"
   | "rate-limited"
   | "at-capacity"
   | "unauthorized"
@@ -16,7 +17,10 @@ export type TroubleKind =
   | "media-unreachable"
   | "taken-over"
   | "session-failed"
-  | "refused";
+  | "session-lost"
+  | "place-lost"
+  | "refused"
+  | "broken";
 
 export interface Trouble {
   kind: TroubleKind;
@@ -53,5 +57,13 @@ export function troubleOf(error: unknown): Trouble {
   if (error instanceof SessionOver) return trouble("session-failed", error.message);
   if (error instanceof Unreachable) return trouble("unreachable", error.message);
   if (error instanceof ConnectionError) return trouble("media-unreachable", error.message);
-  throw error;
+  // A fault of this page, or a browser that cannot do what calls need.
+  return trouble("broken", error instanceof Error ? error.message : null);
+}
+
+/** Returns why a session is over that has not simply ended; null where it has. */
+export function troubleOfEnd({ status, message }: SessionView, hadAgent: boolean): Trouble | null {
+  if (status === "expired") return trouble("place-lost");
+  if (status === "failed") return trouble(hadAgent ? "session-lost" : "session-failed", message);
+  return null;
 }

@@ -35,6 +35,12 @@ class VoicefleetCall extends HTMLElement {
   }
 
   connectedCallback(): void {
+    // A page may have set it before this script was there, which hides the accessor.
+    if (Object.hasOwn(this, "token")) {
+      const early = this.token;
+      Reflect.deleteProperty(this, "token");
+      this.token = early;
+    }
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: "open" });
     shadow.adoptedStyleSheets = [themeCss, talkCss, embedCss].map(sheetOf);
     const place = document.createElement("div");

@@ -1,9 +1,10 @@
 // What the user can do in a call: mute, choose devices, set the volume, end.
 
 import { useMediaDeviceSelect, useRoomContext, useStartAudio } from "@livekit/components-react";
+import { useState } from "react";
 
 import type { Choices } from "../call/memory.ts";
-import type { Phase } from "../call/phase.ts";
+import { isPastDoor, type Phase } from "../call/phase.ts";
 import { useCall, useCallState } from "../call/useCall.ts";
 import { strings } from "../strings.ts";
 import { Button } from "../ui/Button.tsx";
@@ -17,7 +18,7 @@ interface ControlsProps {
 
 export function Controls({ phase, chosen, onChoose }: ControlsProps) {
   const call = useCall();
-  const isInRoom = phase !== "queued" && phase !== "starting" && phase !== "connecting";
+  const isInRoom = isPastDoor(phase);
   return (
     <div className="controls" role="group" aria-label={strings.controls.label}>
       {isInRoom && <Unlock />}
@@ -59,31 +60,35 @@ function MicrophoneButton() {
 }
 
 function SoundSettings({ chosen, onChoose }: Omit<ControlsProps, "phase">) {
+  const [isOpen, setIsOpen] = useState(false);
   return (
-    <details className="sound">
+    <details className="sound" onToggle={(event) => setIsOpen(event.currentTarget.open)}>
       <summary className="button" data-look="round" aria-label={strings.controls.settings} title={strings.controls.settings}>
         <Icon name="settings" />
       </summary>
-      <div className="sound-fields">
-        <DeviceChoice
-          kind="audioinput"
-          label={strings.controls.microphone}
-          onChoose={(microphoneId) => onChoose({ microphoneId })}
-        />
-        <DeviceChoice kind="audiooutput" label={strings.controls.speaker} onChoose={(speakerId) => onChoose({ speakerId })} />
-        <label className="field">
-          <span>{strings.controls.volume}</span>
-          <input
-            type="range"
-            min={0}
-            max={1}
-            step={0.05}
-            value={chosen.volume}
-            onChange={(event) => onChoose({ volume: event.target.valueAsNumber })}
-          />
-        </label>
-      </div>
+      {isOpen && <SoundFields chosen={chosen} onChoose={onChoose} />}
     </details>
+  );
+}
+
+function SoundFields({ chosen, onChoose }: Omit<ControlsProps, "phase">) {
+  const words = strings.controls;
+  return (
+    <div className="sound-fields">
+      <DeviceChoice kind="audioinput" label={words.microphone} onChoose={(microphoneId) => onChoose({ microphoneId })} />
+      <DeviceChoice kind="audiooutput" label={words.speaker} onChoose={(speakerId) => onChoose({ speakerId })} />
+      <label className="field">
+        <span>{words.volume}</span>
+        <input
+          type="range"
+          min={0}
+          max={1}
+          step={0.05}
+          value={chosen.volume}
+          onChange={(event) => onChoose({ volume: event.target.valueAsNumber })}
+        />
+      </label>
+    </div>
   );
 }
 
@@ -94,7 +99,12 @@ interface DeviceChoiceProps {
 }
 
 function DeviceChoice({ kind, label, onChoose }: DeviceChoiceProps) {
-  const { devices, activeDeviceId, setActiveMediaDevice } = useMediaDeviceSelect({ kind, room: useRoomContext() });
+  const { devices, activeDeviceId, setActiveMediaDevice } = useMediaDeviceSelect({
+    kind,
+    room: useRoomContext(),
+    // Else the hook opens a microphone of its own, also for a user who is muted.
+    requestPermissions: false,
+  });
   // Browsers without a choice of loudspeakers list none; without permission they tell no names.
   const named = devices.filter((device) => device.deviceId !== "" && device.label !== "");
   if (named.length === 0) return null;
@@ -106,7 +116,8 @@ function DeviceChoice({ kind, label, onChoose }: DeviceChoiceProps) {
         value={activeDeviceId}
         onChange={(event) => {
           onChoose(event.target.value);
-          void setActiveMediaDevice(event.target.value);
+          // One that cannot be opened is told by the microphone itself; the choice stays for the next call.
+          setActiveMediaDevice(event.target.value).catch(() => undefined);
         }}
       >
         {!named.some((device) => device.deviceId === activeDeviceId) && (

@@ -9,6 +9,8 @@ import { latency, strings } from "../strings.ts";
 
 /** Agents write down what their turns took a few seconds later. */
 const EVERY_MS = 5_000;
+/** The last of it is written by then. */
+const SETTLED_AFTER_MS = 15_000;
 
 export function Details() {
   const [isOpen, setIsOpen] = useState(false);
@@ -56,6 +58,7 @@ function Facts() {
 /** Returns what the agents have written down so far. */
 function useRecord(): readonly AgentRecord[] {
   const call = useCall();
+  const isOver = useCallState((state) => state.isOver);
   const [agents, setAgents] = useState<readonly AgentRecord[]>([]);
   useEffect(() => {
     const asking = new AbortController();
@@ -65,11 +68,13 @@ function useRecord(): readonly AgentRecord[] {
     };
     ask();
     const timer = setInterval(ask, EVERY_MS);
+    const last = isOver ? setTimeout(() => clearInterval(timer), SETTLED_AFTER_MS) : undefined;
     return () => {
+      clearTimeout(last);
       clearInterval(timer);
       asking.abort();
     };
-  }, [call]);
+  }, [call, isOver]);
   return agents;
 }
 

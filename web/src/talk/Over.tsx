@@ -5,6 +5,7 @@ import { fileName, textOf } from "../call/script.ts";
 import { useCallState } from "../call/useCall.ts";
 import { duration, strings } from "../strings.ts";
 import { Button } from "../ui/Button.tsx";
+import { useLostFocus } from "../ui/focus.ts";
 import { Details } from "./Details.tsx";
 import { Transcript } from "./Transcript.tsx";
 import { TroubleNote } from "./TroubleNote.tsx";
@@ -17,11 +18,12 @@ interface OverProps {
 export function Over({ onAgain, onBack }: OverProps) {
   const cause = useCallState((state) => state.trouble);
   const lines = useCallState((state) => state.lines);
+  const title = useLostFocus<HTMLHeadingElement>();
   const hadSession = useCallState((state) => state.sessionId !== null);
   return (
     <section className="over" aria-labelledby="over-title">
       <div className="call-side">
-        <h1 id="over-title" tabIndex={-1} ref={(title) => title?.focus()}>
+        <h1 id="over-title" tabIndex={-1} ref={title}>
           {strings.over.title}
         </h1>
         {cause === null ? <Reason /> : <TroubleNote trouble={cause} onRetry={onAgain} />}

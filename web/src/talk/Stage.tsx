@@ -3,9 +3,10 @@
 import { BarVisualizer, useVoiceAssistant } from "@livekit/components-react";
 import { useEffect, useState } from "react";
 
-import type { Phase } from "../call/phase.ts";
+import { isTalking, type Phase } from "../call/phase.ts";
 import { useCallState } from "../call/useCall.ts";
 import { strings } from "../strings.ts";
+import { useLostFocus } from "../ui/focus.ts";
 
 const BARS = 7;
 /** A warm fleet brings an agent in half a second. */
@@ -14,8 +15,9 @@ const SLOW_AFTER_MS = 8_000;
 export function Stage({ phase }: { phase: Phase }) {
   const { state, audioTrack } = useVoiceAssistant();
   const hint = useHint(phase);
+  const place = useLostFocus<HTMLElement>();
   return (
-    <section className="stage" aria-label={strings.stage} data-phase={phase}>
+    <section className="stage" aria-label={strings.stage} data-phase={phase} tabIndex={-1} ref={place}>
       <BarVisualizer
         aria-hidden="true"
         barCount={BARS}
@@ -23,9 +25,13 @@ export function Stage({ phase }: { phase: Phase }) {
         {...(audioTrack === undefined ? {} : { track: audioTrack })}
         options={{ minHeight: 8 }}
       />
-      <p className="stage-words" role="status">
+      <p className="stage-words">
         <strong>{strings.phases[phase]}</strong>
         {hint !== null && <span className="muted"> {hint}</span>}
+      </p>
+      {/* Whose turn it is can be heard: it would talk over the agent. */}
+      <p className="hidden" role="status">
+        {isTalking(phase) ? strings.there : strings.phases[phase]}. {hint}
       </p>
     </section>
   );

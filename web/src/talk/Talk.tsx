@@ -1,14 +1,14 @@
 // The whole call, on a page of ours or in somebody else's: a welcome, the call, and what comes after.
 
 import { RoomAudioRenderer, RoomContext } from "@livekit/components-react";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useState, useSyncExternalStore } from "react";
 
 import type { TokenSource } from "../api/index.ts";
-import { Call } from "../call/call.ts";
 import { type Choices, choices, choose } from "../call/memory.ts";
 import type { Phase } from "../call/phase.ts";
+import { Phone } from "../call/phone.ts";
 import { phaseOfState } from "../call/state.ts";
-import { CallContext, useCall, useCallState } from "../call/useCall.ts";
+import { CallContext, useCallState } from "../call/useCall.ts";
 import { Conversation } from "./Conversation.tsx";
 import { Over } from "./Over.tsx";
 import { Welcome } from "./Welcome.tsx";
@@ -25,28 +25,26 @@ export interface TalkProps {
 }
 
 export function Talk({ baseUrl = "", token, persona, onPhase }: TalkProps) {
-  const call = useMemo(() => new Call(baseUrl, token), [baseUrl, token]);
+  const phone = useMemo(() => new Phone(baseUrl), [baseUrl]);
+  const { call } = useSyncExternalStore(phone.subscribe, phone.snapshot);
 
+  useEffect(() => phone.signIn(token), [phone, token]);
   useEffect(() => {
-    void call.resume();
-    return () => call.leave();
-  }, [call]);
+    phone.open();
+    return () => phone.close();
+  }, [phone]);
 
   return (
     <CallContext value={call}>
       <RoomContext value={call.room}>
-        <Views
-          baseUrl={baseUrl}
-          persona={persona}
-          hasToken={token !== undefined}
-          onPhase={onPhase}
-        />
+        <Views {...{ phone, baseUrl, persona, onPhase }} hasToken={token !== undefined} />
       </RoomContext>
     </CallContext>
   );
 }
 
 interface ViewsProps {
+  phone: Phone;
   baseUrl: string;
   persona: string | undefined;
   hasToken: boolean;
@@ -63,14 +61,13 @@ function Views({ onPhase, ...rest }: ViewsProps) {
   );
 }
 
-function View({ phase, baseUrl, persona, hasToken }: Omit<ViewsProps, "onPhase"> & { phase: Phase }) {
-  const call = useCall();
+function View({ phone, phase, baseUrl, persona, hasToken }: Omit<ViewsProps, "onPhase"> & { phase: Phase }) {
   const [chosen, setChosen] = useState(choices);
   const change = (part: Partial<Choices>): void => setChosen(choose(part));
   const start = (pasted = ""): void => {
-    if (pasted !== "") call.signIn(pasted);
+    if (pasted !== "") phone.signIn(pasted);
     const named = persona ?? chosen.persona;
-    void call.start(named === "" ? {} : { persona: named });
+    phone.start(named === "" ? {} : { persona: named });
   };
 
   if (phase === "idle") {
@@ -79,7 +76,7 @@ function View({ phase, baseUrl, persona, hasToken }: Omit<ViewsProps, "onPhase">
       <Welcome {...{ baseUrl, chosen, change, start, hasToken }} isPersonaOffered={offered} />
     );
   }
-  if (phase === "over") return <Over onAgain={() => start()} onBack={() => call.reset()} />;
+  if (phase === "over") return <Over onAgain={() => start()} onBack={() => phone.clear()} />;
   return (
     <>
       <RoomAudioRenderer volume={chosen.volume} />

@@ -27,6 +27,8 @@ export function Transcript() {
         ref={box}
         className="transcript-lines"
         role="log"
+        // Both sides are heard; read aloud as well, word by word, nobody would understand either.
+        aria-live="off"
         aria-labelledby="transcript-title"
         tabIndex={0}
         onScroll={(event) => setIsAtEnd(isNearEnd(event.currentTarget))}

@@ -6,6 +6,7 @@ import type { Choices } from "../call/memory.ts";
 import { type Trouble, troubleOf } from "../call/trouble.ts";
 import { strings } from "../strings.ts";
 import { Button } from "../ui/Button.tsx";
+import { useLostFocus } from "../ui/focus.ts";
 import { type FleetOptions, fleetOptions } from "./options.ts";
 import { TroubleNote } from "./TroubleNote.tsx";
 
@@ -19,6 +20,7 @@ interface WelcomeProps {
 }
 
 export function Welcome({ baseUrl, chosen, change, start, isPersonaOffered, hasToken }: WelcomeProps) {
+  const title = useLostFocus<HTMLHeadingElement>();
   const { options, problem, ask } = useFleetOptions(baseUrl);
   const [token, setToken] = useState("");
   const mustSignIn = options?.authMode === "jwt" && !hasToken;
@@ -33,7 +35,7 @@ export function Welcome({ baseUrl, chosen, change, start, isPersonaOffered, hasT
 
   return (
     <section className="welcome" aria-labelledby="welcome-title">
-      <h1 id="welcome-title">{strings.welcome.title}</h1>
+      <h1 id="welcome-title" tabIndex={-1} ref={title}>{strings.welcome.title}</h1>
       <p className="muted">{strings.welcome.about}</p>
       {problem && <TroubleNote trouble={problem} onRetry={ask} />}
       {isPersonaOffered && personas.length > 1 && (

@@ -15,7 +15,8 @@ interface ActionButtonProps extends Omit<ButtonProps, "onClick"> {
 }
 
 export function ActionButton({ question, act, children, ...rest }: ActionButtonProps) {
-  const [isAsking, setAsking] = useState(false);
+  // As it was when it was asked: what is shown meanwhile may change, what is confirmed must not.
+  const [asked, setAsked] = useState<Pick<ActionButtonProps, "question" | "act"> | null>(null);
   const { isRunning, outcome, run } = useAction();
   return (
     <div className="action">
@@ -24,13 +25,13 @@ export function ActionButton({ question, act, children, ...rest }: ActionButtonP
         {...rest}
         aria-disabled={isRunning}
         onClick={() => {
-          if (!isRunning) setAsking(true);
+          if (!isRunning) setAsked({ question, act });
         }}
       >
         {isRunning ? words.actions.running : children}
       </Button>
       <OutcomeText outcome={outcome} />
-      {isAsking && <Confirm {...question} onYes={() => void run(act)} onClose={() => setAsking(false)} />}
+      {asked && <Confirm {...asked.question} onYes={() => void run(asked.act)} onClose={() => setAsked(null)} />}
     </div>
   );
 }

@@ -57,14 +57,14 @@ function Resize({ admin, pool, onChanged }: PoolControlProps) {
   const now = pool.target ?? pool.actual;
   /** What was typed; null while the field shows what the server says. */
   const [draft, setDraft] = useState<string | null>(null);
-  const [isAsking, setAsking] = useState(false);
+  /** What is asked to be confirmed, as it was then. */
+  const [asked, setAsked] = useState<{ from: number; to: number } | null>(null);
   const { isRunning, outcome, run } = useAction();
   const size = sizeOf(draft ?? String(now));
 
-  const apply = (): void => {
-    if (size === null) return;
+  const apply = (to: number): void => {
     void run(async () => {
-      const resized = await admin.resizePool(size);
+      const resized = await admin.resizePool(to);
       setDraft(null);
       onChanged();
       return said.resized(resized.target);
@@ -73,23 +73,23 @@ function Resize({ admin, pool, onChanged }: PoolControlProps) {
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     if (size === null || isRunning) return;
-    if (size < now) setAsking(true);
-    else apply();
+    if (size < now) setAsked({ from: now, to: size });
+    else apply(size);
   };
 
   return (
     <form className="resize" onSubmit={submit} noValidate>
       {pool.target === null && <p className="muted small">{said.unsetAbout}</p>}
-      <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onType={setDraft} />
+      <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onTyped={setDraft} />
       <OutcomeText outcome={outcome} />
-      {isAsking && size !== null && (
+      {asked && (
         <Confirm
-          title={said.shrinkTitle(size)}
-          about={said.shrinkAbout(now, size)}
+          title={said.shrinkTitle(asked.to)}
+          about={said.shrinkAbout(asked.from, asked.to)}
           yes={said.shrink}
           isDangerous
-          onYes={apply}
-          onClose={() => setAsking(false)}
+          onYes={() => apply(asked.to)}
+          onClose={() => setAsked(null)}
         />
       )}
     </form>
@@ -102,13 +102,13 @@ interface SizeFieldProps {
   size: number | null;
   now: number;
   isRunning: boolean;
-  onType: (text: string) => void;
+  onTyped: (text: string) => void;
 }
 
-function SizeField({ text, size, now, isRunning, onType }: SizeFieldProps) {
+function SizeField({ text, size, now, isRunning, onTyped }: SizeFieldProps) {
   const said = words.pool;
   const id = useId();
-  const step = (by: number): void => onType(String(clampSize((size ?? now) + by)));
+  const step = (by: number): void => onTyped(String(clampSize((size ?? now) + by)));
   return (
     <>
       <label htmlFor={`${id}-size`}>{said.resize}</label>
@@ -122,7 +122,7 @@ function SizeField({ text, size, now, isRunning, onType }: SizeFieldProps) {
           value={text}
           aria-invalid={size === null}
           aria-describedby={`${id}-bounds`}
-          onChange={(event) => onType(event.target.value)}
+          onChange={(event) => onTyped(event.target.value)}
         />
         <Button look="round" icon="plus" aria-label={said.more} aria-disabled={size === MOST} onClick={() => step(1)} />
         <Button type="submit" look="main" aria-disabled={isRunning || size === null}>

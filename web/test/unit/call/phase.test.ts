@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { type Facts, isLive, isTalking, type Phase, phaseOf } from "../../../src/call/phase.ts";
+import { type Facts, isPastDoor, isTalking, type Phase, phaseOf } from "../../../src/call/phase.ts";
 
 const NOTHING: Facts = {
   isWanted: false,
@@ -43,9 +43,9 @@ describe("the phase of a call", () => {
     expect(new Set(STORIES.map(([, , phase]) => phase)).size).toBe(11);
   });
 
-  test("a call can be ended from the click to the end", () => {
-    const dead = STORIES.map(([, , phase]) => phase).filter((phase) => !isLive(phase));
-    expect(new Set(dead)).toEqual(new Set(["idle", "over"]));
+  test("who has been in the room is past its door until the end", () => {
+    const before = STORIES.map(([, , phase]) => phase).filter((phase) => !isPastDoor(phase));
+    expect(new Set(before)).toEqual(new Set(["idle", "starting", "queued", "connecting", "over"]));
   });
 
   test("there is talk only with an agent that is there", () => {

@@ -1,8 +1,8 @@
 import { ConnectionError } from "livekit-client";
 import { describe, expect, test, vi } from "vitest";
 
-import { ApiError, SessionOver, Unreachable } from "../../../src/api/index.ts";
-import { troubleOf } from "../../../src/call/trouble.ts";
+import { ApiError, SessionOver, type SessionView, Unreachable } from "../../../src/api/index.ts";
+import { troubleOf, troubleOfEnd } from "../../../src/call/trouble.ts";
 import { strings } from "../../../src/strings.ts";
 
 function refusal(status: number, code: string, retryAfterSeconds: number | null = null): ApiError {
@@ -31,8 +31,20 @@ describe("what an error means for the user", () => {
     vi.useRealTimers();
   });
 
-  test("a fault of our own is not dressed up as trouble of the user's", () => {
-    expect(() => troubleOf(new TypeError("undefined is not a function"))).toThrow(TypeError);
+  test("a fault of our own is told as one, and leaves nobody waiting", () => {
+    expect(troubleOf(new TypeError("undefined is not a function"))).toMatchObject({
+      kind: "broken",
+      detail: "undefined is not a function",
+    });
+    expect(troubleOf("a string")).toMatchObject({ kind: "broken", detail: null });
+  });
+
+  test("an end is trouble where the session failed, or the place in line was lost", () => {
+    const over = (status: SessionView["status"], hadAgent: boolean) =>
+      troubleOfEnd({ status, message: "why" } as SessionView, hadAgent)?.kind ?? null;
+    expect([over("ended", true), over("ended", false)]).toEqual([null, null]);
+    expect([over("failed", true), over("failed", false)]).toEqual(["session-lost", "session-failed"]);
+    expect(over("expired", false)).toBe("place-lost");
   });
 
   test("there are a title and a next step for everything", () => {
