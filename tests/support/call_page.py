@@ -70,7 +70,7 @@ class CallPage:
         lines = await self.page.locator(f".line[data-by={by}] > p:last-child").all_inner_texts()
         return "\n".join(lines)
 
-    async def until_said(self, by: str, word: str) -> None:
+    async def until_said(self, by: str, word: str, deadline_s: float = DEADLINE_S) -> None:
         """Wait until a word is in the lines of the user or of the agent."""
 
         async def is_said() -> bool:
@@ -78,7 +78,7 @@ class CallPage:
             assert word in words(said), said
             return True
 
-        await eventually(is_said, DEADLINE_S, interval_s=0.2)
+        await eventually(is_said, deadline_s, interval_s=0.2)
 
 
 @asynccontextmanager
