@@ -1,6 +1,5 @@
 // Every word that the pages say, in one place: a translation is another object of this type.
 
-import type { SessionStatus } from "./api/index.ts";
 import type { Phase } from "./call/phase.ts";
 import type { TroubleKind } from "./call/trouble.ts";
 
@@ -173,17 +172,6 @@ export const strings = {
       next: "Try again; if that does not help, tell whoever runs this page.",
     },
   } satisfies Record<TroubleKind, { title: string; next: string }>,
-  statuses: {
-    queued: "queued",
-    starting: "starting",
-    ready: "ready",
-    active: "active",
-    recovering: "recovering",
-    ending: "ending",
-    ended: "ended",
-    failed: "failed",
-    expired: "expired",
-  } satisfies Record<SessionStatus, string>,
 };
 
 /** Returns a time in words: "40 s", "3 min", "1 h 5 min". */

@@ -5,6 +5,7 @@
 //
 // Its styles end at its border, and the page's do, too.
 
+import livekitCss from "@livekit/components-styles/components/participant?inline";
 import { createRoot, type Root } from "react-dom/client";
 
 import type { TokenSource } from "../api/index.ts";
@@ -42,7 +43,7 @@ class VoicefleetCall extends HTMLElement {
       this.token = early;
     }
     const shadow = this.shadowRoot ?? this.attachShadow({ mode: "open" });
-    shadow.adoptedStyleSheets = [themeCss, talkCss, embedCss].map(sheetOf);
+    shadow.adoptedStyleSheets = [livekitCss, themeCss, talkCss, embedCss].map(sheetOf);
     const place = document.createElement("div");
     place.className = "place";
     shadow.replaceChildren(place);

@@ -1,3 +1,4 @@
+import "@livekit/components-styles/components/participant";
 import "../ui/page.css";
 import "../ui/theme.css";
 import "./talk.css";
