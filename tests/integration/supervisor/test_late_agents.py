@@ -62,7 +62,7 @@ async def taker(
         "LIVEKIT_API_KEY": server.api_key,
         "LIVEKIT_API_SECRET": server.api_secret,
     }
-    module = ("bench.plain_worker", "start")
+    module = ("tests.support.taking_worker", "start")
     async with working(
         module, variables, agent_name=room_settings.agent_name, log=tmp_path / "taker.log"
     ):
