@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from livekit.agents import AgentServer, JobContext, cli
 
+from devstack.settings import process_environment
+
 
 def _no_load() -> float:
     return 0.0
@@ -16,7 +18,7 @@ def _no_load() -> float:
 server = AgentServer(
     num_idle_processes=1,
     host="127.0.0.1",
-    port=0,
+    port=int(process_environment().get("WORKER_PORT", "0")),
     load_threshold=float("inf"),
     # LiveKit gives no job to a worker that says it has no CPU left.
     load_fnc=_no_load,
