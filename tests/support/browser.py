@@ -141,6 +141,12 @@ async def take_picture(page: Page, name: str) -> None:
     await page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
+async def everything_kept(page: Page) -> str:
+    """Return all that the browser keeps for the page's site."""
+    stores = "[{ ...localStorage }, { ...sessionStorage }, document.cookie]"
+    return str(await page.evaluate(f"JSON.stringify({stores})"))
+
+
 async def forget_recordings(page: Page) -> None:
     """Count only what is heard over tracks that come from now on."""
     await page.evaluate("window.recordings.length = 0")

@@ -10,7 +10,13 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from tests.e2e.calls import Call, call
-from tests.support.browser import DEADLINE_S, browsing, serious_findings, take_picture
+from tests.support.browser import (
+    DEADLINE_S,
+    browsing,
+    everything_kept,
+    serious_findings,
+    take_picture,
+)
 from tests.support.servers import RunningStack
 from tests.support.wait import eventually
 from voicefleet_client import Admin
@@ -53,8 +59,7 @@ async def test_only_the_key_opens_it(stack: RunningStack, browser: BrowserContex
     await page.get_by_role("button", name="Sign in").click()
     await expect(page.get_by_role("heading", name="Workers")).to_be_visible()
     assert stack.admin_key not in page.url
-    kept = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
-    assert stack.admin_key not in await page.evaluate(kept)
+    assert stack.admin_key not in await everything_kept(page)
     await page.reload()
     await expect(page.get_by_label("Admin key")).to_be_visible()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, expect
 
-from tests.support.browser import serious_findings, take_picture
+from tests.support.browser import everything_kept, serious_findings, take_picture
 from tests.support.call_page import CallPage, call_page
 from tests.support.identity_provider import (
     AUDIENCE,
@@ -78,8 +78,7 @@ async def test_a_user_signs_in_with_a_token(
             await _start_with(user, token)
             await user.until_phase("waiting")
             assert (await _only_session(server))["userId"] == "anna"
-            kept = "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])"
-            assert token not in await user.page.evaluate(kept)
+            assert token not in await everything_kept(user.page)
             assert token not in user.page.url
 
 

@@ -2,9 +2,10 @@
 
 import { useEffect, useState } from "react";
 
-import { type Choices, choices, choose } from "../call/memory.ts";
+import { choices, choose } from "../call/memory.ts";
 import type { Phase } from "../call/phase.ts";
 import { strings } from "../strings.ts";
+import { ThemeChoice } from "../ui/ThemeChoice.tsx";
 import { useTheme } from "../ui/theme.ts";
 import { Talk } from "./Talk.tsx";
 
@@ -30,31 +31,5 @@ export function Page() {
         <Talk onPhase={setPhase} />
       </main>
     </div>
-  );
-}
-
-interface ThemeChoiceProps {
-  chosen: Choices["theme"];
-  onChoose: (theme: Choices["theme"]) => void;
-}
-
-const THEMES = ["system", "light", "dark"] as const;
-
-function ThemeChoice({ chosen, onChoose }: ThemeChoiceProps) {
-  return (
-    <label className="theme-choice">
-      <span className="hidden">{strings.theme.label}</span>
-      <select
-        className="input"
-        value={chosen}
-        onChange={(event) => onChoose(THEMES.find((theme) => theme === event.target.value) ?? "system")}
-      >
-        {THEMES.map((theme) => (
-          <option key={theme} value={theme}>
-            {strings.theme[theme]}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }

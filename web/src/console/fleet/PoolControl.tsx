@@ -8,6 +8,7 @@ import { Confirm } from "../actions/Confirm.tsx";
 import { useAction } from "../actions/useAction.ts";
 import type { Admin } from "../api.ts";
 import { count, percent } from "../figures.ts";
+import { FactList } from "../shell/FactList.tsx";
 import { words } from "../strings.ts";
 import type { Pool } from "../types.ts";
 import { warmHitRate } from "./counts.ts";
@@ -40,16 +41,7 @@ function PoolFacts({ pool }: { pool: Pool }) {
     [said.cold, count(pool.totalCold)],
     [said.spawned, count(pool.totalSpawned)],
   ] as const;
-  return (
-    <dl className="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
 
 function Resize({ admin, pool, onChanged }: PoolControlProps) {

@@ -5,6 +5,7 @@ import { duration, latency } from "../../strings.ts";
 import { useNow } from "../../ui/clock.ts";
 import { clock, dayAndTime, megabytes } from "../figures.ts";
 import { secondsSince } from "../live/freshness.ts";
+import { type Fact, FactList } from "../shell/FactList.tsx";
 import { words } from "../strings.ts";
 import type { SessionRow } from "../types.ts";
 
@@ -17,19 +18,8 @@ export function Facts({ view, row }: FactsProps) {
   const now = useNow(view.endedAt === null);
   const ofAll = factsOf(view, now);
   const facts = row === null ? ofAll : [...whereOf(row), ...ofAll, ...agentFactsOf(row, isOver(view))];
-  return (
-    <dl className="facts">
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
-  );
+  return <FactList facts={facts} />;
 }
-
-type Fact = readonly [name: string, value: string];
 
 function factsOf(view: SessionView, now: number): Fact[] {
   const said = words.session.facts;

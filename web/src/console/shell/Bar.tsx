@@ -3,8 +3,8 @@
 import type { MouseEvent } from "react";
 
 import type { Choices } from "../../call/memory.ts";
-import { strings } from "../../strings.ts";
 import { Button } from "../../ui/Button.tsx";
+import { ThemeChoice } from "../../ui/ThemeChoice.tsx";
 import type { Polled } from "../live/poller.ts";
 import { words } from "../strings.ts";
 import { LiveMark } from "./LiveMark.tsx";
@@ -45,29 +45,12 @@ export function Bar({ fleet, everyMs, theme, onTheme, onSignOut }: BarProps) {
       </nav>
       <LiveMark polled={fleet} everyMs={everyMs} />
       <div className="bar-end">
-        <ThemeChoice theme={theme} onTheme={onTheme} />
+        <ThemeChoice chosen={theme} onChoose={onTheme} />
         <Button icon="signOut" aria-label={words.bar.signOut} title={words.bar.signOut} onClick={onSignOut}>
           <span className="sign-out-text">{words.bar.signOut}</span>
         </Button>
       </div>
     </header>
-  );
-}
-
-export function ThemeChoice({ theme, onTheme }: Pick<BarProps, "theme" | "onTheme">) {
-  return (
-    <label className="theme-choice">
-      <span className="hidden">{strings.theme.label}</span>
-      <select
-        className="input"
-        value={theme}
-        onChange={(event) => onTheme(event.target.value as Choices["theme"])}
-      >
-        <option value="system">{strings.theme.system}</option>
-        <option value="light">{strings.theme.light}</option>
-        <option value="dark">{strings.theme.dark}</option>
-      </select>
-    </label>
   );
 }
 
