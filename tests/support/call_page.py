@@ -32,6 +32,12 @@ class CallPage:
     #: What it threw, and what the browser's console has against it.
     complaints: list[str] = field(default_factory=list)
 
+    @property
+    def faults(self) -> list[str]:
+        """Return the complaints that are no mere sign of a long wait for an agent, of more than
+        the 10 s that the SDK keeps what the user says meanwhile."""
+        return [one for one in self.complaints if not one.startswith("preconnect buffer timed out")]
+
     async def press(self, button: str) -> None:
         """Press a button once it is there and can be pressed."""
         await self.page.get_by_role("button", name=button, exact=True).click()

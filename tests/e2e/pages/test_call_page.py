@@ -85,7 +85,7 @@ async def test_a_conversation(stack: RunningStack, browser: BrowserContext, tmp_
         saved = path.read_text(encoding="utf-8")
         assert "What is 30 plus 4?" in saved
         assert "34" in words(saved)
-        assert user.complaints == []
+        assert user.faults == []
 
 
 async def test_the_agent_is_killed(stack: RunningStack, browser: BrowserContext) -> None:

@@ -28,7 +28,7 @@ async def test_a_user_waits_in_line_and_is_let_in(server: Replica, browser: Brow
         await other.stop()
         await user.until_phase("waiting")
         assert "queued" in await user.phases()
-        assert user.complaints == []
+        assert user.faults == []
 
 
 async def test_the_place_and_the_time_change_as_others_go(
