@@ -48,6 +48,7 @@ OPERATIONS = (
     ),
     Operation("POST", "/api/token", tokens.create_token, USER_OR_OWNER, Rule.TOKENS),
     Operation("GET", "/api/sessions", admin.list_sessions, ADMIN, Rule.READS),
+    Operation("GET", "/api/sessions/{session_id}", admin.get_any_session, ADMIN, Rule.READS),
     Operation("GET", "/api/fleet", admin.get_fleet, ADMIN, Rule.READS),
     Operation("GET", "/api/fleet/history", admin.get_fleet_history, ADMIN, Rule.READS),
     Operation("POST", "/api/pool/resize", admin.resize_pool, ADMIN, Rule.READS),

@@ -41,6 +41,10 @@ class Admin(Connected):
             if after is None:
                 return
 
+    async def session(self, session_id: str) -> dict[str, Any]:
+        """Return any session, as it is in the list."""
+        return await self._transport.call("GET", f"/api/sessions/{quote(session_id, safe='')}")
+
     async def stop(self, session_id: str) -> dict[str, Any]:
         """End any session."""
         return await self._transport.call("POST", f"/api/session/{quote(session_id, safe='')}/stop")

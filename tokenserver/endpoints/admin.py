@@ -12,7 +12,7 @@ from sessions.ids import UserId, WorkerId
 from sessions.model import Session
 from sessions.states import LIVE, OVER, State
 from supervisor.alerts import alerts_of
-from tokenserver.contract.answers import SessionPage
+from tokenserver.contract.answers import SessionPage, SessionRecord
 from tokenserver.contract.fleet import FleetView, PoolResized, WorkerOrdered
 from tokenserver.contract.history import FleetHistory, HistoryQuery, history_view
 from tokenserver.contract.requests import DrainRequest, ResizeRequest, SessionsQuery
@@ -56,6 +56,12 @@ async def list_sessions(call: Call) -> Response:
         if len(found) == asked.limit and place + 1 < len(states):
             return _page(found, f"{states[place + 1]}~")
     return _page(found, None)
+
+
+@handles("Look at any session", answers={HTTPStatus.OK: SessionRecord})
+async def get_any_session(call: Call) -> Response:
+    """Return a session as it is in the list. Asking keeps no place in line."""
+    return answer(session_record(call.session))
 
 
 @handles("Look at the fleet", answers={HTTPStatus.OK: FleetView})

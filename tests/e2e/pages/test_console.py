@@ -133,6 +133,9 @@ async def test_a_session_is_stopped(stack: RunningStack, browser: BrowserContext
     async with call(stack) as user:
         session_id = user.session["sessionId"]
         page = await _signed_in(stack, browser, f"#session/{session_id}")
+        async with Admin(stack.api_url, admin_key=stack.admin_key) as admin:
+            worker_id = (await admin.session(session_id))["workerId"]
+        await expect(page.get_by_role("complementary")).to_contain_text(worker_id)
         await page.get_by_role("button", name="Stop session").click()
         await page.get_by_role("dialog").get_by_role("button", name="Stop session").click()
         await user.until_status("ended")

@@ -232,6 +232,7 @@ async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
     assert [one async for one in admin.sessions(user="nobody")] == []
     assert [one async for one in admin.sessions(worker="w-1")] == []
     talking = handles[0]
+    assert await admin.session(talking.id) in listed
     assert (await admin.stop(talking.id))["status"] == "ended"
     glance = await admin.fleet()
     assert glance["sessions"]["queued"] == glance["queue"]["length"] == 59
@@ -245,9 +246,10 @@ async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
         with pytest.raises(ApiError) as refused:
             await admin.drain(unknown)
         assert refused.value.status in {400, 404}, unknown
-    with pytest.raises(ApiError) as refused:
-        await admin.stop("0" * 32)
-    assert (refused.value.status, refused.value.code) == (404, "session_not_found")
+    for ask in (admin.session, admin.stop):
+        with pytest.raises(ApiError) as refused:
+            await ask("0" * 32)
+        assert (refused.value.status, refused.value.code) == (404, "session_not_found")
 
 
 async def test_a_worker_is_drained(

@@ -86,3 +86,41 @@ async def test_a_site_that_is_not_named_is_told_so(
     server = await replicas.start(WEB_DIR=str(built_pages))
     page = await _opened(browser, page_server, server)
     await expect(page.locator("[data-trouble=unreachable]").first).to_be_visible()
+
+
+async def test_two_in_one_page_are_two_calls(
+    server: Replica, page_server: PageServer, browser: BrowserContext
+) -> None:
+    """1. A page has the element twice, and its user calls with the second, then with the first.
+    2. The page is loaded again.
+
+    Result: each goes on with its own call.
+    """
+    page = await _opened(browser, page_server, server)
+    await page.evaluate("document.body.append(document.createElement('voicefleet-call'))")
+    talks = page.locator(".talk")
+    for number in (1, 0):
+        await talks.nth(number).get_by_role("button", name="Start talking").click()
+        await expect(talks.nth(number)).to_have_attribute("data-phase", "waiting")
+    before = await _sessions_of(page)
+    assert len(set(before)) == 2
+
+    html = (page_server.directory / "shop.html").read_text(encoding="utf-8")
+    twice = html + "<voicefleet-call></voicefleet-call>"
+    (page_server.directory / "shop.html").write_text(twice, encoding="utf-8")
+    await page.reload()
+    for number in (0, 1):
+        await expect(talks.nth(number)).to_have_attribute("data-phase", "waiting")
+    assert await _sessions_of(page) == before
+
+
+async def _sessions_of(page: Page) -> list[str]:
+    """Return the sessions of the calls in a page, from top to bottom, by their details."""
+    talks = page.locator(".talk")
+    await expect(talks).to_have_count(2)
+    found = []
+    for number in range(2):
+        details = talks.nth(number).locator("details")
+        await details.evaluate("(one) => { one.open = true; }")
+        found.append(await details.locator("dd").first.inner_text())
+    return found

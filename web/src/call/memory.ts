@@ -40,12 +40,30 @@ export function choose(part: Partial<Choices>): Choices {
   return all;
 }
 
-/** Where a call with one server is kept: a page may embed two. */
+/** The places that calls on this page have: no two may keep theirs in the same. */
+const taken = new Set<string>();
+
+/** Where a call is kept: a page may embed two, with one server or with two. */
 export class CallMemory {
-  private readonly key: string;
+  private readonly server: string;
+  private key: string;
 
   constructor(baseUrl: string) {
-    this.key = baseUrl === "" ? CALL : `${CALL}:${baseUrl}`;
+    this.server = baseUrl === "" ? CALL : `${CALL}:${baseUrl}`;
+    this.key = this.server;
+  }
+
+  /** Takes the first place that is free. The page's elements come in their order each time, so that
+   * each finds its own call again. */
+  claim(): void {
+    this.key = this.server;
+    for (let place = 2; taken.has(this.key); place += 1) this.key = `${this.server}#${place}`;
+    taken.add(this.key);
+  }
+
+  /** Leaves the place, with the call that is kept there, to who comes next. */
+  release(): void {
+    taken.delete(this.key);
   }
 
   /** Returns the call that this tab had when it was loaded before. */

@@ -26,6 +26,7 @@ export class Phone extends Observable<{ call: Call }> {
 
   /** Goes on with the call that this tab had before it was loaded again, if there was one. */
   open(): void {
+    this.memory.claim();
     const kept = this.memory.find();
     if (kept !== null) void this.another().resume(kept);
   }
@@ -33,6 +34,7 @@ export class Phone extends Observable<{ call: Call }> {
   /** Leaves the call with the page. */
   close(): void {
     this.snapshot().call.leave();
+    this.memory.release();
   }
 
   /** Starts another call. */
@@ -46,7 +48,7 @@ export class Phone extends Observable<{ call: Call }> {
   }
 
   private another(): Call {
-    this.close();
+    this.snapshot().call.leave();
     const { baseUrl, token } = this;
     const call = new Call(new Voicefleet(baseUrl, token === undefined ? {} : { token }), this.memory);
     this.change({ call });

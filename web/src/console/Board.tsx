@@ -37,7 +37,6 @@ export function Board({ admin, theme, chosenTheme, onTheme, onSignOut }: BoardPr
   const followed = useFleet(admin);
   const [address, go] = useAddress();
   const list = useSessions(admin, address);
-  const row = list.polled.value?.sessions.find((each) => each.sessionId === address.sessionId);
   const isCovering = useMedia(COVERING) && address.sessionId !== null;
   const main = useRef<HTMLElement>(null);
   // Signing in has taken away what had the focus.
@@ -67,7 +66,6 @@ export function Board({ admin, theme, chosenTheme, onTheme, onSignOut }: BoardPr
             admin={admin}
             sessionId={address.sessionId}
             tab={address.tab}
-            row={row ?? null}
             onTab={(tab) => go({ tab })}
             onClose={() => {
               go({ sessionId: null });

@@ -5,7 +5,7 @@ import { type Cancellable, Session } from "../api/session.ts";
 import { type Call, Transport } from "../api/transport.ts";
 import type { SessionView } from "../api/types.ts";
 import type { StateFilter } from "./address/address.ts";
-import type { Fleet, History, Pool, SessionPage } from "./types.ts";
+import type { Fleet, History, Pool, SessionPage, SessionRecord } from "./types.ts";
 
 /** Short enough to tell soon that a server hangs; its own deadlines are shorter. */
 const TIMEOUT_MS = 10_000;
@@ -55,7 +55,12 @@ export class Admin {
     return this.get(`/api/sessions?${asked}`, ["sessions", "next"], signal);
   }
 
-  /** Returns the handle of any session, to look at it. */
+  /** Returns any session, as it is in the list. */
+  async look(id: string, { signal }: Cancellable = {}): Promise<SessionRecord> {
+    return this.get(`/api/sessions/${encodeURIComponent(id)}`, ["sessionId", "status", "epoch"], signal);
+  }
+
+  /** Returns the handle of any session, for what its agents have written down. */
   session(id: string): Session {
     return new Session(this.transport, id, null);
   }

@@ -105,8 +105,8 @@ export interface History {
   successRate: number | null;
 }
 
-/** What an admin may know of a session besides. */
-export interface SessionRow extends SessionView {
+/** A session with what only an admin may know of it. */
+export interface SessionRecord extends SessionView {
   userId: string | null;
   workerId: string | null;
   agentPid: number | null;
@@ -118,7 +118,7 @@ export interface SessionRow extends SessionView {
 }
 
 export interface SessionPage {
-  sessions: SessionRow[];
+  sessions: SessionRecord[];
   /** Where the next page begins; null at the end. */
   next: string | null;
 }

@@ -38,6 +38,7 @@ from tests.support.wait import eventually
 
 ADMIN_CALLS = [
     ("GET", "/api/sessions"),
+    ("GET", f"/api/sessions/{'0' * 32}"),
     ("GET", "/api/fleet"),
     ("GET", "/api/fleet/history"),
     ("POST", "/api/pool/resize"),

@@ -12,7 +12,7 @@ interface SignInProps {
   /** Why one has to sign in again. */
   note: string | null;
   onAdmin: (admin: Admin) => void;
-  onDenied: () => void;
+  onDenied: (admin: Admin) => void;
 }
 
 export function SignIn({ note, onAdmin, onDenied }: SignInProps) {

@@ -4,14 +4,14 @@ import { Admin } from "../api.ts";
 
 /**
  * Returns the API for a key that the server takes; throws what the server says of another. `onDenied`
- * hears when it takes the key no more.
+ * hears each time that it takes the key no more.
  */
-export async function signIn(key: string, onDenied: () => void, baseUrl = ""): Promise<Admin> {
+export async function signIn(key: string, onDenied: (admin: Admin) => void, baseUrl = ""): Promise<Admin> {
   let isIn = false;
   const admin = new Admin(
     key,
     () => {
-      if (isIn) onDenied();
+      if (isIn) onDenied(admin);
     },
     baseUrl,
   );

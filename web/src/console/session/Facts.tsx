@@ -1,30 +1,26 @@
 // What is known of a session in one look.
 
-import { isOver, type SessionView } from "../../api/types.ts";
+import { isOver } from "../../api/types.ts";
 import { duration, latency } from "../../strings.ts";
 import { useNow } from "../../ui/clock.ts";
 import { clock, dayAndTime, megabytes } from "../figures.ts";
 import { secondsSince } from "../live/freshness.ts";
 import { type Fact, FactList } from "../shell/FactList.tsx";
 import { words } from "../strings.ts";
-import type { SessionRow } from "../types.ts";
+import type { SessionRecord } from "../types.ts";
 
-interface FactsProps {
-  view: SessionView;
-  row: SessionRow | null;
-}
-
-export function Facts({ view, row }: FactsProps) {
+export function Facts({ view }: { view: SessionRecord }) {
   const now = useNow(view.endedAt === null);
-  const ofAll = factsOf(view, now);
-  const facts = row === null ? ofAll : [...whereOf(row), ...ofAll, ...agentFactsOf(row, isOver(view))];
-  return <FactList facts={facts} />;
+  return <FactList facts={factsOf(view, now)} />;
 }
 
-function factsOf(view: SessionView, now: number): Fact[] {
+function factsOf(view: SessionRecord, now: number): Fact[] {
   const said = words.session.facts;
   const length = duration(secondsSince(view.createdAt, view.endedAt ?? now));
+  const memory = isOver(view) ? null : view.agentMemoryBytes;
   return known([
+    [said.user, view.userId],
+    [said.worker, view.workerId],
     [said.created, dayAndTime(view.createdAt)],
     [said.ready, timeOf(view.readyAt)],
     [said.joined, timeOf(view.joinedAt)],
@@ -38,23 +34,9 @@ function factsOf(view: SessionView, now: number): Fact[] {
     [said.reason, view.reason],
     [said.error, view.error?.message],
     [said.room, view.roomName === `vf-${view.sessionId}` ? null : view.roomName],
-  ]);
-}
-
-function whereOf(row: SessionRow): Fact[] {
-  const said = words.session.facts;
-  return known([
-    [said.user, row.userId],
-    [said.worker, row.workerId],
-  ]);
-}
-
-function agentFactsOf(row: SessionRow, isDone: boolean): Fact[] {
-  const said = words.session.facts;
-  return known([
-    [said.memory, isDone || row.agentMemoryBytes === null ? null : megabytes(row.agentMemoryBytes)],
-    [said.agents, String(row.epoch)],
-    [said.losses, row.losses === 0 ? null : String(row.losses)],
+    [said.memory, memory === null ? null : megabytes(memory)],
+    [said.agents, String(view.epoch)],
+    [said.losses, view.losses === 0 ? null : String(view.losses)],
   ]);
 }
 

@@ -1,9 +1,9 @@
 // One session beside all others: what it is, how it went, what was said, its log.
 
-import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useRef } from "react";
 
 import { ApiError } from "../../api/errors.ts";
-import { isOver, type SessionView } from "../../api/types.ts";
+import { isOver } from "../../api/types.ts";
 import { Button } from "../../ui/Button.tsx";
 import { useNow } from "../../ui/clock.ts";
 import { ActionButton } from "../actions/ActionButton.tsx";
@@ -16,11 +16,11 @@ import { CopyButton } from "../sessions/CopyButton.tsx";
 import { StateBadge } from "../sessions/StateBadge.tsx";
 import { Boundary } from "../shell/Boundary.tsx";
 import { words } from "../strings.ts";
-import type { SessionRow } from "../types.ts";
+import type { SessionRecord } from "../types.ts";
 import { Facts } from "./Facts.tsx";
 import { Tabs } from "./Tabs.tsx";
 
-const RHYTHM: Rhythm<SessionView> = { everyMs: 2_000, isLast: isOver };
+const RHYTHM: Rhythm<SessionRecord> = { everyMs: 2_000, isLast: isOver };
 /** What its agent wrote down last comes so much later. */
 const SETTLED_AFTER_MS = 15_000;
 
@@ -28,22 +28,19 @@ interface PanelProps {
   admin: Admin;
   sessionId: string;
   tab: Tab;
-  /** What the list tells of it besides, while it is in there. */
-  row: SessionRow | null;
   onTab: (tab: Tab) => void;
   onClose: () => void;
   onChanged: () => void;
 }
 
-export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }: PanelProps) {
+export function Panel({ admin, sessionId, tab, onTab, onClose, onChanged }: PanelProps) {
   const said = words.session;
-  const ask = useCallback((signal: AbortSignal) => admin.session(sessionId).view({ signal }), [admin, sessionId]);
+  const ask = useCallback((signal: AbortSignal) => admin.look(sessionId, { signal }), [admin, sessionId]);
   const [{ value: view, error }, refresh] = usePolled(ask, RHYTHM);
   const isMissing = error instanceof ApiError && error.status === 404;
   const canStop = view !== null && !isOver(view) && view.status !== "ending";
   const heading = useHeldFocus(canStop);
   const isSettled = useSettled(view);
-  const lastRow = useLast(row);
 
   const closeOnEscape = (event: KeyboardEvent): void => {
     if (event.key !== "Escape" || event.defaultPrevented || isInDialog(event.target)) return;
@@ -80,7 +77,7 @@ export function Panel({ admin, sessionId, tab, row, onTab, onClose, onChanged }:
             {canStop && <StopButton act={stop} />}
           </div>
           <Boundary>
-            <Facts view={view} row={isOver(view) ? lastRow : row} />
+            <Facts view={view} />
           </Boundary>
           <Tabs admin={admin} sessionId={sessionId} tab={tab} isSettled={isSettled} onTab={onTab} />
         </>
@@ -109,15 +106,8 @@ function useHeldFocus(hasStopButton: boolean) {
   return heading;
 }
 
-/** Returns a value, or the last one there was: the list lets go of a session when that ends. */
-function useLast<T>(value: T | null): T | null {
-  const [last, setLast] = useState(value);
-  if (value !== null && value !== last) setLast(value);
-  return value ?? last;
-}
-
 /** Says whether nothing more is written down of a session. */
-function useSettled(view: SessionView | null): boolean {
+function useSettled(view: SessionRecord | null): boolean {
   const isDone = view !== null && isOver(view);
   const endedAt = view?.endedAt ?? 0;
   const now = useNow(isDone);

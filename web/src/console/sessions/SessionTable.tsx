@@ -6,12 +6,12 @@ import { duration, latency } from "../../strings.ts";
 import { useNow } from "../../ui/clock.ts";
 import { secondsSince } from "../live/freshness.ts";
 import { words } from "../strings.ts";
-import type { SessionRow } from "../types.ts";
+import type { SessionRecord } from "../types.ts";
 import { CopyButton } from "./CopyButton.tsx";
 import { StateBadge } from "./StateBadge.tsx";
 
 interface SessionTableProps {
-  rows: SessionRow[];
+  rows: SessionRecord[];
   /** Whether these rows are what was asked for last. */
   isCurrent: boolean;
   openedId: string | null;
@@ -69,7 +69,7 @@ export function SessionTable({ rows, isCurrent, openedId, empty, onOpen }: Sessi
 }
 
 interface RowProps {
-  row: SessionRow;
+  row: SessionRecord;
   now: number;
   isOpened: boolean;
   onOpen: (sessionId: string) => void;

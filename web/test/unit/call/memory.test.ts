@@ -71,6 +71,21 @@ describe("the call of a tab", () => {
     expect(new CallMemory("https://voice.example.org").find()).toBeNull();
   });
 
+  test("is not that of another element of the page", () => {
+    const [first, second] = [new CallMemory(""), new CallMemory("")];
+    first.claim();
+    second.claim();
+    first.keep(call);
+    expect(second.find()).toBeNull();
+    second.keep({ ...call, id: "s2" });
+    first.release();
+    second.release();
+    const again = [new CallMemory(""), new CallMemory("")];
+    for (const memory of again) memory.claim();
+    expect(again.map((memory) => memory.find()?.id)).toEqual(["s1", "s2"]);
+    for (const memory of again) memory.release();
+  });
+
   test("never lasts longer than its tab", () => {
     new CallMemory("").keep(call);
     expect([...lasting.items.values()].join()).not.toContain("hush");

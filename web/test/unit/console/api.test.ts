@@ -71,12 +71,12 @@ describe("signing in", () => {
     await expect(signIn(KEY, () => undefined, "http://127.0.0.1:9")).rejects.toBeInstanceOf(Unreachable);
   });
 
-  it("tells when the server takes the key no more, whatever it was asked", async () => {
-    let losses = 0;
-    const admin = await signIn(KEY, () => (losses += 1), url);
+  it("tells whose key the server takes no more, whatever it was asked", async () => {
+    const denied: Admin[] = [];
+    const admin = await signIn(KEY, (who) => denied.push(who), url);
     key = "another";
     await expect(admin.session("ab").logs()).rejects.toBeInstanceOf(ApiError);
-    expect(losses).toBe(1);
+    expect(denied).toEqual([admin]);
   });
 
   it.each(["", "with space", "schlüssel", "a\nb"])("is not tried with what no header carries: %j", (text) => {
