@@ -61,6 +61,10 @@ QUIET_WITHOUT_STATE_S = 1.5
 _LONGEST_ANSWER_S = 120.0
 
 
+#: On a busy machine: the library tries three times, for 15 s each.
+JOIN_WITHIN_S = 45.0
+
+
 class Caller:
     """One participant, in one room, once. Use it as an async context manager."""
 
@@ -70,7 +74,7 @@ class Caller:
         participant_token: str,
         *,
         on_line: Callable[[Line], None] | None = None,
-        join_within_s: float = 15.0,
+        join_within_s: float = JOIN_WITHIN_S,
     ) -> None:
         self.log = CallLog()
         self.hearing = Hearing()

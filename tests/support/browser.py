@@ -15,10 +15,11 @@ from devstack.settings import REPO
 #: Generous: the machine that runs the tests may be busy with something else.
 DEADLINE_S = 90.0
 
+_NO_HOSTS = "MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1"
 _ARGUMENTS = (
     "--no-sandbox",  # tests may run as root, and open no page but ours
     # A browser calls home by itself; this one finds nothing beyond the machine.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    f"--host-resolver-rules={_NO_HOSTS}",
     # There is a microphone, whether or not the user allows a page to have it.
     "--use-fake-device-for-media-stream",
     # On a machine with nothing but loopback there is no other way to the media server.
@@ -89,13 +90,19 @@ async def browsing(
     *,
     microphone: Path | None = None,
     plays_unasked: bool = True,
+    resolves: str | None = None,
+    is_still: bool = False,
     width: int = 1280,
     scheme: Literal["light", "dark"] = "light",
 ) -> AsyncIterator[BrowserContext]:
     """Run a browser. What `microphone` has is what the user says, over and over; without one the
-    user allows the page none.
+    user allows the page none. `resolves` is another name of this machine; with `is_still` the user
+    wants no motion.
     """
     arguments: Sequence[str] = _ARGUMENTS
+    if resolves is not None:
+        # The last one counts.
+        arguments = (*arguments, f"--host-resolver-rules=MAP {resolves} 127.0.0.1, {_NO_HOSTS}")
     if plays_unasked:
         arguments = (*arguments, _PLAYS_UNASKED)
     if microphone is not None:
@@ -109,7 +116,9 @@ async def browsing(
         )
         try:
             context = await browser.new_context(
-                viewport={"width": width, "height": 844}, color_scheme=scheme
+                viewport={"width": width, "height": 844},
+                color_scheme=scheme,
+                reduced_motion="reduce" if is_still else "no-preference",
             )
             context.set_default_timeout(DEADLINE_S * 1000)
             expect.set_options(timeout=DEADLINE_S * 1000)

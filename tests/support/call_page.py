@@ -36,7 +36,7 @@ class CallPage:
     def faults(self) -> list[str]:
         """Return the complaints that are no mere sign of a long wait for an agent, of more than
         the 10 s that the SDK keeps what the user says meanwhile."""
-        return [one for one in self.complaints if not one.startswith("preconnect buffer timed out")]
+        return [one for one in self.complaints if "preconnect buffer" not in one]
 
     async def press(self, button: str) -> None:
         """Press a button once it is there and can be pressed."""
@@ -64,6 +64,26 @@ class CallPage:
     async def until_talking(self) -> str:
         """Wait until there is an agent to talk with."""
         return await self.until_phase("listening", "thinking", "speaking")
+
+    async def spoken(self) -> str:
+        """Return what a screen reader is told of the call."""
+        return await self.page.locator(".talk > [role=status]").inner_text()
+
+    async def until_true(self, expression: str) -> None:
+        """Wait until an expression is true in the page, whose policy lets it evaluate no text."""
+
+        async def is_true() -> bool:
+            return bool(await self.page.evaluate(expression))
+
+        await eventually(is_true, DEADLINE_S, interval_s=0.1, message=expression)
+
+    async def until_complaint(self, words: str) -> None:
+        """Wait until the browser's console, or the page's SDK in it, says something with these."""
+
+        async def is_said() -> bool:
+            return any(words in line for line in self.complaints)
+
+        await eventually(is_said, DEADLINE_S, interval_s=0.1)
 
     async def until_trouble(self, kind: str) -> str:
         """Wait until the page tells of trouble of a kind; return its words."""

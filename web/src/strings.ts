@@ -17,7 +17,7 @@ export const strings = {
     start: "Start talking",
     persona: "Who to talk with",
     token: "Access token",
-    tokenAbout: "This fleet talks with signed-in users only. Paste a token of your identity provider; it stays in this tab.",
+    tokenAbout: "Only signed-in users can talk here. Paste a token of your identity provider; it stays in this tab.",
   },
   stage: "Your call",
   there: "The agent is there. You can talk",
@@ -45,7 +45,7 @@ export const strings = {
     place: (position: number) => (position === 1 ? "You are next." : `You are number ${position} in line.`),
     eta: (seconds: number) => `About ${duration(seconds)} to go.`,
     soon: "It is your turn in a moment.",
-    unknown: "Nobody knows yet how long it takes.",
+    unknown: "The waiting time is not known yet.",
     about: "Keep this page open. The call begins by itself when it is your turn.",
     leave: "Leave the line",
   },
@@ -88,7 +88,7 @@ export const strings = {
     agentCame: "The agent was there after",
     agentSpoke: "It spoke after",
     startup: "Start of the agent, by the server",
-    prewarmed: "Agent was warm",
+    prewarmed: "Agent was ready before",
     answers: "Its answers took",
     answersValue: (median: string, count: number) => `${median} (median of ${count})`,
     yes: "yes",
@@ -100,6 +100,19 @@ export const strings = {
     again: "Talk again",
     back: "Back to the start",
     length: (text: string) => `It lasted ${text}.`,
+    reload: "Load the page again",
+    /** By the API's `reason`; for another one, its own words. */
+    reasons: {
+      agent_hung_up: "The agent has hung up.",
+      forgotten: "All that was kept of you was deleted, and the call was ended with it.",
+      no_user: "You were not in the call for too long.",
+      replaced: "You have started another call.",
+      room_closed: "The call was ended by whoever runs this page.",
+      room_gone: "The connection of the call was lost.",
+      time_limit: "The time for this call is up.",
+      user_away: "You did not say anything for a long time.",
+      user_left: "You have left the call.",
+    },
   },
   trouble: {
     retry: "Try again",
@@ -109,23 +122,23 @@ export const strings = {
   troubles: {
     "microphone-denied": {
       title: "Your microphone is blocked",
-      next: "Allow it in your browser's site settings, beside the address, then use the microphone button. Until then you can write.",
+      next: "Allow it in your browser's site settings, beside the address, then try again. You can also write to the agent instead.",
     },
     "microphone-missing": {
       title: "No microphone found",
-      next: "Connect one and use the microphone button. Until then you can write.",
+      next: "Connect one, then try again. You can also write to the agent instead.",
     },
     "microphone-busy": {
       title: "Your microphone is in use elsewhere",
-      next: "Close the other program that uses it, then use the microphone button. Until then you can write.",
+      next: "Close the other program that uses it, then try again. You can also write to the agent instead.",
     },
     "microphone-insecure": {
-      title: "Browsers give no microphone to this address",
-      next: "Open this page over https, or on the machine itself as localhost. Until then you can write.",
+      title: "Your browser blocks the microphone at this address",
+      next: "Open this page over https, or on the machine itself as localhost. You can also write to the agent instead.",
     },
     "microphone-failed": {
       title: "Your microphone could not be opened",
-      next: "Use the microphone button to try again, or choose another one. Until then you can write.",
+      next: "Try again, or choose another one in the sound settings. You can also write to the agent instead.",
     },
     "rate-limited": {
       title: "Too many calls from you",
@@ -141,27 +154,31 @@ export const strings = {
     },
     unreachable: {
       title: "The server does not answer",
-      next: "Check your connection, then try again. If you were in a call, load the page again to go on with it.",
+      next: "Check your connection, then try again: if there was a call, you go on with it.",
     },
     "media-unreachable": {
       title: "The call could not be connected",
       next: "The server answers, but its sound does not get through. A firewall or VPN may block it: try another network.",
+    },
+    "connection-lost": {
+      title: "The connection was lost",
+      next: "It did not come back within a minute. Check your network, then start again.",
     },
     "taken-over": {
       title: "The call goes on somewhere else",
       next: "You have opened it in another tab or on another device.",
     },
     "session-failed": {
-      title: "No agent could be brought to you",
-      next: "This is the fleet's fault, not yours. Try again in a moment.",
+      title: "No agent could take your call",
+      next: "This is our fault, not yours. Try again in a moment.",
     },
     "session-lost": {
       title: "The call has failed",
-      next: "This is the fleet's fault, not yours. Start again.",
+      next: "This is our fault, not yours. Start again.",
     },
     "place-lost": {
       title: "Your place in line was given up",
-      next: "The server did not hear of this page for a while, mostly because the computer was asleep. Start again.",
+      next: "The server did not hear of this page for a while, usually because the computer was asleep. Start again.",
     },
     broken: {
       title: "Something went wrong in this page",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -38,6 +39,9 @@ pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("built_pages")]
 
 #: What a word or two amount to in getStats(); a silent track stays far below.
 SPOKEN_ENERGY = 1e-3
+_TALLEST_BAR = """Math.max(0, ...[...document.querySelectorAll(".lk-audio-bar")]
+    .map((bar) => parseFloat(bar.style.height)))"""
+_LOUDNESS = """[...document.querySelectorAll("audio")].find((one) => one.srcObject)?.volume"""
 #: A recording that has just begun is little more than a header.
 _EMPTY_BYTES = 2048
 _ASKED_AT_MOST = 3
@@ -58,7 +62,8 @@ async def test_a_conversation(stack: RunningStack, browser: BrowserContext, tmp_
     Result: the agent's *voice* answers, which Whisper hears in what the browser has played; both
     sides are in the transcript, and the file has it.
     """
-    async with call_page(browser, stack.api_url) as user:
+    admin = Admin(stack.api_url, admin_key=stack.admin_key)
+    async with admin, call_page(browser, stack.api_url) as user:
         await user.press("Start talking")
         await user.until_talking()
         await _until_heard(stack, user, "12")
@@ -72,7 +77,12 @@ async def test_a_conversation(stack: RunningStack, browser: BrowserContext, tmp_
 
         await user.page.get_by_text("Session details").click()
         details = user.page.locator(".details")
-        await expect(details).to_contain_text("It spoke after")
+        session = await _only_session(admin)
+        await expect(details).to_contain_text(session["sessionId"])
+        # All of it is known in the end; the agent writes down a little later how long it took.
+        await expect(details.filter(has_text="not known")).to_have_count(0)
+        figures = await details.locator("dd").all_inner_texts()
+        assert len([text for text in figures if re.match(r"[\d.]+ m?s\b", text)]) >= 5, figures
         assert await serious_findings(user.page) == []
         await take_picture(user.page, "call-talking")
 
@@ -209,6 +219,26 @@ async def test_the_sound_can_be_turned_on(stack: RunningStack, chromium: Path) -
             return await is_audible(user.page)
 
         await eventually(plays, DEADLINE_S, interval_s=0.2)
+
+
+async def test_what_moves_and_how_loud_it_is(stack: RunningStack, browser: BrowserContext) -> None:
+    """1. The agent speaks. 2. The user turns it down.
+
+    Result: the bars follow its voice, and its sound is played as loud as was asked for, now and in
+    the next call.
+    """
+    async with call_page(browser, stack.api_url) as user:
+        await user.press("Start talking")
+        # A voice makes one bar taller than they are in silence.
+        await user.until_true(f"{_TALLEST_BAR} > 25")
+        await user.page.locator("summary[aria-label='Sound settings']").click()
+        await user.page.get_by_label("Volume of the agent").fill("0.3")
+        await user.until_true(f"{_LOUDNESS} === 0.3")
+        await user.press("End call")
+        await user.until_phase("over")
+        await user.press("Talk again")
+        await user.until_talking()
+        await user.until_true(f"{_LOUDNESS} === 0.3")
 
 
 async def _ask_in_writing(user: CallPage, question: str, word: str) -> None:

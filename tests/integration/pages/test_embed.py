@@ -56,7 +56,7 @@ async def test_three_lines_are_enough(
     await start.click()
     await expect(page.locator(".talk")).to_have_attribute("data-phase", "waiting")
     await page.get_by_role("button", name="End call").click()
-    await expect(page.get_by_text("The call is over")).to_be_visible()
+    await expect(page.get_by_role("heading", name="The call is over")).to_be_visible()
     phases = await page.evaluate("phases")
     assert phases[0] == "idle"
     assert phases[-1] == "over"
@@ -89,14 +89,16 @@ async def test_a_site_that_is_not_named_is_told_so(
 
 
 async def test_two_in_one_page_are_two_calls(
-    server: Replica, page_server: PageServer, browser: BrowserContext
+    replicas: Replicas, built_pages: Path, page_server: PageServer, browser: BrowserContext
 ) -> None:
     """1. A page has the element twice, and its user calls with the second, then with the first.
     2. The page is loaded again.
 
     Result: each goes on with its own call.
     """
-    page = await _opened(browser, page_server, server)
+    origins = json.dumps([page_server.origin])
+    settings = {"WEB_DIR": str(built_pages), "CORS_ORIGINS": origins, "MAX_SESSIONS": "2"}
+    page = await _opened(browser, page_server, await replicas.start(**settings))
     await page.evaluate("document.body.append(document.createElement('voicefleet-call'))")
     talks = page.locator(".talk")
     for number in (1, 0):
@@ -120,7 +122,7 @@ async def _sessions_of(page: Page) -> list[str]:
     await expect(talks).to_have_count(2)
     found = []
     for number in range(2):
-        details = talks.nth(number).locator("details")
+        details = talks.nth(number).locator(".details")
         await details.evaluate("(one) => { one.open = true; }")
         found.append(await details.locator("dd").first.inner_text())
     return found

@@ -52,7 +52,7 @@ async def test_without_a_microphone_the_user_can_still_write(
         await user.press("Start talking")
         await user.until_phase("waiting")
         words = await user.until_trouble("microphone-denied")
-        assert "you can write" in words
+        assert "write to the agent" in words
         await take_picture(user.page, "call-without-microphone")
         await expect(user.page.get_by_label("Write to the agent")).to_be_visible()
         button = user.page.locator("[data-microphone]")
@@ -70,6 +70,28 @@ async def test_the_server_goes_before_the_call(server: Replica, browser: Browser
         await user.until_phase("waiting")
 
 
+async def test_the_same_call_goes_on_once_the_server_is_back(
+    server: Replica, browser: BrowserContext
+) -> None:
+    """1. A user is in a room. 2. The page is loaded again just when the API is away, and says so.
+    3. It is back, and the user tries again.
+
+    Result: it is the call that there was, not another one.
+    """
+    async with call_page(browser, server.url) as user:
+        await user.press("Start talking")
+        await user.until_phase("waiting")
+        kept = await user.page.evaluate("sessionStorage.getItem('voicefleet.call')")
+        # The page itself is there, as from a cache.
+        await user.page.route("**/api/**", lambda route: route.abort())
+        await user.page.reload()
+        await user.until_trouble("unreachable")
+        await user.page.unroute("**/api/**")
+        await user.press("Try again")
+        await user.until_phase("waiting")
+        assert await user.page.evaluate("sessionStorage.getItem('voicefleet.call')") == kept
+
+
 async def test_the_media_server_cannot_be_reached(
     replicas: Replicas, built_pages: Path, browser: BrowserContext
 ) -> None:
@@ -79,6 +101,7 @@ async def test_the_media_server_cannot_be_reached(
     async with call_page(browser, server.url) as user:
         await user.press("Start talking")
         assert "firewall" in await user.until_trouble("media-unreachable")
+        assert await serious_findings(user.page) == []
 
 
 async def test_a_call_taken_over_by_another_tab(server: Replica, browser: BrowserContext) -> None:
@@ -93,3 +116,4 @@ async def test_a_call_taken_over_by_another_tab(server: Replica, browser: Browse
             await other.page.reload()
             await other.until_phase("waiting")
             await user.until_trouble("taken-over")
+            assert await serious_findings(user.page) == []

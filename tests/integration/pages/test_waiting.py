@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+
 import pytest
 from playwright.async_api import BrowserContext, expect
 
@@ -24,7 +27,8 @@ async def test_a_user_waits_in_line_and_is_let_in(server: Replica, browser: Brow
         await user.until_phase("queued")
         place = user.page.locator("[data-queue]")
         await expect(place).to_contain_text("You are next.")
-        await expect(place).to_contain_text("Nobody knows yet how long it takes.")
+        await expect(place).to_contain_text("The waiting time is not known yet.")
+        assert "You are next." in await user.spoken()
         await other.stop()
         await user.until_phase("waiting")
         assert "queued" in await user.phases()
@@ -47,6 +51,20 @@ async def test_the_place_and_the_time_change_as_others_go(
         await expect(place).to_contain_text("You are next.")
         await talking.stop()
         await user.until_phase("waiting")
+
+
+async def test_the_time_to_wait_is_counted_down(server: Replica, browser: BrowserContext) -> None:
+    async with Voicefleet(server.url) as fleet, call_page(browser, server.url) as user:
+        first = await fleet.start()
+        # So long sessions last, as far as the server can know.
+        await asyncio.sleep(8)
+        await first.stop()
+        await fleet.start()
+        await user.press("Start talking")
+        eta = user.page.locator("[data-queue] p").nth(1)
+        await expect(eta).to_have_text(re.compile(r"About \d+ s to go\."))
+        seconds = int(re.findall(r"\d+", await eta.inner_text())[0])
+        await expect(eta).to_have_text(f"About {seconds - 2} s to go.")
 
 
 async def test_who_leaves_the_line_gives_up_the_place(
@@ -81,15 +99,15 @@ async def test_an_agent_that_never_comes_is_told_of(
 ) -> None:
     """1. A user starts where no worker is. 2. The fleet gives up.
 
-    Result: the page says that it waits; then that none could be brought, whose fault that is, and
-    offers to try again.
+    Result: the page says that it waits; then that none could take the call, whose fault that is,
+    and offers to try again.
     """
     url = (await replicas.start(**_impatient(server))).url
     async with call_page(browser, url) as user:
         await user.press("Start talking")
         await user.until_phase("waiting")
         words = await user.until_trouble("session-failed")
-        assert "the fleet's fault" in words
+        assert "our fault" in words
         await take_picture(user.page, "call-failed")
         await expect(user.page.get_by_role("button", name="Try again")).to_be_enabled()
         assert await serious_findings(user.page) == []

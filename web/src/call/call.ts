@@ -13,19 +13,23 @@ import {
   tokenOf,
   type Voicefleet,
 } from "../api/index.ts";
+import { sleep } from "../api/pauses.ts";
 import { Door } from "./door.ts";
 import { Lines } from "./lines.ts";
 import type { CallMemory, KeptCall } from "./memory.ts";
 import { Microphone } from "./microphone.ts";
 import { News } from "./news.ts";
 import { Observable } from "./observable.ts";
-import type { Connection } from "./phase.ts";
+import { type Connection, isPastDoor } from "./phase.ts";
 import { agentState, CONNECTIONS, watchAgent } from "./room.ts";
 import { type CallState, type Marks, NO_CALL, NO_MARKS, phaseOfState } from "./state.ts";
 import { trouble, type Trouble, troubleOf, troubleOfEnd } from "./trouble.ts";
 
 /** After that the page goes on without the API's last word. */
 const LAST_WORD_SECONDS = 5;
+
+/** The session ends soon, also where nobody hears that its user leaves the room. */
+const LEAVES_WITHIN_MS = 500;
 
 /** One call: it starts or resumes once, and ends once. */
 export class Call extends Observable<CallState> {
@@ -61,7 +65,8 @@ export class Call extends Observable<CallState> {
     const { signal } = this.run;
     this.change({ isWanted: true, marks: { ...NO_MARKS, asked: Date.now() } });
     try {
-      await this.microphone.ask();
+      // Whoever said no is not asked again at the door.
+      if (!(await this.microphone.ask())) this.microphone.isWanted = false;
       signal.throwIfAborted();
       // Not cut off by a user who has changed their mind: what has begun must be ended, too.
       const session = await this.fleet.start(options);
@@ -70,7 +75,7 @@ export class Call extends Observable<CallState> {
         return;
       }
       this.mark("answered");
-      this.memory.keep({ id: session.id, secret: session.secret, isMuted: false });
+      this.memory.keep({ id: session.id, secret: session.secret, isMuted: !this.microphone.isWanted });
       this.take(session, session.queue === null ? null : { ...session.queue, toldAt: Date.now() });
       if (session.token !== null) void this.join(session.token);
       void this.follow();
@@ -79,8 +84,11 @@ export class Call extends Observable<CallState> {
     }
   }
 
-  /** Goes on with a call that this tab had before it was loaded again, if that still lives. */
-  async resume(kept: KeptCall): Promise<void> {
+  /**
+   * Goes on with a call that this tab had before it was loaded again; returns whether that still
+   * lives, or may.
+   */
+  async resume(kept: KeptCall): Promise<boolean> {
     const { signal } = this.run;
     const session = this.fleet.session(kept.id, kept.secret);
     this.microphone.isWanted = !kept.isMuted;
@@ -90,28 +98,34 @@ export class Call extends Observable<CallState> {
       const view = await session.view({ signal });
       if (isOver(view)) {
         this.drop();
-        return;
+        return false;
       }
       this.take(session, null);
       this.lookAt(view);
       if (view.status !== "queued") {
         await this.lines.catchUp(session, signal);
         // Somebody who was in the room before is on the way back to it.
-        this.change({ wasConnected: view.joinedAt !== null });
-        void this.join(await session.freshToken({ signal }));
+        this.change({ wasConnected: this.snapshot().wasConnected || view.joinedAt !== null });
+        void this.join(null);
       }
       void this.follow();
     } catch (error) {
-      if (signal.aborted) return;
+      if (signal.aborted) return true;
       // One that is known no more is no trouble for a user who has not asked for anything yet.
-      if (error instanceof ApiError && !error.isPassing) this.drop();
-      else this.finish(troubleOf(error));
+      if (error instanceof ApiError && !error.isPassing) {
+        this.drop();
+        return false;
+      }
+      this.finish(troubleOf(error));
     }
+    return true;
   }
 
   /** Ends the call, or gives up the place in line. */
   async end(): Promise<void> {
     this.finish(null);
+    // First out of the room: who is still in it when that is closed is cut off.
+    await Promise.race([this.room.disconnect(), sleep(LEAVES_WITHIN_MS)]);
     const view = await this.session?.stop().catch(() => null);
     if (view) this.change({ view });
   }
@@ -125,6 +139,15 @@ export class Call extends Observable<CallState> {
   async setMicrophone(isOn: boolean): Promise<void> {
     this.memory.note({ isMuted: !isOn });
     await (isOn ? this.microphone.open() : this.microphone.mute());
+  }
+
+  /** Tries once more what hindered the microphone: to open it, or before there is a room to ask for it. */
+  async retryMicrophone(): Promise<void> {
+    if (isPastDoor(phaseOfState(this.snapshot()))) await this.setMicrophone(true);
+    else {
+      this.microphone.isWanted = await this.microphone.ask();
+      this.memory.note({ isMuted: !this.microphone.isWanted });
+    }
   }
 
   /** Sends a text to the agent; throws when it could not be sent. */
@@ -148,8 +171,8 @@ export class Call extends Observable<CallState> {
     try {
       await this.news.listen(this.session, this.run.signal);
     } catch (error) {
-      // In the room, the API is not needed.
-      if (this.snapshot().connection !== "connected") this.finish(troubleOf(error));
+      // In the room the API is not needed, and on the way to it the door has a patience of its own.
+      if (this.snapshot().connection !== "connected" && !this.door.isOpening) this.finish(troubleOf(error));
     }
   }
 
@@ -162,7 +185,8 @@ export class Call extends Observable<CallState> {
     this.restIfServed();
   }
 
-  private async join(token: Token): Promise<void> {
+  /** Enters the room; without a token, with one that is asked for. */
+  private async join(token: Token | null): Promise<void> {
     const { session, run: { signal } } = this;
     if (session === null || this.door.isOpening) return;
     try {
@@ -185,7 +209,7 @@ export class Call extends Observable<CallState> {
     const hadAgent = this.snapshot().hadAgent || state !== null;
     this.change({ agentState: state, hadAgent });
     if (state === "speaking") this.mark("agentSpoke");
-    if (state === "listening" && this.lines.isBehind && this.session !== null) {
+    if (state === "listening" && this.lines.mustAskAgain && this.session !== null) {
       void this.lines.catchUp(this.session, this.run.signal);
     }
     if (state === null) {
@@ -209,18 +233,8 @@ export class Call extends Observable<CallState> {
     this.lookAtAgent();
     if (reason === DisconnectReason.DUPLICATE_IDENTITY) this.finish(trouble("taken-over"));
     else if (!(await this.isOverNow())) {
-      await this.comeBack();
-    }
-  }
-
-  private async comeBack(): Promise<void> {
-    const { session, run: { signal } } = this;
-    if (session === null) return;
-    try {
-      void this.join(await session.freshToken({ signal }));
+      void this.join(null);
       void this.follow();
-    } catch (error) {
-      if (!signal.aborted) await this.lastWord(troubleOf(error));
     }
   }
 
@@ -244,7 +258,9 @@ export class Call extends Observable<CallState> {
 
   /** Ends with what the API says of it, if it does; else with what we know ourselves. */
   private async lastWord(own: Trouble): Promise<void> {
-    if (!(await this.isOverNow())) this.finish(own);
+    if (await this.isOverNow()) return;
+    const isLost = own.kind === "media-unreachable" && this.snapshot().wasConnected;
+    this.finish(isLost ? trouble("connection-lost") : own);
   }
 
   /** Waits for nothing more. */

@@ -1,6 +1,6 @@
 // The way into a room: with the microphone, and again where it is shut at first.
 
-import type { Room } from "livekit-client";
+import { ConnectionError, ConnectionState, type Room } from "livekit-client";
 
 import { type Token, VoicefleetError } from "../api/index.ts";
 import { Pauses, sleep } from "../api/pauses.ts";
@@ -26,18 +26,18 @@ export class Door {
   }
 
   /**
-   * Enters the room, for a minute again and again; then throws what stood in the way last. What
-   * refuses another token for good is thrown at once. Rejects with the signal's reason once that is
-   * aborted.
+   * Enters the room, for a minute again and again; then throws what stood in the way last. Without a
+   * token it asks for one. What refuses another token for good is thrown at once. Rejects with the
+   * signal's reason once that is aborted.
    */
-  async enter(token: Token, another: () => Promise<Token>, signal: AbortSignal): Promise<void> {
+  async enter(token: Token | null, another: () => Promise<Token>, signal: AbortSignal): Promise<void> {
     if (this.isBusy) return;
     this.isBusy = true;
     const until = Date.now() + FOR_MS;
     const pauses = new Pauses();
     try {
-      for (let next = token; ; next = await newer(next, another)) {
-        const failed = await this.tryOnce(next, signal);
+      for (let next = token ?? (await newer(null, another)); ; next = await newer(next, another)) {
+        const failed = next instanceof Error ? next : await this.tryOnce(next, signal);
         signal.throwIfAborted();
         if (failed === null) return;
         if (Date.now() > until) throw failed;
@@ -59,7 +59,9 @@ export class Door {
     }
     if (signal.aborted) await this.room.disconnect();
     else await this.chooseSpeaker();
-    return null;
+    // Nobody else hears of a connection that was lost meanwhile: this one is still on the way in.
+    if (this.room.state !== ConnectionState.Disconnected || signal.aborted) return null;
+    return ConnectionError.internal("lost again at once");
   }
 
   private async chooseSpeaker(): Promise<void> {
@@ -73,12 +75,15 @@ export class Door {
   }
 }
 
-/** Returns another token, or the same while the server is away: it may still be good. */
-async function newer(token: Token, another: () => Promise<Token>): Promise<Token> {
+/**
+ * Returns another token; while the server is away, the one that there is, which may still be good, or
+ * what is wrong.
+ */
+async function newer(held: Token | Error | null, another: () => Promise<Token>): Promise<Token | Error> {
   try {
     return await another();
   } catch (error) {
-    if (error instanceof VoicefleetError && error.isPassing) return token;
+    if (error instanceof VoicefleetError && error.isPassing) return held ?? error;
     throw error;
   }
 }

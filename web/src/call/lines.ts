@@ -36,8 +36,8 @@ function isFromBefore(line: Line): boolean {
 }
 
 export class Lines {
-  /** Whether something was just being said when the API was asked what was said. */
-  isBehind = false;
+  /** Whether something may just have been said when the API was asked, which knows it a moment later. */
+  mustAskAgain = false;
   private all: readonly Line[] = [];
   private readonly tell: (lines: readonly Line[]) => void;
 
@@ -74,7 +74,7 @@ export class Lines {
 
   /** Asks what was said before, and has to be asked once more when the agent has ended its sentence. */
   async catchUp(session: Session, signal: AbortSignal): Promise<void> {
-    this.isBehind = !this.isBehind;
+    this.mustAskAgain = !this.mustAskAgain;
     try {
       this.remember(await session.transcript({ signal }));
     } catch {

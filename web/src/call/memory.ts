@@ -22,8 +22,12 @@ export interface KeptCall {
   isMuted: boolean;
 }
 
+/** What was chosen last, where that could not be kept. */
+let unkept: Choices | null = null;
+
 /** Returns what the user has chosen, where it is of the right kind. */
 export function choices(): Choices {
+  if (unkept !== null) return unkept;
   const kept = read(() => localStorage, CHOICES);
   const entries = Object.entries(DEFAULTS).map(([name, usual]) => {
     const value = kept?.[name];
@@ -36,7 +40,7 @@ export function choices(): Choices {
 /** Keeps some choices beside those that there are. */
 export function choose(part: Partial<Choices>): Choices {
   const all = { ...choices(), ...part };
-  write(() => localStorage, CHOICES, all);
+  unkept = write(() => localStorage, CHOICES, all) ? null : all;
   return all;
 }
 
@@ -98,11 +102,13 @@ function read(storage: () => Storage, key: string): Record<string, unknown> | nu
   }
 }
 
-function write(storage: () => Storage, key: string, value: object | null): void {
+/** Returns whether the browser has taken it. */
+function write(storage: () => Storage, key: string, value: object | null): boolean {
   try {
     if (value === null) storage().removeItem(key);
     else storage().setItem(key, JSON.stringify(value));
+    return true;
   } catch {
-    // Not kept: the page asks again the next time.
+    return false;
   }
 }

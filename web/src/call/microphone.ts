@@ -3,7 +3,6 @@
 import {
   ConnectionState,
   createLocalAudioTrack,
-  LivekitError,
   type LocalAudioTrack,
   type LocalTrack,
   MediaDeviceFailure,
@@ -93,8 +92,14 @@ export class Microphone {
     if (!this.isWanted) await track.mute();
     // As setMicrophoneEnabled does, whose track nobody could stop before it is published.
     else track.startPreConnectBuffer();
-    // The cast: the client is not compiled with exactOptionalPropertyTypes.
-    await user.publishTrack(track as LocalTrack, { source: Track.Source.Microphone });
+    try {
+      // The cast: the client is not compiled with exactOptionalPropertyTypes.
+      await user.publishTrack(track as LocalTrack, { source: Track.Source.Microphone });
+    } catch (error) {
+      track.stop();
+      // Without a connection nothing can be published; it is opened again with the next one.
+      if (this.room.state === ConnectionState.Connected) throw error;
+    }
   }
 
   private state(): MicrophoneState {
@@ -109,9 +114,7 @@ export class Microphone {
       this.tell(this.state(), null);
       return true;
     } catch (error) {
-      const isTooEarly = error instanceof LivekitError && this.room.state !== ConnectionState.Connected;
-      // Without a connection nothing can be published; it is opened again with the next one.
-      this.tell(this.state(), this.isClosed || isTooEarly ? null : trouble(kindOf(error)));
+      this.tell(this.state(), this.isClosed ? null : trouble(kindOf(error)));
       return false;
     }
   }

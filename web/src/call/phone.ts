@@ -3,7 +3,7 @@
 
 import { type StartOptions, type TokenSource, Voicefleet } from "../api/index.ts";
 import { Call } from "./call.ts";
-import { CallMemory } from "./memory.ts";
+import { CallMemory, type KeptCall } from "./memory.ts";
 import { Observable } from "./observable.ts";
 
 export class Phone extends Observable<{ call: Call }> {
@@ -37,14 +37,23 @@ export class Phone extends Observable<{ call: Call }> {
     this.memory.release();
   }
 
-  /** Starts another call. */
+  /** Starts another call; one that was lost sight of while the server was away is gone on with. */
   start(options: StartOptions = {}): void {
-    void this.another().start(options);
+    const kept = this.memory.find();
+    if (kept === null) void this.another().start(options);
+    else void this.resumeOr(kept, options);
   }
 
   /** Goes back to before a call. */
   clear(): void {
     this.another();
+  }
+
+  private async resumeOr(kept: KeptCall, options: StartOptions): Promise<void> {
+    const call = this.another();
+    const isThere = await call.resume(kept);
+    // Over meanwhile: it is a call that the user wants, not that one.
+    if (!isThere && this.snapshot().call === call) void this.another().start(options);
   }
 
   private another(): Call {

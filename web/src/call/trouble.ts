@@ -15,6 +15,7 @@ export type TroubleKind =
   | "unauthorized"
   | "unreachable"
   | "media-unreachable"
+  | "connection-lost"
   | "taken-over"
   | "session-failed"
   | "session-lost"
@@ -55,10 +56,12 @@ export function troubleOf(error: unknown): Trouble {
     };
   }
   if (error instanceof SessionOver) return trouble("session-failed", error.message);
-  if (error instanceof Unreachable) return trouble("unreachable", error.message);
-  if (error instanceof ConnectionError) return trouble("media-unreachable", error.message);
+  // What these say is for developers.
+  if (error instanceof Unreachable) return trouble("unreachable");
+  if (error instanceof ConnectionError) return trouble("media-unreachable");
   // A fault of this page, or a browser that cannot do what calls need.
-  return trouble("broken", error instanceof Error ? error.message : null);
+  reportError(error);
+  return trouble("broken");
 }
 
 /** Returns why a session is over that has not simply ended; null where it has. */

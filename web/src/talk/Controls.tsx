@@ -1,13 +1,14 @@
 // What the user can do in a call: mute, choose devices, set the volume, end.
 
 import { useMediaDeviceSelect, useRoomContext, useStartAudio } from "@livekit/components-react";
-import { useState } from "react";
+import { type ComponentProps, useState } from "react";
 
 import type { Choices } from "../call/memory.ts";
 import { isPastDoor, type Phase } from "../call/phase.ts";
 import { useCall, useCallState } from "../call/useCall.ts";
 import { strings } from "../strings.ts";
 import { Button } from "../ui/Button.tsx";
+import { useFocusAfter } from "../ui/focus.ts";
 import { Icon } from "../ui/Icon.tsx";
 
 interface ControlsProps {
@@ -34,11 +35,17 @@ export function Controls({ phase, chosen, onChoose }: ControlsProps) {
 /** Shown only while the browser holds the sound back. */
 function Unlock() {
   const { mergedProps, canPlayAudio } = useStartAudio({ room: useRoomContext(), props: {} });
-  if (canPlayAudio) return null;
+  return canPlayAudio ? null : <UnlockButton onClick={mergedProps.onClick} />;
+}
+
+function UnlockButton({ onClick }: Pick<ComponentProps<typeof Button>, "onClick">) {
+  const place = useFocusAfter<HTMLSpanElement>("[data-microphone]");
   return (
-    <Button look="main" icon="sound" onClick={mergedProps.onClick} title={strings.controls.unlockAbout}>
-      {strings.controls.unlock}
-    </Button>
+    <span ref={place}>
+      <Button look="main" icon="sound" onClick={onClick} title={strings.controls.unlockAbout}>
+        {strings.controls.unlock}
+      </Button>
+    </span>
   );
 }
 

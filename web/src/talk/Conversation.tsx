@@ -1,7 +1,7 @@
 // The call while it lives: what happens on the left, what was said on the right.
 
 import type { Choices } from "../call/memory.ts";
-import { isPastDoor, isTalking, type Phase } from "../call/phase.ts";
+import { isTalking, type Phase } from "../call/phase.ts";
 import { useCall, useCallState } from "../call/useCall.ts";
 import { Composer } from "./Composer.tsx";
 import { Controls } from "./Controls.tsx";
@@ -26,7 +26,7 @@ export function Conversation({ phase, chosen, onChoose }: ConversationProps) {
       <div className="call-side">
         <Stage phase={phase} />
         {phase === "queued" && <WaitingLine />}
-        {hindrance && isPastDoor(phase) && <TroubleNote trouble={hindrance} onRetry={() => void call.setMicrophone(true)} />}
+        {hindrance && <TroubleNote trouble={hindrance} onRetry={() => void call.retryMicrophone()} />}
         <Controls phase={phase} chosen={chosen} onChoose={onChoose} />
         {!isWaiting && <Details />}
       </div>

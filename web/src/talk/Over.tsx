@@ -1,12 +1,12 @@
 // After the call: why it is over, what was said, and another one.
 
-import { isOver as isSessionOver } from "../api/index.ts";
 import { fileName, textOf } from "../call/script.ts";
 import { useCallState } from "../call/useCall.ts";
 import { duration, strings } from "../strings.ts";
 import { Button } from "../ui/Button.tsx";
 import { useLostFocus } from "../ui/focus.ts";
 import { Details } from "./Details.tsx";
+import { endOf } from "./Spoken.tsx";
 import { Transcript } from "./Transcript.tsx";
 import { TroubleNote } from "./TroubleNote.tsx";
 
@@ -54,10 +54,11 @@ export function Over({ onAgain, onBack }: OverProps) {
 /** What the API says of the end, and how long it was. */
 function Reason() {
   const view = useCallState((state) => state.view);
+  const end = useCallState(endOf);
   const seconds = view?.joinedAt && view.endedAt ? (view.endedAt - view.joinedAt) / 1000 : null;
   return (
-    <p role="status" data-reason={view?.reason ?? ""}>
-      {view !== null && isSessionOver(view) && view.message} {seconds !== null && strings.over.length(duration(seconds))}
+    <p data-reason={view?.reason ?? ""}>
+      {end} {seconds !== null && strings.over.length(duration(seconds))}
     </p>
   );
 }

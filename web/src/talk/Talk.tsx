@@ -9,8 +9,11 @@ import type { Phase } from "../call/phase.ts";
 import { Phone } from "../call/phone.ts";
 import { phaseOfState } from "../call/state.ts";
 import { CallContext, useCallState } from "../call/useCall.ts";
+import { strings } from "../strings.ts";
+import { Boundary } from "../ui/Boundary.tsx";
 import { Conversation } from "./Conversation.tsx";
 import { Over } from "./Over.tsx";
+import { Spoken } from "./Spoken.tsx";
 import { Welcome } from "./Welcome.tsx";
 
 export interface TalkProps {
@@ -56,7 +59,10 @@ function Views({ onPhase, ...rest }: ViewsProps) {
   useEffect(() => onPhase?.(phase), [onPhase, phase]);
   return (
     <div className="talk" data-phase={phase}>
-      <View phase={phase} {...rest} />
+      <Boundary words={{ ...strings.troubles.broken, reload: strings.over.reload }}>
+        <View phase={phase} {...rest} />
+      </Boundary>
+      <Spoken phase={phase} />
     </div>
   );
 }

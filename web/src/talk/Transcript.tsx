@@ -41,7 +41,15 @@ export function Transcript() {
         </ol>
       </div>
       {!isAtEnd && (
-        <Button className="to-end" icon="down" onClick={toEnd}>
+        <Button
+          className="to-end"
+          icon="down"
+          onClick={() => {
+            toEnd();
+            // The button goes away, and would take the focus with it.
+            box.current?.focus();
+          }}
+        >
           {strings.transcript.toEnd}
         </Button>
       )}

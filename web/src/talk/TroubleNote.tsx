@@ -4,6 +4,8 @@ import type { Trouble } from "../call/trouble.ts";
 import { strings } from "../strings.ts";
 import { Button } from "../ui/Button.tsx";
 import { useNow } from "../ui/clock.ts";
+import { useFocusAfter } from "../ui/focus.ts";
+import { STAGE } from "./Stage.tsx";
 
 interface TroubleNoteProps {
   trouble: Trouble;
@@ -15,9 +17,10 @@ interface TroubleNoteProps {
 export function TroubleNote({ trouble, onRetry, retryLabel = strings.trouble.retry }: TroubleNoteProps) {
   const { title, next } = strings.troubles[trouble.kind];
   const isHindrance = trouble.kind.startsWith("microphone");
+  const place = useFocusAfter<HTMLDivElement>(STAGE);
   return (
-    <div className="note" data-look={isHindrance ? "warn" : "bad"} data-trouble={trouble.kind}>
-      <div role={isHindrance ? "status" : "alert"}>
+    <div className="note" data-look={isHindrance ? "warn" : "bad"} data-trouble={trouble.kind} ref={place}>
+      <div role="alert">
         <h2>{title}</h2>
         {trouble.detail !== null && <p>{trouble.detail}</p>}
         <p>{next}</p>

@@ -11,7 +11,7 @@ export function WaitingLine() {
   if (queue === null) return null;
   return (
     <div className="note" data-queue={queue.position}>
-      <p role="status">
+      <p>
         <strong>{strings.queue.place(queue.position)}</strong>
       </p>
       {/* A countdown that was read aloud each second would drown all else. */}

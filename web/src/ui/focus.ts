@@ -9,13 +9,33 @@ export function useLostFocus<T extends HTMLElement>(): RefObject<T | null> {
   const place = useRef<T>(null);
   useEffect(() => {
     const root = place.current?.getRootNode();
-    if (!(root instanceof Document || root instanceof ShadowRoot)) return;
-    const { activeElement } = document;
-    const isLost = activeElement === null || activeElement === document.body;
-    // In an element of ours the page sees the element focused, until nothing in it is.
-    const isLostInside = root instanceof ShadowRoot && activeElement === root.host && root.activeElement === null;
-    if (!navigator.userActivation.hasBeenActive) return;
-    if (isLost || isLostInside) place.current?.focus({ preventScroll: true });
+    if (isFocusLost(root)) place.current?.focus({ preventScroll: true });
   }, []);
   return place;
+}
+
+/**
+ * Returns a ref for something that may vanish while it has the focus, which then goes to the element
+ * that the selector names.
+ */
+export function useFocusAfter<T extends HTMLElement>(selector: string): RefObject<T | null> {
+  const place = useRef<T>(null);
+  useEffect(() => {
+    const root = place.current?.getRootNode();
+    return () => {
+      if (isFocusLost(root)) root.querySelector<HTMLElement>(selector)?.focus({ preventScroll: true });
+    };
+  }, [selector]);
+  return place;
+}
+
+function isFocusLost(root: Node | undefined): root is Document | ShadowRoot {
+  if (!(root instanceof Document || root instanceof ShadowRoot)) return false;
+  // Not every browser tells.
+  const { userActivation } = navigator as { userActivation?: UserActivation };
+  if (userActivation?.hasBeenActive === false) return false;
+  const { activeElement } = document;
+  if (activeElement === null || activeElement === document.body) return true;
+  // In an element of ours the page sees the element focused, until nothing in it is.
+  return root instanceof ShadowRoot && activeElement === root.host && root.activeElement === null;
 }

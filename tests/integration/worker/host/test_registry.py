@@ -181,7 +181,7 @@ async def test_without_redis_it_is_ready_nevertheless(fleet: Fleet) -> None:
     assert "Traceback" not in log
 
 
-@pytest.mark.usefixtures("named")
+@pytest.mark.usefixtures("empty_store", "named")
 async def test_the_agent_tells_how_it_is(fleet: Fleet) -> None:
     call = await fleet.start_call()
     async with call.join() as caller:

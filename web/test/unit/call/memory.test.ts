@@ -50,8 +50,12 @@ describe("choices", () => {
 
   test("hold for now where nothing can be kept", () => {
     lasting.isFull = true;
-    expect(choose({ volume: 0.2 }).volume).toBe(0.2);
-    expect(choices().volume).toBe(1);
+    choose({ volume: 0.2 });
+    expect(choose({ theme: "dark" }).volume).toBe(0.2);
+    expect(choices()).toMatchObject({ volume: 0.2, theme: "dark" });
+    lasting.isFull = false;
+    choose({ volume: 0.4 });
+    expect(lasting.items.get("voicefleet.choices")).toContain("0.4");
   });
 });
 

@@ -32,11 +32,18 @@ describe("what an error means for the user", () => {
   });
 
   test("a fault of our own is told as one, and leaves nobody waiting", () => {
-    expect(troubleOf(new TypeError("undefined is not a function"))).toMatchObject({
-      kind: "broken",
-      detail: "undefined is not a function",
-    });
-    expect(troubleOf("a string")).toMatchObject({ kind: "broken", detail: null });
+    const reported = vi.fn();
+    vi.stubGlobal("reportError", reported);
+    const fault = new TypeError("undefined is not a function");
+    expect(troubleOf(fault)).toMatchObject({ kind: "broken", detail: null });
+    expect(reported).toHaveBeenCalledWith(fault);
+    vi.unstubAllGlobals();
+  });
+
+  test("what an error says for developers is nothing for users", () => {
+    for (const error of [new Unreachable("answered with 502"), ConnectionError.timeout("no pong")]) {
+      expect(troubleOf(error).detail).toBeNull();
+    }
   });
 
   test("an end is trouble where the session failed, or the place in line was lost", () => {
