@@ -10,12 +10,22 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from devstack.settings import REPO
+from tests.support.browser import serious_findings, take_picture
+from tests.support.identity_provider import AUDIENCE, ISSUER, ec_key, running_provider
 from tests.support.pages import PageServer
-from tests.support.replicas import Replica, Replicas
+from tests.support.replicas import ADMIN_KEY, Replica, Replicas
+from voicefleet_client import Admin
 
 pytestmark = pytest.mark.timeout(300)
 
+NAME = "voicefleet-call"
 _DOCUMENTED = re.compile(r"```html\n(.*?)```", re.DOTALL)
+_GIVE = """([token, server]) => {
+    const call = document.querySelector("voicefleet-call");
+    call.token = async () => token;
+    call.setAttribute("theme", "dark");
+    call.setAttribute("server", server);
+}"""
 _SHOP = """<!doctype html><html lang="en"><title>A shop</title>
 <style>p, button {{ color: red; font-size: 40px }}</style>
 <p id="ours">Our own words</p>
@@ -42,7 +52,7 @@ async def _opened(browser: BrowserContext, page_server: PageServer, server: Repl
     return page
 
 
-async def test_three_lines_are_enough(
+async def test_two_lines_are_enough(
     server: Replica, page_server: PageServer, browser: BrowserContext
 ) -> None:
     """1. A page of another origin has the lines of docs/pages.md. 2. Its user calls, and
@@ -114,6 +124,44 @@ async def test_two_in_one_page_are_two_calls(
     for number in (0, 1):
         await expect(talks.nth(number)).to_have_attribute("data-phase", "waiting")
     assert await _sessions_of(page) == before
+
+
+async def test_its_page_can_give_it_a_token_and_colours(
+    replicas: Replicas, built_pages: Path, page_server: PageServer, browser: BrowserContext
+) -> None:
+    """1. A fleet talks with signed-in users only. 2. A page of another origin sets the property and
+    the attributes that docs/pages.md names.
+
+    Result: nobody is asked for a token; the call is that of its user, in the colours of the page;
+    axe finds nothing serious.
+    """
+    async with running_provider() as provider:
+        provider.publish(ec_key())
+        server = await replicas.start(
+            WEB_DIR=str(built_pages),
+            CORS_ORIGINS=json.dumps([page_server.origin]),
+            AUTH_MODE="jwt",
+            AUTH_ISSUER=ISSUER,
+            AUTH_AUDIENCE=AUDIENCE,
+            AUTH_JWKS_URL=provider.url,
+            AUTH_KEYS_TIMEOUT_S="10",
+        )
+        page = await _opened(browser, page_server, server)
+        token = provider.token(ec_key(), claims={"sub": "anna"})
+        await page.evaluate(_GIVE, [token, server.url])
+        await expect(page.locator(".embed")).to_have_attribute("data-theme", "dark")
+        await expect(page.get_by_label("Access token")).to_have_count(0)
+        await page.get_by_role("button", name="Start talking").click()
+        await expect(page.locator(".talk")).to_have_attribute("data-phase", "waiting")
+        async with Admin(server.url, admin_key=ADMIN_KEY) as admin:
+            (session,) = [one async for one in admin.sessions("live")]
+        assert session["userId"] == "anna"
+        await take_picture(page, "embed-waiting-dark")
+        # The page around it is a bare one.
+        findings = await serious_findings(page)
+        assert [
+            one for one in findings if any("voicefleet-call" in at for at in one["where"])
+        ] == []
 
 
 async def _sessions_of(page: Page) -> list[str]:
