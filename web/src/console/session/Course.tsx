@@ -11,7 +11,7 @@ import { rhythmOf } from "./rhythm.ts";
 import type { TabProps } from "./Tabs.tsx";
 import { Turns } from "./Turns.tsx";
 import { Usage } from "./Usage.tsx";
-import { comingOf, meetingOf, type Stage } from "./waterfall.ts";
+import { comingOf, meetingOf, type Stage } from "./spans.ts";
 import { Waterfall } from "./Waterfall.tsx";
 
 export function Course({ admin, sessionId, isSettled }: TabProps) {

@@ -2,7 +2,7 @@
 
 import { latency } from "../../strings.ts";
 import { words } from "../strings.ts";
-import type { Stage, Step } from "./waterfall.ts";
+import type { Stage, Step } from "./spans.ts";
 
 interface WaterfallProps {
   title: string;

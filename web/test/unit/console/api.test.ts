@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { ApiError, Unreachable } from "../../../src/api/errors.ts";
-import { signIn } from "../../../src/console/access/signIn.ts";
+import { signIn } from "../../../src/console/access/entry.ts";
 import { Admin, isKey } from "../../../src/console/api.ts";
 
 const KEY = "an-admin-key-of-some-length";
