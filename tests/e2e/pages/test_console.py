@@ -53,7 +53,7 @@ async def test_only_the_key_opens_it(stack: RunningStack, browser: BrowserContex
     await page.goto(f"{stack.api_url}/console")
     await page.get_by_label("Admin key").fill("a-key-that-opens-nothing")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_text("The server does not take this key")).to_be_visible()
+    await expect(page.get_by_text("The server does not accept this key")).to_be_visible()
     assert await serious_findings(page) == []
     await page.get_by_label("Admin key").fill(stack.admin_key)
     await page.get_by_role("button", name="Sign in").click()
@@ -125,7 +125,7 @@ async def _look_into(page: Page, user: Call) -> None:
     await expect(panel).to_contain_text("plus")
     await panel.get_by_role("tab", name="Logs").click()
     await expect(panel).to_contain_text("info")
-    await panel.get_by_role("tab", name="Course").click()
+    await panel.get_by_role("tab", name="Timeline").click()
     await expect(panel).to_contain_text("greeting began")
 
 

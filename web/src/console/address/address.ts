@@ -18,7 +18,7 @@ export const STATUSES = [
   "expired",
 ] as const satisfies readonly SessionStatus[];
 
-export const TABS = ["course", "transcript", "logs"] as const;
+export const TABS = ["timeline", "transcript", "logs"] as const;
 
 export type StateFilter = SessionStatus | "live" | "over" | "all";
 export type Tab = (typeof TABS)[number];
@@ -35,7 +35,7 @@ export interface Address extends Filters {
   tab: Tab;
 }
 
-export const HOME: Address = { sessionId: null, tab: "course", state: "live", user: "", worker: "" };
+export const HOME: Address = { sessionId: null, tab: "timeline", state: "live", user: "", worker: "" };
 
 const FILTERS: ReadonlySet<string> = new Set([...STATUSES, "live", "over", "all"]);
 const SESSION_ID = /^[0-9a-f]{32}$/;

@@ -104,7 +104,7 @@ function SuccessChart({ history: { points, successRate }, theme }: ChartProps) {
     <ChartCard
       title={said.title}
       summary={lowest === null ? said.none : said.summary(successRate ?? lowest, lowest)}
-      legend={<p className="muted small">{said.rate(WINDOW_MINUTES)}</p>}
+      legend={<p className="muted small">{said.about(WINDOW_MINUTES)}</p>}
       isEmpty={lowest === null}
       drawing={success}
       data={data}
