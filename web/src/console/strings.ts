@@ -173,6 +173,10 @@ export const words = {
     shrinkAbout: (from: number, size: number) =>
       `The fleet keeps ${count(size)} warm processes instead of ${count(from)}. The others are closed; calls go on. Sessions that find no warm process start slowly.`,
     shrink: "Shrink",
+    clear: "No target",
+    clearTitle: "Let the pool have no target?",
+    clearAbout: (target: number) =>
+      `Each worker keeps its own POOL_SIZE of warm processes, instead of its part of ${count(target)}. Those beyond that are closed; calls go on.`,
     resized: (target: number | null) => (target === null ? "The pool has no target" : `The pool's target is ${count(target)}`),
   },
   sessions: {

@@ -118,6 +118,12 @@ describe("an admin", () => {
     ]);
   });
 
+  it("takes the pool's target away", async () => {
+    answer = { pool: { target: null } };
+    expect(await adminHere().resizePool(null)).toEqual({ target: null });
+    expect(asked[0]?.body).toBe('{"size":null}');
+  });
+
   it("takes no answer that is none of ours", async () => {
     answer = { workers: [] };
     await expect(adminHere().fleet()).rejects.toBeInstanceOf(Unreachable);
