@@ -81,6 +81,11 @@ export function sessionIdOf(text: string): string | null {
   return SESSION_ID.test(id) ? id : null;
 }
 
+/** Says whether the API takes a text for the id of a user. */
+export function isUser(text: string): boolean {
+  return USER.test(text);
+}
+
 function matching(pattern: RegExp, text: string | null): string {
   return text !== null && pattern.test(text) ? text : "";
 }
