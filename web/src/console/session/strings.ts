@@ -94,7 +94,7 @@ export const sessionWords = {
       audio: "Audio",
     },
     errors: "Errors",
-    errorColumns: { stage: "Stage", label: "Component", kind: "Error", count: "Count", last: "Last at", effect: "Effect" },
+    errorColumns: { stage: "Stage", label: "Provider", kind: "Error", count: "Count", last: "Last at", effect: "Effect" },
     recovered: "recovered",
     notRecovered: "lost",
     noErrors: "No errors",
