@@ -109,7 +109,7 @@ class PaperFleet:
         lines.append(LogLine(level="warning", text="the model was silent"))
         lines.append(LogLine(level="error", text="no model answered"))
         await self.store.journal.log(session_id, lines, epoch=epoch)
-        sent_ms = (await self.store.get(session_id)).dispatched_at_ms or 0
+        sent_ms = (await self.store.get(session_id)).dispatched_at_ms or await self.store.now()
         await self.store.records.write(session_id, _part(epoch, sent_ms))
 
     async def end(self, session_id: SessionId, reason: str = "user_left") -> None:

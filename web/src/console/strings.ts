@@ -116,7 +116,8 @@ export const words = {
     latency: {
       title: "Time to start",
       time: "Took",
-      starts: "starts",
+      starts: "Starts",
+      total: (starts: number) => (starts === 1 ? "1 start" : `${count(starts)} starts`),
       share: "Share",
       within: (share: number, ms: number) => `${percent(share)} within ${latency(ms)}`,
       fullest: (bin: string) => `most often ${bin}`,
@@ -129,7 +130,7 @@ export const words = {
   workers: {
     title: "Workers",
     none: "No worker is registered, so no session can start. Start one, or see its log.",
-    summary: (workers: number, free: number) => `${count(workers)}, with ${count(free)} free places`,
+    summary: (workers: number, free: number) => `${count(workers)} · ${count(free)} free places`,
     id: "Worker",
     places: "Places",
     load: "Load",

@@ -132,7 +132,7 @@ function LatencyChart({ history, theme }: ChartProps) {
     <ChartCard
       title={said.title}
       summary={latencySummary(bins)}
-      legend={<p className="muted small">{`${count(total)} ${said.starts}`}</p>}
+      legend={<p className="muted small">{said.total(total)}</p>}
       isEmpty={total === 0 || bins.length === 0}
       drawing={drawing}
       data={data}

@@ -13,6 +13,7 @@ export const sessionWords = {
     loading: "Loading the session",
     missing: "There is no such session. Finished ones are kept for HISTORY_TTL_S only.",
     failed: (reason: string) => `Not up to date: ${reason}`,
+    told: (message: string) => `The user is told: “${message}”`,
     stop: "Stop session",
     stopTitle: "Stop this session?",
     stopAbout: "The call ends at once for its user, its slot becomes free, and its room is closed. This cannot be undone.",
