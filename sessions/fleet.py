@@ -52,7 +52,7 @@ class Orders:
     """What a worker is to do, as the answer to its heartbeat."""
 
     is_draining: bool
-    #: How many warm processes it shall keep; None while nobody set a target.
+    #: How many warm processes it shall keep; None while there is no target: its own number.
     pool_size: int | None
 
 
@@ -200,12 +200,20 @@ class Fleet:
         listed = None if fields is None else Worker.from_hash(worker_id, fields)
         return PreferredWorker(id=worker_id, listed=listed)
 
-    async def set_pool_target(self, target: int) -> None:
-        """Set how many warm processes the fleet shall have. Raises InvalidInput."""
+    async def set_pool_target(self, target: int | None) -> None:
+        """Set how many warm processes the fleet shall have; with None each worker decides.
+
+        Raises InvalidInput.
+        """
+        redis, key = self._engine.redis, self._engine.keys.pool_target
+        if target is None:
+            with translated_errors():
+                await redis.delete(key)
+            return
         if not 0 <= target <= _MAX_POOL_TARGET:
             raise InvalidInput(f"the pool may have 0 to {_MAX_POOL_TARGET} processes")
         with translated_errors():
-            await self._engine.redis.set(self._engine.keys.pool_target, target)
+            await redis.set(key, target)
 
     async def pool(self) -> PoolStats:
         """Return the target and the counters of the pool."""

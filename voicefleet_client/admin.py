@@ -58,8 +58,11 @@ class Admin(Connected):
         query = {"minutes": str(minutes)}
         return await self._transport.call("GET", "/api/fleet/history", query=query)
 
-    async def resize_pool(self, size: int) -> dict[str, Any]:
-        """Set how many warm processes the fleet shall have; return the pool."""
+    async def resize_pool(self, size: int | None) -> dict[str, Any]:
+        """Set how many warm processes the fleet shall have; return the pool.
+
+        With None there is no target any more: each worker keeps its own POOL_SIZE.
+        """
         answer = await self._transport.call("POST", "/api/pool/resize", body={"size": size})
         with understanding():
             return dict(answer["pool"])

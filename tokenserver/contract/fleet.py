@@ -38,9 +38,7 @@ class PoolView(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    target: int | None = Field(
-        description="Null while nobody set one: workers keep POOL_SIZE each."
-    )
+    target: int | None = Field(description="Null while there is none: workers keep POOL_SIZE each.")
     actual: int
     total_spawned: int
     total_assigned: int

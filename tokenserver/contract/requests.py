@@ -287,8 +287,10 @@ class SessionsQuery(_Request):
 class ResizeRequest(_Body):
     """Body of `POST /api/pool/resize`."""
 
-    size: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        examples=[20], description="How many warm processes the fleet shall have."
+    size: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
+        examples=[20],
+        description="How many warm processes the fleet shall have; null: no target any more, each "
+        "worker keeps its own POOL_SIZE.",
     )
 
 

@@ -90,7 +90,8 @@ async def get_fleet_history(call: Call) -> Response:
     errors=(InvalidInput,),
 )
 async def resize_pool(call: Call) -> Response:
-    """Set how many warm processes the fleet shall have; the workers share them out."""
+    """Set how many warm processes the fleet shall have; the workers share them out. With null there
+    is no target any more: each worker keeps as many as its own settings say."""
     size = call.asked(ResizeRequest).size
     store = call.state["store"]
     await store.fleet.set_pool_target(size)

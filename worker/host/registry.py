@@ -67,9 +67,7 @@ class Registry:
         if orders.is_draining != self._gate.is_paused:
             logger.info("ordered to drain" if orders.is_draining else "ordered to take calls again")
             self._gate.is_paused = orders.is_draining
-        if orders.pool_size is not None:
-            # More of them than there are places would never be used.
-            self._pool.resize(min(orders.pool_size, self._gate.capacity))
+        self._pool.resize(self._size_of_pool(orders))
         return orders
 
     async def _beat_if_possible(self) -> None:
@@ -100,6 +98,15 @@ class Registry:
                         async with asyncio.timeout(_SHORTEST_PAUSE_S):
                             await stop.wait()
                     is_changed = self._told != self._figures()
+
+    def _size_of_pool(self, orders: Orders) -> int:
+        """Return how many warm processes to keep; once there is no target any more, our own number.
+
+        More of a target than there are places would never be used.
+        """
+        if orders.pool_size is None:
+            return self._settings.pool_size
+        return min(orders.pool_size, self._gate.capacity)
 
     def _figures(self) -> tuple[int, int]:
         return self._pool.active, self._pool.idle

@@ -242,6 +242,7 @@ async def test_what_operators_do(fleet: Voicefleet, admin: Admin) -> None:
     assert [len(history["points"]), len((await admin.history())["points"])] == [5, 60]
     assert sum(point["admitted"] for point in history["points"]) >= 2
     assert (await admin.resize_pool(7))["target"] == 7
+    assert (await admin.resize_pool(None))["target"] is None
     for unknown in ("w-1", "a/../b", "what?"):
         with pytest.raises(ApiError) as refused:
             await admin.drain(unknown)

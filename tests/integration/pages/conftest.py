@@ -10,6 +10,7 @@ import pytest
 from playwright.async_api import BrowserContext
 
 from devstack.talk.audio import Sound
+from tests.integration.pages.paper import PaperFleet, paper_fleet
 from tests.support.browser import browsing
 from tests.support.replicas import Replica, Replicas
 
@@ -34,4 +35,18 @@ def silence(tmp_path: Path) -> Path:
 async def browser(chromium: Path, silence: Path) -> AsyncIterator[BrowserContext]:
     """A browser whose user allows the microphone, and says nothing."""
     async with browsing(chromium, microphone=silence) as context:
+        yield context
+
+
+@pytest.fixture
+async def paper(replicas: Replicas, built_pages: Path) -> AsyncIterator[PaperFleet]:
+    """A fleet with eight slots, and nobody in it yet."""
+    async with paper_fleet(replicas, built_pages) as fleet:
+        yield fleet
+
+
+@pytest.fixture
+async def wall(chromium: Path) -> AsyncIterator[BrowserContext]:
+    """A browser as wide as one on the wall of who runs the fleet."""
+    async with browsing(chromium, width=1600) as context:
         yield context

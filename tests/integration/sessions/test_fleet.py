@@ -108,6 +108,10 @@ async def test_the_pool_is_shared_among_the_workers(store: SessionStore) -> None
     for wrong in (-1, 10_001):
         with pytest.raises(InvalidInput):
             await store.fleet.set_pool_target(wrong)
+    for _ in range(2):  # a second time is fine, too
+        await store.fleet.set_pool_target(None)
+    assert (await store.fleet.renew(W1, IDLE)).pool_size is None
+    assert (await store.fleet.pool()).target is None
 
 
 @pytest.mark.parametrize(("target", "workers"), [(0, 1), (1, 3), (7, 3), (9, 3), (2, 5)])

@@ -110,6 +110,22 @@ async def test_providers_that_are_down_are_told(
     assert (await asked(http, "/api/fleet"))["circuits"]["providers"] == []
 
 
+async def test_the_target_of_the_pool_is_set_and_taken_away(http: httpx2.AsyncClient) -> None:
+    """Null is said, not left out: an empty body is a mistake, and changes nothing."""
+
+    async def resize(body: dict[str, Any]) -> httpx2.Response:
+        return await http.post("/api/pool/resize", json=body, headers=AS_ADMIN)
+
+    for size in (4, 0, None, None):
+        resized = await resize({"size": size})
+        assert (resized.status_code, resized.json()["pool"]["target"]) == (200, size)
+        assert (await asked(http, "/api/fleet"))["pool"]["target"] == size
+    await resize({"size": 3})
+    for wrong in ({}, {"size": "4"}, {"size": -1}, {"size": 10_001}, {"size": None, "target": 1}):
+        assert (await resize(wrong)).status_code == 400, wrong
+    assert (await resize({"size": None})).json()["pool"]["target"] is None
+
+
 async def test_what_happened_is_told_minute_by_minute(
     http: httpx2.AsyncClient, standing: Standing
 ) -> None:

@@ -71,8 +71,8 @@ export class Admin {
     return this.transport.call<SessionView>({ method: "POST", path }, ["sessionId", "status"]);
   }
 
-  /** Sets how many warm processes the fleet shall have. */
-  async resizePool(size: number): Promise<Pool> {
+  /** Sets how many warm processes the fleet shall have; null: each worker keeps its own number. */
+  async resizePool(size: number | null): Promise<Pool> {
     const call: Call = { method: "POST", path: "/api/pool/resize", body: { size } };
     return (await this.transport.call<{ pool: Pool }>(call, ["pool"])).pool;
   }

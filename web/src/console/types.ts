@@ -19,7 +19,7 @@ export interface Worker {
 }
 
 export interface Pool {
-  /** Null while nobody set one: each worker keeps POOL_SIZE. */
+  /** Null while there is none: each worker keeps POOL_SIZE. */
   target: number | null;
   actual: number;
   totalSpawned: number;

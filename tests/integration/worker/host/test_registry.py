@@ -88,7 +88,7 @@ async def test_it_is_listed_with_what_it_can_take_until_it_stops(
 async def test_the_pool_grows_and_shrinks_while_it_runs(
     fleet: Fleet, store: SessionStore, named: WorkerProcess, isolation: str
 ) -> None:
-    """POOL_SIZE is 1. A target of 3, then of 0 during a call, which goes on."""
+    """POOL_SIZE is 1. A target of 3, then of 0 during a call, which goes on; then there is none."""
     await store.fleet.set_pool_target(3)
 
     async def has(count: int) -> bool:
@@ -112,6 +112,8 @@ async def test_the_pool_grows_and_shrinks_while_it_runs(
         stats = await store.fleet.pool()
         # Those of the call and the three after it, at least.
         assert stats.total_spawned >= 4
+        await store.fleet.set_pool_target(None)
+        await eventually(lambda: has(1), READY_S)
     await call.until(State.ENDED)
 
 

@@ -48,7 +48,7 @@ async def described(worker: WorkerProcess) -> tuple[int, int]:
     return int(seen["poolTarget"]), int(seen["idle"])
 
 
-async def resize(http: httpx2.AsyncClient, target: int) -> None:
+async def resize(http: httpx2.AsyncClient, target: int | None) -> None:
     answer = await http.post("/api/pool/resize", json={"size": target})
     assert answer.status_code == 200, answer.text
 
@@ -86,6 +86,9 @@ async def test_it_reaches_all_workers_up_and_down_and_those_that_start_later(
         third = await another(fleet, first, "second")
         await resize(http, 4)
         await until_pool(http, first, third, sizes=[2, 2])
+        # Each of them has POOL_SIZE=1.
+        await resize(http, None)
+        await until_pool(http, first, third, sizes=[1, 1])
     print(f"\nup: {up_s:.1f} s, down: {down_s:.1f} s")  # noqa: T201 - the promise is 2 s
 
 

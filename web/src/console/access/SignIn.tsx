@@ -6,7 +6,7 @@ import { Button } from "../../ui/Button.tsx";
 import { type Admin, isDenial, isKey } from "../api.ts";
 import { reasonOf } from "../reason.ts";
 import { words } from "../strings.ts";
-import { signIn } from "./signIn.ts";
+import { signIn } from "./entry.ts";
 
 interface SignInProps {
   /** Why one has to sign in again. */

@@ -18,7 +18,7 @@ export const STATUSES = [
   "expired",
 ] as const satisfies readonly SessionStatus[];
 
-export const TABS = ["course", "transcript", "logs"] as const;
+export const TABS = ["timeline", "transcript", "logs"] as const;
 
 export type StateFilter = SessionStatus | "live" | "over" | "all";
 export type Tab = (typeof TABS)[number];
@@ -35,7 +35,7 @@ export interface Address extends Filters {
   tab: Tab;
 }
 
-export const HOME: Address = { sessionId: null, tab: "course", state: "live", user: "", worker: "" };
+export const HOME: Address = { sessionId: null, tab: "timeline", state: "live", user: "", worker: "" };
 
 const FILTERS: ReadonlySet<string> = new Set([...STATUSES, "live", "over", "all"]);
 const SESSION_ID = /^[0-9a-f]{32}$/;
@@ -79,6 +79,11 @@ export function sessionIdOf(text: string): string | null {
   const name = text.trim().toLowerCase();
   const id = name.startsWith(ROOM_PREFIX) ? name.slice(ROOM_PREFIX.length) : name;
   return SESSION_ID.test(id) ? id : null;
+}
+
+/** Says whether the API takes a text for the id of a user. */
+export function isUser(text: string): boolean {
+  return USER.test(text);
 }
 
 function matching(pattern: RegExp, text: string | null): string {

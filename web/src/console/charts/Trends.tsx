@@ -104,7 +104,7 @@ function SuccessChart({ history: { points, successRate }, theme }: ChartProps) {
     <ChartCard
       title={said.title}
       summary={lowest === null ? said.none : said.summary(successRate ?? lowest, lowest)}
-      legend={<p className="muted small">{said.rate(WINDOW_MINUTES)}</p>}
+      legend={<p className="muted small">{said.about(WINDOW_MINUTES)}</p>}
       isEmpty={lowest === null}
       drawing={success}
       data={data}
@@ -132,7 +132,7 @@ function LatencyChart({ history, theme }: ChartProps) {
     <ChartCard
       title={said.title}
       summary={latencySummary(bins)}
-      legend={<p className="muted small">{`${count(total)} ${said.starts}`}</p>}
+      legend={<p className="muted small">{said.total(total)}</p>}
       isEmpty={total === 0 || bins.length === 0}
       drawing={drawing}
       data={data}

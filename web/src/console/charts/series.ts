@@ -5,7 +5,7 @@ import type { Minute } from "../types.ts";
 /** A minute alone has few starts: each point tells of so many minutes, its own the last. */
 export const WINDOW_MINUTES = 5;
 
-/** Returns the share of starts that went well around each minute; null where there were none. */
+/** Returns the share of starts that went well in the minutes up to each one; null where there were none. */
 export function successSeries(minutes: Minute[], window = WINDOW_MINUTES): (number | null)[] {
   return minutes.map((_, place) => {
     const some = minutes.slice(Math.max(0, place - window + 1), place + 1);

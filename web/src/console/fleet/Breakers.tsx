@@ -3,7 +3,7 @@
 import { hourAndMinute } from "../figures.ts";
 import { words } from "../strings.ts";
 import type { Circuits } from "../types.ts";
-import { type Breaker, breakersOf } from "./breakers.ts";
+import { type Breaker, breakersOf } from "./circuits.ts";
 
 export function Breakers({ circuits }: { circuits: Circuits | null | undefined }) {
   const breakers = breakersOf(circuits);

@@ -4,7 +4,7 @@ import { type SubmitEvent, useId, useState } from "react";
 
 import { Button } from "../../ui/Button.tsx";
 import { OutcomeText } from "../actions/ActionButton.tsx";
-import { Confirm } from "../actions/Confirm.tsx";
+import { Confirm, type Question } from "../actions/Confirm.tsx";
 import { useAction } from "../actions/useAction.ts";
 import type { Admin } from "../api.ts";
 import { count, percent } from "../figures.ts";
@@ -44,17 +44,23 @@ function PoolFacts({ pool }: { pool: Pool }) {
   return <FactList facts={facts} />;
 }
 
+interface Change {
+  from: number;
+  /** Null: there shall be no target any more. */
+  to: number | null;
+}
+
 function Resize({ admin, pool, onChanged }: PoolControlProps) {
   const said = words.pool;
   const now = pool.target ?? pool.actual;
   /** What was typed; null while the field shows what the server says. */
   const [draft, setDraft] = useState<string | null>(null);
   /** What is asked to be confirmed, as it was then. */
-  const [asked, setAsked] = useState<{ from: number; to: number } | null>(null);
+  const [asked, setAsked] = useState<Change | null>(null);
   const { isRunning, outcome, run } = useAction();
   const size = sizeOf(draft ?? String(now));
 
-  const apply = (to: number): void => {
+  const apply = (to: number | null): void => {
     void run(async () => {
       const resized = await admin.resizePool(to);
       setDraft(null);
@@ -68,24 +74,29 @@ function Resize({ admin, pool, onChanged }: PoolControlProps) {
     if (size < now) setAsked({ from: now, to: size });
     else apply(size);
   };
+  const canClear = pool.target !== null && !isRunning;
 
   return (
     <form className="resize" onSubmit={submit} noValidate>
       {pool.target === null && <p className="muted small">{said.unsetAbout}</p>}
       <SizeField text={draft ?? String(now)} size={size} now={now} isRunning={isRunning} onTyped={setDraft} />
+      {/* Not gone without a target: it would take the focus along. */}
+      <Button aria-disabled={!canClear} onClick={() => canClear && setAsked({ from: now, to: null })}>
+        {said.clear}
+      </Button>
       <OutcomeText outcome={outcome} />
-      {asked && (
-        <Confirm
-          title={said.shrinkTitle(asked.to)}
-          about={said.shrinkAbout(asked.from, asked.to)}
-          yes={said.shrink}
-          isDangerous
-          onYes={() => apply(asked.to)}
-          onClose={() => setAsked(null)}
-        />
-      )}
+      {asked && <Confirm {...questionOf(asked)} onYes={() => apply(asked.to)} onClose={() => setAsked(null)} />}
     </form>
   );
+}
+
+function questionOf({ from, to }: Change): Question {
+  const said = words.pool;
+  const about =
+    to === null
+      ? { title: said.clearTitle, about: said.clearAbout(from), yes: said.clear }
+      : { title: said.shrinkTitle(to), about: said.shrinkAbout(from, to), yes: said.shrink };
+  return { ...about, isDangerous: true };
 }
 
 interface SizeFieldProps {

@@ -4,10 +4,10 @@ import type { Failure } from "../../api/types.ts";
 import { clock, count } from "../figures.ts";
 import { words } from "../strings.ts";
 
-const COLUMNS = ["stage", "label", "kind", "count", "last", "lost"] as const;
+const COLUMNS = ["stage", "label", "kind", "count", "last", "effect"] as const;
 
 export function Errors({ errors }: { errors: Failure[] }) {
-  const said = words.course;
+  const said = words.timeline;
   return (
     <div className="part">
       <h4>{said.errors}</h4>

@@ -48,7 +48,14 @@ export function Followed({ label, content, className, children }: FollowedProps)
         {children}
       </div>
       {!isFollowing && (
-        <Button icon="down" onClick={() => setFollowing(true)}>
+        <Button
+          icon="down"
+          onClick={() => {
+            setFollowing(true);
+            // This button is gone then, and the keyboard would begin at the top of the page again.
+            box.current?.focus();
+          }}
+        >
           {words.logs.toEnd}
         </Button>
       )}

@@ -73,7 +73,7 @@ export function Panel({ admin, sessionId, tab, onTab, onClose, onChanged }: Pane
         <>
           <div className="panel-state">
             <StateBadge status={view.status} />
-            <p>{view.message}</p>
+            <p>{said.told(view.message)}</p>
             {canStop && <StopButton act={stop} />}
           </div>
           <Boundary>

@@ -6,8 +6,8 @@ import { type Tab, TABS } from "../address/address.ts";
 import type { Admin } from "../api.ts";
 import { Boundary } from "../shell/Boundary.tsx";
 import { words } from "../strings.ts";
-import { Course } from "./Course.tsx";
 import { Logs } from "./Logs.tsx";
+import { Timeline } from "./Timeline.tsx";
 import { Transcript } from "./Transcript.tsx";
 
 export interface TabProps {
@@ -23,7 +23,7 @@ interface TabsProps extends TabProps {
 }
 
 const STEPS: Record<string, number> = { ArrowRight: 1, ArrowLeft: -1 };
-const CONTENTS: Record<Tab, (props: TabProps) => ReactNode> = { course: Course, transcript: Transcript, logs: Logs };
+const CONTENTS: Record<Tab, (props: TabProps) => ReactNode> = { timeline: Timeline, transcript: Transcript, logs: Logs };
 
 export function Tabs({ tab, onTab, ...shared }: TabsProps) {
   const list = useRef<HTMLDivElement>(null);

@@ -24,7 +24,7 @@ export function Transcript({ admin, sessionId, isSettled }: TabProps) {
               {turns.map((turn, place) => (
                 <li key={`${turn.at} ${place}`} className="turn" data-role={turn.role}>
                   <p className="muted small">
-                    <strong>{words.course.roles[turn.role]}</strong> <time>{clock(turn.at)}</time>
+                    <strong>{words.timeline.roles[turn.role]}</strong> <time>{clock(turn.at)}</time>
                   </p>
                   <p>{turn.text}</p>
                 </li>

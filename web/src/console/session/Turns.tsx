@@ -14,7 +14,7 @@ interface TurnsProps {
 const STAGES = ["transcription", "endOfTurn", "firstToken", "firstSound"] as const;
 
 export function Turns({ turns, leftOut }: TurnsProps) {
-  const said = words.course;
+  const said = words.timeline;
   const longestMs = Math.max(1, ...turns.map((turn) => turn.answerMs ?? 0));
   return (
     <div className="part">
@@ -48,7 +48,7 @@ export function Turns({ turns, leftOut }: TurnsProps) {
 }
 
 function TurnRow({ turn, longestMs }: { turn: TurnTimes; longestMs: number }) {
-  const said = words.course;
+  const said = words.timeline;
   return (
     <tr>
       <th scope="row" className="mono">

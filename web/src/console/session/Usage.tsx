@@ -6,7 +6,7 @@ import { count } from "../figures.ts";
 import { words } from "../strings.ts";
 
 export function Usage({ usage }: { usage: UsageOfModel[] }) {
-  const said = words.course;
+  const said = words.timeline;
   const columns = ["stage", "model", "requests", "input", "output", "characters", "audio"] as const;
   return (
     <div className="part">

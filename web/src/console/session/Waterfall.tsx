@@ -2,7 +2,7 @@
 
 import { latency } from "../../strings.ts";
 import { words } from "../strings.ts";
-import type { Stage, Step } from "./waterfall.ts";
+import type { Stage, Step } from "./spans.ts";
 
 interface WaterfallProps {
   title: string;
@@ -13,7 +13,7 @@ interface WaterfallProps {
 }
 
 export function Waterfall({ title, total, stage, aheadText }: WaterfallProps) {
-  const said = words.course;
+  const said = words.timeline;
   return (
     <div className="waterfall">
       <p className="waterfall-head">
@@ -58,7 +58,7 @@ function StepRow({ step, totalMs, aheadText }: StepRowProps) {
   return (
     <tr>
       <th scope="row">
-        {words.course.moments[step.to]}
+        {words.timeline.moments[step.to]}
         {step.aheadMs > 0 && <span className="below muted">{aheadText(step.aheadMs)}</span>}
       </th>
       <td className="track" aria-hidden="true">

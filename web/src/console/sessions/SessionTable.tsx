@@ -1,6 +1,6 @@
 // The sessions of one page, a row each.
 
-import type { MouseEvent } from "react";
+import type { MouseEvent, ReactNode } from "react";
 
 import { duration, latency } from "../../strings.ts";
 import { useNow } from "../../ui/clock.ts";
@@ -9,20 +9,21 @@ import { words } from "../strings.ts";
 import type { SessionRecord } from "../types.ts";
 import { CopyButton } from "./CopyButton.tsx";
 import { StateBadge } from "./StateBadge.tsx";
+import { userNameOf } from "./users.ts";
 
 interface SessionTableProps {
   rows: SessionRecord[];
   /** Whether these rows are what was asked for last. */
   isCurrent: boolean;
   openedId: string | null;
-  /** What is said when there are no rows. */
-  empty: string;
+  /** What is shown when there are no rows. */
+  empty: ReactNode;
   onOpen: (sessionId: string) => void;
+  /** Shows the sessions of a user. */
+  onUser: (userId: string) => void;
 }
 
 const SHORT_ID_CHARS = 8;
-/** What the API puts before names that are only claimed. */
-const UNVERIFIED = "unverified:";
 /** Those that narrow pages leave out; the session itself tells them. */
 const COLUMNS = [
   ["id", ""],
@@ -41,10 +42,10 @@ export function openerOf(sessionId: string): string {
   return `open-${sessionId}`;
 }
 
-export function SessionTable({ rows, isCurrent, openedId, empty, onOpen }: SessionTableProps) {
+export function SessionTable({ rows, isCurrent, openedId, empty, onOpen, onUser }: SessionTableProps) {
   const now = useNow();
   const said = words.sessions;
-  if (rows.length === 0) return <p className="empty muted">{empty}</p>;
+  if (rows.length === 0) return empty;
   return (
     <div className="scroll" tabIndex={0} role="group" aria-label={said.title} aria-busy={!isCurrent}>
       <table className="table session-table">
@@ -60,7 +61,7 @@ export function SessionTable({ rows, isCurrent, openedId, empty, onOpen }: Sessi
         </thead>
         <tbody>
           {rows.map((row) => (
-            <Row key={row.sessionId} row={row} now={now} isOpened={row.sessionId === openedId} onOpen={onOpen} />
+            <Row key={row.sessionId} {...{ row, now, onOpen, onUser }} isOpened={row.sessionId === openedId} />
           ))}
         </tbody>
       </table>
@@ -68,14 +69,13 @@ export function SessionTable({ rows, isCurrent, openedId, empty, onOpen }: Sessi
   );
 }
 
-interface RowProps {
+interface RowProps extends Pick<SessionTableProps, "onOpen" | "onUser"> {
   row: SessionRecord;
   now: number;
   isOpened: boolean;
-  onOpen: (sessionId: string) => void;
 }
 
-function Row({ row, now, isOpened, onOpen }: RowProps) {
+function Row({ row, now, isOpened, onOpen, onUser }: RowProps) {
   const said = words.sessions;
   const id = row.sessionId;
   // A mouse may hit anywhere in the row; keys have the button in its first cell.
@@ -97,9 +97,7 @@ function Row({ row, now, isOpened, onOpen }: RowProps) {
         </button>
         <CopyButton text={id} label={said.copy(id)} />
       </th>
-      <td className="clip" title={row.userId ?? ""}>
-        <User id={row.userId} />
-      </td>
+      <td className="clip">{row.userId === null ? words.none : <User id={row.userId} onUser={onUser} />}</td>
       <td>
         <StateBadge status={row.status} />
       </td>
@@ -114,11 +112,11 @@ function Row({ row, now, isOpened, onOpen }: RowProps) {
 }
 
 /** Nobody has proved who they are unless an identity provider did: the name comes first, and that after it. */
-function User({ id }: { id: string | null }) {
-  if (id?.startsWith(UNVERIFIED) !== true) return id ?? words.none;
+function User({ id, onUser }: { id: string } & Pick<SessionTableProps, "onUser">) {
+  const { name, isProved } = userNameOf(id);
   return (
-    <>
-      {id.slice(UNVERIFIED.length)} <span className="muted small">{words.sessions.unverified}</span>
-    </>
+    <button type="button" className="link user-link" title={words.sessions.sessionsOf(id)} onClick={() => onUser(id)}>
+      {name} {!isProved && <span className="muted small">{words.sessions.unverified}</span>}
+    </button>
   );
 }

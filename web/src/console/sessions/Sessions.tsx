@@ -3,6 +3,7 @@
 import { Button } from "../../ui/Button.tsx";
 import type { Address, Filters } from "../address/address.ts";
 import { reasonOf } from "../reason.ts";
+import { focusSoon } from "../shell/focus.ts";
 import { words } from "../strings.ts";
 import type { SessionCounts, Worker } from "../types.ts";
 import { FilterForm } from "./FilterForm.tsx";
@@ -10,6 +11,7 @@ import { hasPrevious, numberOf } from "./paging.ts";
 import { Search } from "./Search.tsx";
 import { SessionTable } from "./SessionTable.tsx";
 import { StateChoice } from "./StateChoice.tsx";
+import { claimedIdOf } from "./users.ts";
 import type { SessionList } from "./useSessions.ts";
 
 interface SessionsProps {
@@ -46,12 +48,43 @@ export function Sessions({ list, address, counts, workers, onFilter, onOpen }: S
           rows={value.sessions}
           isCurrent={list.polled.isCurrent}
           openedId={address.sessionId}
-          empty={value.next === null ? said.none : said.noneHere}
+          empty={<Empty user={address.user} isEnd={value.next === null} onFilter={onFilter} />}
           onOpen={onOpen}
+          onUser={(user) => onFilter({ user })}
         />
       )}
       <Turner list={list} />
     </section>
+  );
+}
+
+interface EmptyProps extends Pick<SessionsProps, "onFilter"> {
+  /** Whose sessions were asked for; "" is everybody's. */
+  user: string;
+  isEnd: boolean;
+}
+
+/** Nothing was found; perhaps of a name as it is shown, and not as it is kept. */
+function Empty({ user, isEnd, onFilter }: EmptyProps) {
+  const said = words.sessions;
+  const claimed = claimedIdOf(user);
+  return (
+    <div className="empty muted">
+      <p>{isEnd ? said.none : said.noneHere}</p>
+      {claimed !== null && (
+        <p>
+          {said.claimedAbout(claimed)}{" "}
+          <Button
+            onClick={() => {
+              onFilter({ user: claimed });
+              focusSoon("sessions");
+            }}
+          >
+            {said.claimed(claimed)}
+          </Button>
+        </p>
+      )}
+    </div>
   );
 }
 

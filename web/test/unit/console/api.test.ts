@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { ApiError, Unreachable } from "../../../src/api/errors.ts";
-import { signIn } from "../../../src/console/access/signIn.ts";
+import { signIn } from "../../../src/console/access/entry.ts";
 import { Admin, isKey } from "../../../src/console/api.ts";
 
 const KEY = "an-admin-key-of-some-length";
@@ -116,6 +116,12 @@ describe("an admin", () => {
       ["POST", "/api/pool/resize", '{"size":7}'],
       ["POST", "/api/session/ab/stop", ""],
     ]);
+  });
+
+  it("takes the pool's target away", async () => {
+    answer = { pool: { target: null } };
+    expect(await adminHere().resizePool(null)).toEqual({ target: null });
+    expect(asked[0]?.body).toBe('{"size":null}');
   });
 
   it("takes no answer that is none of ours", async () => {

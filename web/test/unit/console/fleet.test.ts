@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { breakersOf } from "../../../src/console/fleet/breakers.ts";
+import { breakersOf } from "../../../src/console/fleet/circuits.ts";
 import {
   byUrgency,
   countOf,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { comingOf, meetingOf } from "../../../src/console/session/waterfall.ts";
+import { comingOf, meetingOf } from "../../../src/console/session/spans.ts";
 
 const AT = 1_764_000_000_000;
 

@@ -11,17 +11,17 @@ import { rhythmOf } from "./rhythm.ts";
 import type { TabProps } from "./Tabs.tsx";
 import { Turns } from "./Turns.tsx";
 import { Usage } from "./Usage.tsx";
-import { comingOf, meetingOf, type Stage } from "./waterfall.ts";
+import { comingOf, meetingOf, type Stage } from "./spans.ts";
 import { Waterfall } from "./Waterfall.tsx";
 
-export function Course({ admin, sessionId, isSettled }: TabProps) {
+export function Timeline({ admin, sessionId, isSettled }: TabProps) {
   const ask = useCallback((signal: AbortSignal) => admin.session(sessionId).record({ signal }), [admin, sessionId]);
   const [polled] = usePolled(ask, rhythmOf(isSettled));
   return (
-    <Loaded polled={polled} loading={words.course.loading}>
+    <Loaded polled={polled} loading={words.timeline.loading}>
       {(agents) =>
         agents.length === 0 ? (
-          <p className="empty muted">{words.course.none}</p>
+          <p className="empty muted">{words.timeline.none}</p>
         ) : (
           // The last one is what one looks for.
           agents
@@ -40,7 +40,7 @@ interface AgentProps {
 }
 
 function Agent({ agent, isHere }: AgentProps) {
-  const said = words.course;
+  const said = words.timeline;
   const coming = comingOf(agent.timeline);
   const meeting = meetingOf(agent.timeline);
   const end = isHere ? said.atWork : said.lost;
@@ -71,5 +71,5 @@ function Agent({ agent, isHere }: AgentProps) {
 }
 
 function sofar({ totalMs, last }: Stage): string {
-  return words.course.sofar(totalMs, words.course.moments[last]);
+  return words.timeline.sofar(totalMs, words.timeline.moments[last]);
 }

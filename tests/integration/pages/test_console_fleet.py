@@ -1,0 +1,154 @@
+"""The fleet in the console: its line, its charts, its pool, and what others change meanwhile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.async_api import BrowserContext, Locator, expect
+
+from tests.integration.pages.paper import WORKER, PaperFleet, paper_fleet
+from tests.support.console_page import ConsolePage, console_page
+from tests.support.replicas import ADMIN_KEY, Replicas
+
+pytestmark = pytest.mark.timeout(300)
+
+#: How many points of a canvas have the colour that figures are drawn in.
+_DRAWN = """(canvas) => {
+    const dot = document.createElement("canvas").getContext("2d");
+    dot.fillStyle = getComputedStyle(canvas).getPropertyValue("--accent");
+    dot.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = dot.getImageData(0, 0, 1, 1).data;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4)
+        if (data[at] === red && data[at + 1] === green && data[at + 2] === blue) count += 1;
+    return count;
+}"""
+
+
+async def test_somebody_waits_in_line(
+    replicas: Replicas, built_pages: Path, wall: BrowserContext
+) -> None:
+    """1. One has the only slot, and two wait. 2. The first one's session ends; the line moves up.
+
+    Result: the tile counts who waits and for how long, and says when nobody does.
+    """
+    async with paper_fleet(replicas, built_pages, MAX_SESSIONS="1") as fleet:
+        talking, *waiting = [await fleet.start(user) for user in ("ada", "bob", "cleo")]
+        async with console_page(wall, fleet.url, ADMIN_KEY) as console:
+            line = console.tile("In line")
+            await expect(line.locator(".tile-value")).to_have_text("2")
+            await expect(line).to_contain_text(re.compile(r"longest wait \d+ s"))
+            await expect(console.tile("Slots in use")).to_contain_text("1 of 1")
+            await expect(console.row(waiting[0])).to_contain_text("queued")
+            await console.look("line")
+            await fleet.end(talking)
+            await expect(line.locator(".tile-value")).to_have_text("1")
+            await expect(console.row(waiting[0])).to_contain_text("starting")
+            for one in waiting:
+                await fleet.end(one)
+            await expect(line).to_contain_text("nobody waiting")
+
+
+async def test_charts_draw_what_their_tables_say(paper: PaperFleet, wall: BrowserContext) -> None:
+    """Nothing is drawn of an hour without sessions. Of three starts that went well and one that did
+    not, each chart draws something, says it in words, and has the figures as a table.
+    """
+    async with console_page(wall, paper.url, ADMIN_KEY) as console:
+        await expect(_chart(console, "Starts per minute")).to_contain_text("0 admitted, 0 failed")
+        assert await _chart(console, "Starts per minute").locator("canvas").evaluate(_DRAWN) == 0
+        await expect(_chart(console, "Time to start")).to_contain_text("No starts in the last 60")
+    for _ in range(3):
+        await paper.talk()
+    await paper.store.fail(await paper.start(), "No agent came in time.")
+    async with console_page(wall, paper.url, ADMIN_KEY) as console:
+        starts = _chart(console, "Starts per minute")
+        await expect(starts).to_contain_text("4 admitted, 1 failed")
+        for name in ("Starts per minute", "Success rate of starts", "Time to start"):
+            canvas = _chart(console, name).locator("canvas")
+            assert await canvas.evaluate(_DRAWN) > 0, name
+        drawn = console.page.get_by_role("img", name="Success rate of starts: 75.0 % overall")
+        await expect(drawn).to_be_visible()
+        await _as_table(starts)
+        assert (await _column(starts, 1), await _column(starts, 3)) == (4, 1)
+        times = _chart(console, "Time to start")
+        await _as_table(times)
+        assert await _column(times, 1) == 3
+        success = _chart(console, "Success rate of starts")
+        await _as_table(success)
+        await expect(success.locator("tbody")).to_contain_text("75.0 %")
+        await console.look("charts-as-tables")
+
+
+def _chart(console: ConsolePage, title: str) -> Locator:
+    heading = console.page.get_by_role("heading", name=title, exact=True)
+    return console.page.locator(".chart").filter(has=heading)
+
+
+async def _as_table(chart: Locator) -> None:
+    await chart.get_by_role("button", name="Show as table").click()
+    await expect(chart.locator("tbody tr").first).to_be_visible()
+
+
+async def _column(chart: Locator, place: int) -> int:
+    """Add up a column of the table that a chart is shown as."""
+    cells = chart.locator(f"tbody tr > :nth-child({place + 1})")
+    return sum(map(int, await cells.all_inner_texts()))
+
+
+async def test_a_smaller_pool_is_asked_about_and_no_target_too(
+    paper: PaperFleet, wall: BrowserContext
+) -> None:
+    """1. A target of 5 is made 6, then 2; then there is to be none.
+
+    Result: more is done at once; less, and none, once it is confirmed. The keyboard stays where
+    it was, at the button that cannot be pressed any more.
+    """
+    await paper.enlist()
+    await paper.admin.resize_pool(5)
+    async with console_page(wall, paper.url, ADMIN_KEY) as console:
+        pool = console.page.get_by_role("region", name="Warm pool")
+        size = pool.get_by_label("Processes to keep warm")
+        await expect(size).to_have_value("5")
+        await console.press("One more", pool)
+        await console.press("Apply", pool)
+        await expect(pool).to_contain_text("The pool's target is 6")
+        await size.fill("2")
+        await console.press("Apply", pool)
+        await expect(console.dialog).to_contain_text("Shrink the pool to 2?")
+        assert (await paper.admin.fleet())["pool"]["target"] == 6
+        await console.press("Shrink", console.dialog)
+        await expect(pool).to_contain_text("The pool's target is 2")
+        await console.press("No target", pool)
+        await console.press("No target", console.dialog)
+        await expect(console.fact("Target", pool)).to_have_text("none")
+        assert (await paper.admin.fleet())["pool"]["target"] is None
+        await expect(pool.get_by_role("button", name="No target")).to_be_disabled()
+        assert await console.has_focus() == "No target"
+        await expect(pool).to_contain_text("each worker keeps its own POOL_SIZE")
+        await console.look("no-target-set")
+
+
+async def test_what_others_change_appears_by_itself(
+    paper: PaperFleet, wall: BrowserContext
+) -> None:
+    """Another operator drains a worker and sets the pool; users come and go. Nobody touches the
+    page."""
+    await paper.enlist()
+    async with console_page(wall, paper.url, ADMIN_KEY) as console:
+        worker = console.page.locator(".workers tbody tr").filter(has_text=WORKER)
+        await expect(worker).to_contain_text("takes calls")
+        await paper.admin.drain(WORKER)
+        await expect(worker).to_contain_text("draining")
+        await paper.admin.resize_pool(7)
+        await expect(console.tile("Warm pool")).to_contain_text("target 7")
+        session_id = await paper.talk("ada")
+        await expect(console.row(session_id)).to_contain_text("active")
+        await expect(console.tile("Active").locator(".tile-value")).to_have_text("1")
+        await paper.enlist(active=9)
+        await expect(worker).to_contain_text("9 of 10 in a call")
+        await paper.admin.stop(session_id)
+        await expect(console.row(session_id)).to_have_count(0)
+        await expect(console.tile("Active").locator(".tile-value")).to_have_text("0")
