@@ -17,9 +17,9 @@ import { Sessions } from "./sessions/Sessions.tsx";
 import { openerOf } from "./sessions/SessionTable.tsx";
 import { type SessionList, useSessions } from "./sessions/useSessions.ts";
 import { Bar } from "./shell/Bar.tsx";
-import { Boundary } from "./shell/Boundary.tsx";
+import { Part } from "./shell/Part.tsx";
 import { focusSoon } from "./shell/focus.ts";
-import { useMedia } from "./shell/useMedia.ts";
+import { useMedia } from "../ui/media.ts";
 import { useTitle } from "./shell/useTitle.ts";
 
 /** Up to this width the panel covers what is behind it; board.css has the same. */
@@ -98,21 +98,21 @@ function Parts({ admin, theme, followed: { fleet, history, refresh }, address, l
   };
   return (
     <>
-      <Boundary>
+      <Part>
         <Overview fleet={fleet} history={history.value} />
-      </Boundary>
-      <Boundary>
+      </Part>
+      <Part>
         <Trends history={history} theme={theme} />
-      </Boundary>
+      </Part>
       {fleet.value !== null && (
-        <Boundary>
+        <Part>
           <div className="workers-and-pool">
             <Workers admin={admin} workers={fleet.value.workers} onChanged={refresh} onSessions={showSessionsOf} />
             <PoolControl admin={admin} pool={fleet.value.pool} onChanged={refresh} />
           </div>
-        </Boundary>
+        </Part>
       )}
-      <Boundary>
+      <Part>
         <Sessions
           list={list}
           address={address}
@@ -122,7 +122,7 @@ function Parts({ admin, theme, followed: { fleet, history, refresh }, address, l
           // A step back closes the session; from one to the next there is none.
           onOpen={(sessionId) => go({ sessionId }, address.sessionId === null)}
         />
-      </Boundary>
+      </Part>
     </>
   );
 }

@@ -14,7 +14,7 @@ import { usePolled } from "../live/usePolled.ts";
 import { reasonOf } from "../reason.ts";
 import { CopyButton } from "../sessions/CopyButton.tsx";
 import { StateBadge } from "../sessions/StateBadge.tsx";
-import { Boundary } from "../shell/Boundary.tsx";
+import { Part } from "../shell/Part.tsx";
 import { words } from "../strings.ts";
 import type { SessionRecord } from "../types.ts";
 import { Facts } from "./Facts.tsx";
@@ -76,9 +76,9 @@ export function Panel({ admin, sessionId, tab, onTab, onClose, onChanged }: Pane
             <p>{said.told(view.message)}</p>
             {canStop && <StopButton act={stop} />}
           </div>
-          <Boundary>
+          <Part>
             <Facts view={view} />
-          </Boundary>
+          </Part>
           <Tabs admin={admin} sessionId={sessionId} tab={tab} isSettled={isSettled} onTab={onTab} />
         </>
       )}

@@ -4,7 +4,7 @@ import { type KeyboardEvent, type ReactNode, useRef } from "react";
 
 import { type Tab, TABS } from "../address/address.ts";
 import type { Admin } from "../api.ts";
-import { Boundary } from "../shell/Boundary.tsx";
+import { Part } from "../shell/Part.tsx";
 import { words } from "../strings.ts";
 import { Logs } from "./Logs.tsx";
 import { Timeline } from "./Timeline.tsx";
@@ -56,9 +56,9 @@ export function Tabs({ tab, onTab, ...shared }: TabsProps) {
         ))}
       </div>
       <div id="tab-content" role="tabpanel" aria-labelledby={`tab-${tab}`} className="tab-content" tabIndex={0}>
-        <Boundary key={tab}>
+        <Part key={tab}>
           <Content {...shared} />
-        </Boundary>
+        </Part>
       </div>
     </div>
   );
