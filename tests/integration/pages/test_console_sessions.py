@@ -35,8 +35,10 @@ async def test_a_session_is_found_by_its_id(paper: PaperFleet, wall: BrowserCont
             await expect(console.panel).to_have_count(0)
         await _find(console, "ada")
         await expect(console.page.get_by_text("A session id has 32 characters")).to_be_visible()
+        await console.look("no-id")
         await _find(console, "0" * 32)
         await expect(console.panel).to_contain_text("There is no such session")
+        await console.look("no-such-session")
 
 
 async def _find(console: ConsolePage, text: str) -> None:
@@ -191,6 +193,7 @@ async def test_the_keyboard_stays_at_the_log_whose_end_is_gone_to(
         await console.page.keyboard.press("Home")
         # The way up is an animation, which would go on beyond the press.
         await eventually(lambda: log.evaluate("(one) => one.scrollTop === 0"))
+        await console.look("scrolled-up")
         await console.press("Go to the end")
         await expect(console.page.get_by_role("button", name="Go to the end")).to_have_count(0)
         assert await console.has_focus() == "Logs"
