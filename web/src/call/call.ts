@@ -201,6 +201,8 @@ export class Call extends Observable<CallState> {
     if (connection !== "connected") return;
     this.change({ wasConnected: true });
     this.mark("connected");
+    // Allowed on the way only, it was not opened at the door.
+    void this.microphone.restore();
     this.lookAtAgent();
   }
 
