@@ -77,18 +77,6 @@ class ConsolePage:
         assert await serious_findings(self.page) == []
         assert not await self.page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
-    async def has_focus(self) -> str:
-        """Return the name, or the text, of what the keyboard is at; "" for nothing."""
-        name: str = await self.page.evaluate(_FOCUSED)
-        return name
-
-
-_FOCUSED = """() => {
-    const at = document.activeElement;
-    if (at === null || at === document.body) return "";
-    return at.getAttribute("aria-label") ?? at.innerText.trim();
-}"""
-
 
 @asynccontextmanager
 async def console_page(

@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext, Locator, expect
 from sessions.ids import SessionId, UserId, WorkerId, new_identity, new_session_id
 from sessions.model import Newcomer
 from tests.integration.pages.paper import LINES, WORKER, PaperFleet
+from tests.support.browser import DEADLINE_S
 from tests.support.console_page import SHORT_ID_CHARS, ConsolePage, console_page
 from tests.support.replicas import ADMIN_KEY
 from tests.support.wait import eventually
@@ -88,7 +89,7 @@ async def _shows(console: ConsolePage, *sessions: SessionId) -> None:
         assert await _ids(console.rows) == {one[:SHORT_ID_CHARS] for one in sessions}
         return True
 
-    await eventually(has_them)
+    await eventually(has_them, DEADLINE_S)
 
 
 async def _ids(rows: Locator) -> set[str]:
@@ -118,7 +119,7 @@ async def test_a_user_is_found_as_the_list_shows_them(
         await console.look("nobody-of-this-name")
         await console.press("Filter for unverified:ada")
         await _shows(console, ada)
-        assert await console.has_focus() == "Sessions"
+        await expect(console.page.get_by_role("heading", name="Sessions")).to_be_focused()
 
 
 async def test_pages_are_turned_forwards_and_back(paper: PaperFleet, wall: BrowserContext) -> None:
@@ -192,11 +193,11 @@ async def test_the_keyboard_stays_at_the_log_whose_end_is_gone_to(
         await log.focus()
         await console.page.keyboard.press("Home")
         # The way up is an animation, which would go on beyond the press.
-        await eventually(lambda: log.evaluate("(one) => one.scrollTop === 0"))
+        await eventually(lambda: log.evaluate("(one) => one.scrollTop === 0"), DEADLINE_S)
         await console.look("scrolled-up")
         await console.press("Go to the end")
         await expect(console.page.get_by_role("button", name="Go to the end")).to_have_count(0)
-        assert await console.has_focus() == "Logs"
+        await expect(log).to_be_focused()
         await paper.write_down(session_id)
         last = log.locator("li").last
         await expect(log.locator("li")).not_to_have_count(LINES)

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import BrowserContext, expect
 
 from tests.integration.pages.paper import PaperFleet, paper_fleet
-from tests.support.browser import everything_kept
+from tests.support.browser import DEADLINE_S, everything_kept
 from tests.support.console_page import console_page
 from tests.support.gate import gate_before
 from tests.support.replicas import ADMIN_KEY, Replicas
@@ -108,7 +108,7 @@ async def test_a_server_that_hangs_is_told_of_before_it_is_given_up(
             async def is_late() -> bool:
                 return "late" in await console.page.evaluate("window.freshness")
 
-            await eventually(is_late, interval_s=0.2)
+            await eventually(is_late, DEADLINE_S, interval_s=0.2)
         finally:
             paper.server.signal(signal.SIGCONT)
         await expect(console.page.locator(".live")).to_contain_text("Live")
