@@ -61,10 +61,6 @@ QUIET_WITHOUT_STATE_S = 1.5
 _LONGEST_ANSWER_S = 120.0
 
 
-#: On a busy machine: the library tries three times, for 15 s each.
-JOIN_WITHIN_S = 45.0
-
-
 class Caller:
     """One participant, in one room, once. Use it as an async context manager."""
 
@@ -74,7 +70,7 @@ class Caller:
         participant_token: str,
         *,
         on_line: Callable[[Line], None] | None = None,
-        join_within_s: float = JOIN_WITHIN_S,
+        join_within_s: float = 30.0,
     ) -> None:
         self.log = CallLog()
         self.hearing = Hearing()
