@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TypeVar
 
 import aiohttp
-from google.protobuf.message import DecodeError
 from livekit import api
 from livekit.protocol.models import ParticipantInfo
 
 from rooms.breaker import Breaker, BreakerState
 from rooms.errors import KeyRefused, LiveKitRefused, LiveKitSpared, LiveKitUnavailable
+from rooms.refusals import NotThere, translated_errors
 from rooms.server_api import ServerApi
 from rooms.settings import RoomSettings
 
@@ -23,6 +23,9 @@ from rooms.settings import RoomSettings
 _MAX_USERS = 2
 #: A ping that finds somebody else trying out the server comes back after this.
 _TRY_INTERVAL_S = 0.1
+
+#: Hears of each call of the server: its name, how long it took, in s, whether it was answered.
+OnCall = Callable[[str, float, bool], None]
 
 _Request = TypeVar("_Request")
 _Answer = TypeVar("_Answer")
@@ -55,8 +58,10 @@ class Rooms:
         server: ServerApi,
         settings: RoomSettings,
         on_change: Callable[[BreakerState], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._server = server
+        self._on_call = on_call
         self._settings = settings
         self._on_change = on_change
         self._pinging: asyncio.Task[None] | None = None
@@ -123,7 +128,7 @@ class Rooms:
         request = api.UpdateRoomMetadataRequest(room=room, metadata=metadata)
         try:
             await self._call(self._server.inside.room.update_room_metadata, request)
-        except _NotThereError:
+        except NotThere:
             return False
         return True
 
@@ -132,7 +137,7 @@ class Rooms:
         request = api.ListParticipantsRequest(room=room)
         try:
             answer = await self._call(self._server.inside.room.list_participants, request)
-        except _NotThereError:
+        except NotThere:
             return []
         return [
             participant.identity
@@ -149,7 +154,7 @@ class Rooms:
         request = api.RoomParticipantIdentity(room=room, identity=identity)
         try:
             await self._call(self._server.inside.room.remove_participant, request)
-        except _NotThereError:
+        except NotThere:
             return False
         return True
 
@@ -173,7 +178,7 @@ class Rooms:
         """Close a room and put everybody out; False when it was not there."""
         try:
             await self._call(self._server.all_rooms.delete_room, api.DeleteRoomRequest(room=room))
-        except _NotThereError:
+        except NotThere:
             return False
         return True
 
@@ -219,7 +224,7 @@ class Rooms:
     ) -> _Answer:
         # livekit-api overrides the session's own time-out with none at all.
         try:
-            with self.breaker.guard(), _translated_errors():
+            with self.breaker.guard(), self._noted(method.__name__), translated_errors():
                 async with asyncio.timeout(self._settings.livekit_timeout_s):
                     answer = await method(request)
         except KeyRefused:
@@ -232,49 +237,41 @@ class Rooms:
         self._is_trusted = True
         return answer
 
+    @contextmanager
+    def _noted(self, name: str) -> Iterator[None]:
+        """Tell of a call that is made. Who is not there was answered, too."""
+        began, is_answered = time.perf_counter(), True
+        try:
+            yield
+        except NotThere:
+            raise
+        except (LiveKitUnavailable, LiveKitRefused):
+            is_answered = False
+            raise
+        finally:
+            if self._on_call is not None:
+                self._on_call(name, time.perf_counter() - began, is_answered)
+
 
 @asynccontextmanager
 async def open_rooms(
-    settings: RoomSettings, on_change: Callable[[BreakerState], None] | None = None
+    settings: RoomSettings,
+    on_change: Callable[[BreakerState], None] | None = None,
+    on_call: OnCall | None = None,
 ) -> AsyncIterator[Rooms]:
     """Yield a client of the LiveKit server API; close its connections at the end.
 
-    ``on_change`` hears of each change of its circuit breaker.
+    ``on_change`` hears of each change of its circuit breaker, ``on_call`` of each call.
     """
     async with aiohttp.ClientSession() as http:
-        rooms = Rooms(ServerApi(settings, http), settings, on_change)
+        rooms = Rooms(ServerApi(settings, http), settings, on_change, on_call)
         try:
             yield rooms
         finally:
             await rooms.aclose()
 
 
-class _NotThereError(LiveKitRefused):
-    """The room does not exist."""
-
-
 def _note_outcome(task: asyncio.Task[None]) -> None:
     """Keep asyncio from reporting an exception that nobody waited for."""
     if not task.cancelled():
         task.exception()
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    try:
-        yield
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise LiveKitUnavailable(f"LiveKit did not answer ({type(error).__name__})") from error
-    except DecodeError as error:
-        raise LiveKitUnavailable("what answered is not LiveKit") from error
-    except api.ServerError as error:
-        if error.code == api.ServerErrorCode.NOT_FOUND:
-            raise _NotThereError(error.message) from error
-        if error.status == HTTPStatus.UNAUTHORIZED:
-            raise KeyRefused(
-                "LiveKit does not take what we sign: LIVEKIT_API_KEY and LIVEKIT_API_SECRET are "
-                "not its own, or the clock of this machine is more than a minute off"
-            ) from error
-        if error.status >= 500:
-            raise LiveKitUnavailable(f"LiveKit failed ({error.status} {error.code})") from error
-        raise LiveKitRefused(f"LiveKit refused the call ({error.status} {error.code})") from error

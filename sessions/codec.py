@@ -13,8 +13,10 @@ from sessions.model import (
     Newcomer,
     Outcome,
     Place,
+    Readiness,
     Reply,
     Session,
+    Start,
 )
 from sessions.states import State
 from sessions.text import clean
@@ -80,6 +82,15 @@ def to_ids(answer: Mapping[str, Any], name: str) -> tuple[SessionId, ...]:
 def to_reply(answer: Mapping[str, Any]) -> Reply:
     """Build the reply of a verb about one session."""
     return Reply(**_common(answer))
+
+
+def to_readiness(answer: Mapping[str, Any]) -> Readiness:
+    """Build the reply to an agent that can be heard."""
+    if "start" not in answer:
+        return Readiness(**_common(answer))
+    waited, sent, sent_at, startup = (int(number) for number in answer["start"])
+    start = Start(waited_ms=waited, sent_ms=sent, sent_at_ms=sent_at, startup_ms=startup)
+    return Readiness(**_common(answer), start=start)
 
 
 def to_place(answer: Mapping[str, Any]) -> Place:

@@ -109,6 +109,12 @@ class Keys:
         return self._key("minutes")
 
     @property
+    def counts(self) -> str:
+        """Hash of counters: what became of sessions, and why agents were lost, since the store is
+        there. No TTL: a dozen numbers."""
+        return self._key("counts")
+
+    @property
     def events(self) -> str:
         """Stream of changes of all sessions, about the last 4,000. Shared."""
         return self._key("events")

@@ -157,6 +157,27 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """How long a session's first agent took, by Redis's clock."""
+
+    #: In line.
+    waited_ms: int
+    #: From the slot to the sending for the agent, and to the moment when it could be heard.
+    sent_ms: int
+    startup_ms: int
+    #: When it was sent for, in ms since 1970.
+    sent_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness(Reply):
+    """What becomes of a session whose agent can be heard."""
+
+    #: With the first agent, the first time it is told.
+    start: Start | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place(Reply):
     """A place in the queue; without one, the session does not wait any more."""
 
@@ -181,6 +202,17 @@ class Admission(Place):
     session_id: SessionId
     #: The user's former session, which ended; its room is to be closed.
     replaced: SessionId | None = None
+
+
+class LossCause(StrEnum):
+    """Why an agent was written off."""
+
+    CRASHED = "crashed"  # its process died
+    LAPSED = "lapsed"  # nothing was heard of it for as long as its lease
+    NO_AGENT = "no_agent"  # nobody came
+    NOT_SENT = "not_sent"  # LiveKit could not be asked for one
+    NO_WORKER = "no_worker"  # it was sent while no worker was there
+    HANDED_OVER = "handed_over"  # its worker is about to stop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,28 +10,26 @@ from sessions.codec import (
     newcomer_fields,
     to_admission,
     to_loss,
+    to_readiness,
     to_reply,
     to_session,
 )
 from sessions.conversations import Conversations
-from sessions.engine import Engine, Fence
+from sessions.engine import Engine, Fence, OnStep
 from sessions.errors import InvalidInput, SessionNotFound
 from sessions.fleet import Fleet
 from sessions.ghosts import Ghosts
-from sessions.ids import (
-    SessionId,
-    checked_caller,
-    checked_worker_id,
-    user_digest,
-)
+from sessions.ids import SessionId, checked_caller, checked_worker_id, user_digest
 from sessions.journal import Journal
 from sessions.model import (
     Admission,
     AgentProcess,
     IdempotencyKey,
     Loss,
+    LossCause,
     Newcomer,
     Occupancy,
+    Readiness,
     Reply,
     Session,
     UserPolicy,
@@ -65,8 +63,9 @@ class SessionStore:
         *,
         now_ms: int | None = None,
         fence: Fence | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
-        self._engine = Engine(redis, settings, now_ms=now_ms, fence=fence)
+        self._engine = Engine(redis, settings, now_ms=now_ms, fence=fence, on_step=on_step)
         self.settings = settings
         self.queue = Queue(self._engine)
         self.fleet = Fleet(self._engine)
@@ -123,7 +122,10 @@ class SessionStore:
 
         Every method of it may raise Deposed, too.
         """
-        return SessionStore(self._engine.redis, self.settings, now_ms=self.now_ms, fence=fence)
+        engine = self._engine
+        return SessionStore(
+            engine.redis, self.settings, now_ms=self.now_ms, fence=fence, on_step=engine.on_step
+        )
 
     async def dispatch(self, session_id: SessionId) -> Reply:
         """Take over the duty to send an agent that is due; `changed` says whether you got it.
@@ -159,9 +161,9 @@ class SessionStore:
             fields = ["agentState", clean(vitals.agent_state, 32), "pssBytes", vitals.pss_bytes]
         return to_reply(await self._engine.run_for("renew", session_id, epoch=epoch, fields=fields))
 
-    async def mark_ready(self, session_id: SessionId, epoch: int) -> Reply:
+    async def mark_ready(self, session_id: SessionId, epoch: int) -> Readiness:
         """Record that the agent can be heard. Raises as `renew`."""
-        return to_reply(await self._engine.run_for("ready", session_id, epoch=epoch))
+        return to_readiness(await self._engine.run_for("ready", session_id, epoch=epoch))
 
     async def mark_joined(
         self, session_id: SessionId, *, epoch: int | None = None, identity: str | None = None
@@ -228,6 +230,7 @@ class SessionStore:
         session_id: SessionId,
         reason: str,
         *,
+        cause: LossCause = LossCause.LAPSED,
         epoch: int | None = None,
         is_certain: bool = False,
         is_planned: bool = False,
@@ -236,14 +239,11 @@ class SessionStore:
         """Write off the agent that was sent last; another is due after `delay_s`, under epoch + 1.
 
         From the second loss within `redispatch_window_s` on it is due a second later at least, then
-        two, then four.
-
-        After `redispatch_limit` losses within `redispatch_window_s` the session fails instead, and
+        two, then four. After `redispatch_limit` losses in that time the session fails instead, and
         `reason` is shown to its user. Unless `is_certain`, nothing happens to a session that is no
         confirmed suspect, or whose agent may still come. Who is certain says of which epoch: told
-        twice, it would be the next agent. An agent that makes way, or was given to nobody
-        (`is_planned`), is no failure, and does not count. Raises SessionNotFound, SessionOver,
-        StillWaiting, StaleEpoch, InvalidInput.
+        twice, it would be the next agent. One that makes way, or nobody was given (`is_planned`),
+        does not count. Raises SessionNotFound, SessionOver, StillWaiting, StaleEpoch, InvalidInput.
         """
         if is_certain and epoch is None:
             raise InvalidInput("a certain loss is that of one epoch")
@@ -252,6 +252,7 @@ class SessionStore:
             session_id,
             epoch=epoch,
             reason=clean(reason, _MAX_ERROR_CHARS),
+            cause=cause,
             isCertain=is_certain,
             isPlanned=is_planned,
             delayMs=milliseconds(delay_s),

@@ -167,6 +167,12 @@ class Views:
             numbers = await pipeline.execute()
         return dict(zip(State, (int(number) for number in numbers), strict=True))
 
+    async def totals(self) -> dict[str, int]:
+        """Return what was counted since the store is there: `COUNTED`, and losses by cause."""
+        with translated_errors():
+            counts = await self._engine.redis.hgetall(self._engine.keys.counts)
+        return {str(name): int(count) for name, count in counts.items()}
+
     async def startups_ms(
         self, percents: Sequence[int], last: int = STARTUPS_KEPT
     ) -> dict[int, int | None]:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, aclosing
 
-from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
 from rooms.client import open_rooms
@@ -23,7 +22,8 @@ from supervisor.settings import ProcessSettings
 from supervisor.supervisor import Supervisor
 from telemetry.endpoint import PortTaken, served
 from telemetry.logs import configure_logging
-from telemetry.metrics import SupervisorMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import NEIGHBOURS, SUPERVISOR
 
 logger = logging.getLogger("supervisor")
 
@@ -57,14 +57,14 @@ async def _run(settings: ProcessSettings) -> int:
     done, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    registry = CollectorRegistry()
+    meter = Meter(NEIGHBOURS, SUPERVISOR)
     async with AsyncExitStack() as cleanup:
         redis = await cleanup.enter_async_context(aclosing(connect(settings, Temper.PATIENT)))
-        rooms = await cleanup.enter_async_context(open_rooms(settings))
-        store = SessionStore(redis, settings)
+        rooms = await cleanup.enter_async_context(open_rooms(settings, on_call=meter.note_call))
+        store = SessionStore(redis, settings, on_step=meter.note_step)
         feed = ChangeFeed(store)
-        supervisor = Supervisor(settings, store, rooms, feed, SupervisorMetrics(registry))
-        app = build_app(registry, lambda: supervisor.leads)
+        supervisor = Supervisor(settings, store, rooms, feed, meter)
+        app = build_app(meter, lambda: supervisor.leads)
         where = (settings.supervisor_host, settings.supervisor_port)
         port = await cleanup.enter_async_context(served(app, *where))
         logger.info("supervises", extra={"host": settings.supervisor_host, "port": port})

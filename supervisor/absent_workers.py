@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.fleet import Worker
-from sessions.model import Session
+from sessions.model import LossCause, Session
 from sessions.store import SessionStore
 
 logger = logging.getLogger("supervisor")
@@ -83,7 +83,12 @@ class AbsentWorkers:
     async def _write_off(self, session: Session) -> bool:
         try:
             loss = await self._store.lose(
-                session.id, _NO_WORKER, epoch=session.epoch, is_certain=True, is_planned=True
+                session.id,
+                _NO_WORKER,
+                cause=LossCause.NO_WORKER,
+                epoch=session.epoch,
+                is_certain=True,
+                is_planned=True,
             )
         except StoreUnavailable:
             raise

@@ -36,7 +36,7 @@ from rooms.errors import RoomsError
 from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId
-from sessions.model import Session
+from sessions.model import LossCause, Session
 from sessions.states import HOLDING
 from sessions.store import SessionStore
 from supervisor.absent_workers import taking_since_ms, was_dropped
@@ -157,7 +157,12 @@ class Dispatcher:
             )
             # It may come all the same, so the next one gets another epoch.
             await self._store.lose(
-                session.id, _NOT_SENT, epoch=duty.epoch, is_certain=True, delay_s=_RETRY_S
+                session.id,
+                _NOT_SENT,
+                cause=LossCause.NOT_SENT,
+                epoch=duty.epoch,
+                is_certain=True,
+                delay_s=_RETRY_S,
             )
             return False
         logger.info("agent sent", extra={"session_id": session.id, "epoch": duty.epoch})
@@ -176,6 +181,7 @@ class Dispatcher:
         loss = await self._store.lose(
             session.id,
             _NO_AGENT,
+            cause=LossCause.NO_AGENT,
             epoch=session.epoch,
             is_certain=is_dropped,
             is_planned=is_excused,

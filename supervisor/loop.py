@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from rooms.errors import LiveKitSpared, RoomsError
 from sessions.errors import Deposed
-from telemetry.metrics import SupervisorMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import PASS_DURATION, PASS_FAILURES, REPAIRS
 
 logger = logging.getLogger("supervisor")
 
@@ -29,7 +30,7 @@ async def run_every(
     one_pass: Callable[[], Awaitable[int]],
     *,
     pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    metrics: SupervisorMetrics | None = None,
+    meter: Meter | None = None,
 ) -> None:
     """Run ``one_pass`` about every ``interval_s`` seconds until cancelled.
 
@@ -47,8 +48,10 @@ async def run_every(
             logger.info("another supervisor leads by now", extra={"loop": name})
         except Exception:
             logger.exception("a supervisor pass failed", extra={"loop": name})
-        if metrics is not None:
-            metrics.note_pass(name, time.monotonic() - began, repairs, is_well=is_well)
+        if meter is not None:
+            meter.observe(PASS_DURATION, time.monotonic() - began, loop=name)
+            meter.count(REPAIRS, repairs, loop=name)
+            meter.count(PASS_FAILURES, not is_well, loop=name)
         if is_to_end():
             return
         await pause(interval_s * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, no secret

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from rooms.client import Rooms
 from sessions.errors import StoreUnavailable
@@ -29,7 +30,8 @@ from supervisor.reconcile import Reconciler
 from supervisor.settings import SupervisorSettings
 from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
-from telemetry.metrics import SupervisorMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import STRANDED, SUPERVISOR_LEADS
 
 logger = logging.getLogger("supervisor")
 
@@ -52,22 +54,22 @@ class Loop:
     #: A session that comes into one of these states is looked at at once.
     wakes: tuple[State, ...] = ()
 
-    async def run(self, feed: ChangeFeed, metrics: SupervisorMetrics | None = None) -> None:
+    async def run(self, feed: ChangeFeed, meter: Meter | None = None) -> None:
         """Look again and again, until cancelled."""
         async with feed.watch(*self.wakes) as changes:
             await run_every(
-                self.interval_s, self.name, self.one_pass, pause=changes.wait, metrics=metrics
+                self.interval_s, self.name, self.one_pass, pause=changes.wait, meter=meter
             )
 
 
 def loops(
-    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, metrics: SupervisorMetrics
+    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, meter: Meter
 ) -> tuple[Loop, ...]:
     """Return what a leader does. Nothing in it is older than its term."""
     departure_s = settings.room_departure_timeout_s
     reconciler = Reconciler(store, rooms, patience_s=departure_s + _WAY_BACK_S)
     waiting = WaitingRooms(store, rooms, patience_s=departure_s)
-    absent = AbsentWorkers(store, metrics.stranded.set)
+    absent = AbsentWorkers(store, partial(meter.set, STRANDED))
     return (
         Loop(
             "dispatches",
@@ -102,12 +104,12 @@ class Supervisor:
         store: SessionStore,
         rooms: Rooms,
         feed: ChangeFeed,
-        metrics: SupervisorMetrics,
+        meter: Meter,
     ) -> None:
         self._settings = settings
         self._rooms = rooms
         self._feed = feed
-        self._metrics = metrics
+        self._meter = meter
         self._leadership = Leadership(
             store,
             lease_s=settings.leader_lease_s,
@@ -127,11 +129,11 @@ class Supervisor:
         """Stand for the office, and work while in it, until cancelled."""
         interval_s = self._settings.leader_lease_s / _WORDS_PER_LEASE
         try:
-            await run_every(interval_s, "leadership", self.stand_once, metrics=self._metrics)
+            await run_every(interval_s, "leadership", self.stand_once, meter=self._meter)
         finally:
             await self._stop_working()
-            self._metrics.leads.set(0)
-            self._metrics.stranded.set(0)
+            self._meter.set(SUPERVISOR_LEADS, 0)
+            self._meter.set(STRANDED, 0)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._leadership.resign()
@@ -139,7 +141,7 @@ class Supervisor:
     async def stand_once(self) -> int:
         """Ask for the office, and begin or stop to work accordingly; return 1 for a new term."""
         leads = await self._leadership.campaign_once()
-        self._metrics.leads.set(leads)
+        self._meter.set(SUPERVISOR_LEADS, leads)
         term = self._leadership.term() if leads else 0
         if self._working and term == self._term:
             return 0
@@ -148,8 +150,8 @@ class Supervisor:
             return 0
         self._term = term
         self._working = [
-            asyncio.create_task(loop.run(self._feed, self._metrics), name=loop.name)
-            for loop in loops(self._settings, self._store, self._rooms, self._metrics)
+            asyncio.create_task(loop.run(self._feed, self._meter), name=loop.name)
+            for loop in loops(self._settings, self._store, self._rooms, self._meter)
         ]
         return 1
 

@@ -122,10 +122,18 @@ FURTHER = (
         "closed.lua",
         "if TERMINAL[s.status] then return about(s, false) end\n",
     ),
+    Mutation("admissions are not counted", "include/slots.lua", 'count("admitted")\n'),
+    Mutation("ends are not counted", "include/release.lua", "count(outcome)\n"),
     Mutation(
-        "admissions are not counted", "include/slots.lua", "count_in_minute(COUNTED.admitted)\n"
+        "nothing is counted for ever",
+        "include/minutes.lua",
+        'redis.call("HINCRBY", key("counts"), what, 1)\n',
     ),
-    Mutation("ends are not counted", "include/release.lua", "count_in_minute(COUNTED[outcome])\n"),
+    Mutation(
+        "losses are not counted",
+        "lose.lua",
+        'redis.call("HINCRBY", key("counts"), "lost:" .. ask.cause, 1)\n',
+    ),
     Mutation("first agents are not counted", "ready.lua", "count_start(now - s.admitted)\n"),
     Mutation(
         "a replacement counts as a start",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from telemetry.metrics import ApiMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import API, NEIGHBOURS, SUPERVISOR
 from tokenserver.access.limits import Rule
 from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER, USER_OR_OWNER
 from tokenserver.contract.openapi import document as document_of
@@ -66,13 +67,13 @@ OPERATIONS = (
 
 def create_app(settings: TokenserverSettings) -> Starlette:
     """Return the token server as an ASGI application."""
-    metrics_ = ApiMetrics()
+    meter = Meter(API, NEIGHBOURS, SUPERVISOR)
     # Not counted, and no operations: bytes in memory, the same for all, cost less than counting.
     pages = page_routes(settings)
     app = Starlette(
         routes=[*(route(operation) for operation in OPERATIONS), *pages],
         middleware=[
-            Middleware(AccessLog, metrics_),
+            Middleware(AccessLog, meter),
             Middleware(CarefulHeaders),
             Middleware(PlainPaths),
             Middleware(
@@ -97,7 +98,7 @@ def create_app(settings: TokenserverSettings) -> Starlette:
             ),
         ],
         exception_handlers=dict.fromkeys(HANDLED, answer_error),
-        lifespan=lifespan_of(settings, metrics_, document_of(OPERATIONS)),
+        lifespan=lifespan_of(settings, meter, document_of(OPERATIONS)),
     )
     # A path with a slash too many is unknown, not moved.
     app.router.redirect_slashes = False

@@ -20,7 +20,7 @@ from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.supervisor import Supervisor
-from telemetry.metrics import ApiMetrics
+from telemetry.meter import Meter
 from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
@@ -33,7 +33,7 @@ from tokenserver.watchers import Watchers
 
 
 def lifespan_of(
-    settings: TokenserverSettings, metrics: ApiMetrics, document: dict[str, Any]
+    settings: TokenserverSettings, meter: Meter, document: dict[str, Any]
 ) -> Callable[[Starlette], AbstractAsyncContextManager[AppState]]:
     """Return the lifespan of an application with these settings."""
 
@@ -42,16 +42,16 @@ def lifespan_of(
         async with AsyncExitStack() as stack:
             redis = connect(settings, Temper.HASTY)
             stack.push_async_callback(redis.aclose)
-            rooms = await stack.enter_async_context(open_rooms(settings))
+            rooms = await stack.enter_async_context(open_rooms(settings, on_call=meter.note_call))
             keys = await stack.enter_async_context(open_keys(settings))
-            store = SessionStore(redis, settings)
+            store = SessionStore(redis, settings, on_step=meter.note_step)
             affinity = Affinity(store, rooms)
             stack.push_async_callback(affinity.aclose)
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
             await stack.enter_async_context(_running(feed.run()))
             await stack.enter_async_context(_running(circuit.run()))
             if settings.supervise:
-                await stack.enter_async_context(_supervising(settings, rooms, feed, metrics))
+                await stack.enter_async_context(_supervising(settings, rooms, feed, meter))
             watchers = Watchers(settings.watchers_limit, settings.watchers_per_address)
             app.state.watchers = watchers
             yield {
@@ -65,7 +65,7 @@ def lifespan_of(
                 "watchers": watchers,
                 "neighbours": Neighbours(store, rooms),
                 "affinity": affinity,
-                "metrics": metrics,
+                "meter": meter,
                 "document": document,
             }
 
@@ -74,7 +74,7 @@ def lifespan_of(
 
 @asynccontextmanager
 async def _supervising(
-    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, metrics: ApiMetrics
+    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, meter: Meter
 ) -> AsyncIterator[None]:
     """Supervise the fleet beside the application, in turns with other servers.
 
@@ -82,8 +82,8 @@ async def _supervising(
     is no outage.
     """
     async with aclosing(connect(settings, Temper.PATIENT)) as redis:
-        store = SessionStore(redis, settings)
-        supervisor = Supervisor(settings, store, rooms, feed, metrics.supervisor)
+        store = SessionStore(redis, settings, on_step=meter.note_step)
+        supervisor = Supervisor(settings, store, rooms, feed, meter)
         async with _running(supervisor.run()):
             yield
 

@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 from rooms.client import Rooms
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
-from telemetry.metrics import ApiMetrics
+from telemetry.meter import Meter
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
 from tokenserver.affinity import Affinity
@@ -30,5 +30,5 @@ class AppState(TypedDict):
     watchers: Watchers
     neighbours: Neighbours
     affinity: Affinity
-    metrics: ApiMetrics
+    meter: Meter
     document: dict[str, Any]

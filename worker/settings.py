@@ -86,7 +86,10 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
     )
     worker_host: str = Field("127.0.0.1", description="Address of the worker's health endpoint.")
     worker_port: int = Field(
-        8081, ge=0, le=65535, description="Port of the worker's health endpoint; 0: any free one."
+        8081,
+        ge=0,
+        le=65535,
+        description="Port of the worker's health endpoint and metrics; 0: any free one.",
     )
     worker_id: str = Field(
         default_factory=_make_worker_id,

@@ -2,7 +2,7 @@
 -- do nothing any more should it come back: at once, after the next loss a little later, and so on.
 -- After too many, or with its slot gone, the session fails.
 -- KEYS store, session
--- ARGV {id, epoch?, reason, isCertain, isPlanned, delayMs}; unless it is certain, a claimed session
+-- ARGV {id, epoch?, reason, cause, isCertain, isPlanned, delayMs}; unless it is certain, a claimed session
 --   must have been a suspect for a while, and one that nobody claimed must be overdue. A planned loss
 --   is nobody's failure: it does not count, and may come after too many that do
 -- Returns {id, changed, status, epoch, losses?, admitted?}; changed is false when it is not lost.
@@ -22,6 +22,7 @@ local function is_lost()
   return lapse <= as_of and since <= as_of - limits.suspicionMs
 end
 if not is_lost() then return about(s, false) end
+redis.call("HINCRBY", key("counts"), "lost:" .. ask.cause, 1)
 
 local recent = {}
 for at in string.gmatch(known[1] or "", "%d+") do

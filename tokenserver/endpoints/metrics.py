@@ -1,24 +1,43 @@
-"""`GET /metrics`: the figures of this server, for Prometheus."""
+"""`GET /metrics`: the figures of this server, and those of the fleet, for Prometheus."""
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from rooms.breaker import BreakerState
+from sessions.errors import StoreUnavailable, WrongSchema
+from telemetry.meter import CONTENT_TYPE, Reading
+from telemetry.metrics import BREAKER_OPEN, WATCHERS
+from tokenserver.fleet_readings import fleet_readings
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
+from tokenserver.state import AppState
+
+logger = logging.getLogger("tokenserver")
 
 _OPENNESS = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
 
 
 @handles("Scrape the metrics", answers={HTTPStatus.OK: "text/plain"}, needs_store=False)
 async def get_metrics(call: Call) -> Response:
-    """Return the figures of this server in Prometheus' text format."""
-    metrics, state = call.state["metrics"], call.state
-    metrics.watchers.set(state["watchers"].count)
-    metrics.breakers.labels("redis").set(_OPENNESS[state["redis"].state])
-    metrics.breakers.labels("livekit").set(_OPENNESS[state["rooms"].breaker.state])
-    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    """Return the figures of this server in Prometheus' text format, and those of the fleet, which
+    are missing while Redis is away."""
+    meter, state = call.state["meter"], call.state
+    meter.set(WATCHERS, state["watchers"].count)
+    meter.set(BREAKER_OPEN, _OPENNESS[state["redis"].state], dependency="redis")
+    meter.set(BREAKER_OPEN, _OPENNESS[state["rooms"].breaker.state], dependency="livekit")
+    return Response(meter.text(await _fleet(state)), media_type=CONTENT_TYPE)
+
+
+async def _fleet(state: AppState) -> list[Reading]:
+    """Return what Redis tells of the fleet; nothing where it does not tell."""
+    views = state["store"].views
+    try:
+        with state["redis"].guard():
+            return list(fleet_readings(await views.summary(), await views.totals()))
+    except (StoreUnavailable, WrongSchema) as error:
+        logger.warning("scraped without the fleet", extra={"code": error.code})
+        return []

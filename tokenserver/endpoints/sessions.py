@@ -25,7 +25,8 @@ from sessions.errors import (
 from sessions.ids import UserId
 from sessions.model import Admission, Outcome, Place
 from sessions.states import State
-from telemetry.metrics import ApiMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import REJECTS, STARTS
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
 from tokenserver.contract.requests import StartHeaders, StartRequest, StopRequest
 from tokenserver.contract.views import MESSAGES, session_view
@@ -58,7 +59,7 @@ async def start_session(call: Call) -> Response:
     answer has the token.
     """
     began, applicant_ = time.perf_counter(), applicant(call)
-    with _counting_refusals(call.state["metrics"]):
+    with _counting_refusals(call.state["meter"]):
         # Asked first: with LiveKit away nothing is to be taken, and nothing to be given back.
         call.state["rooms"].breaker.require()
         admission = await call.state["store"].admit(
@@ -73,7 +74,7 @@ async def start_session(call: Call) -> Response:
             returning = applicant_.known_user if is_ours else None
             await _open_room(call.state, seat, is_ours=is_ours, returning=returning)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
-    call.state["metrics"].starts.labels(_outcome(admission)).inc()
+    call.state["meter"].count(STARTS, outcome=_outcome(admission))
     call.note(session_id=seat.id, outcome=admission.outcome, session_status=seat.status)
     if seat.status is State.QUEUED:
         waiting = _waiting(seat, admission, latency_ms)
@@ -162,15 +163,16 @@ async def _close_room(state: AppState, room: str) -> bool:
 
 
 @contextmanager
-def _counting_refusals(metrics: ApiMetrics) -> Iterator[None]:
+def _counting_refusals(meter: Meter) -> Iterator[None]:
     """Count a start that came to nothing: refused by the store, or failed by a neighbour."""
     try:
         yield
-    except (NotAdmitted, SessionOver):
-        metrics.starts.labels("refused").inc()
+    except (NotAdmitted, SessionOver) as error:
+        meter.count(STARTS, outcome="refused")
+        meter.count(REJECTS, reason=error.code)
         raise
     except (StoreUnavailable, RoomsError):
-        metrics.starts.labels("failed").inc()
+        meter.count(STARTS, outcome="failed")
         raise
 
 

@@ -14,6 +14,7 @@ from rooms.errors import BadWebhook
 from rooms.webhooks import MAX_WEBHOOK_BYTES, WebhookEvent, read_webhook
 from sessions.errors import SessionNotFound, SessionOver
 from sessions.ids import SessionId, session_of_room
+from telemetry.metrics import WEBHOOKS
 from tokenserver.access.rules import unauthorized
 from tokenserver.contract.answers import WebhookApplied
 from tokenserver.http.answers import answer
@@ -38,7 +39,7 @@ async def receive_webhook(call: Call) -> Response:
     """
     event = await _checked_event(call)
     outcome = await _outcome(call.state, event)
-    call.state["metrics"].webhooks.labels(outcome).inc()
+    call.state["meter"].count(WEBHOOKS, result=outcome)
     return answer(WebhookApplied(applied=outcome == "applied"))
 
 
@@ -81,7 +82,7 @@ async def _checked_event(call: Call) -> WebhookEvent:
         return read_webhook(call.state["settings"], body, authorization)
     except BadWebhook as error:
         logger.warning("refused a webhook", extra={"reason": str(error)})
-        call.state["metrics"].webhooks.labels("refused").inc()
+        call.state["meter"].count(WEBHOOKS, result="refused")
         raise unauthorized("This webhook is not signed by our server.") from None
 
 

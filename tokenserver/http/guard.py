@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from telemetry.metrics import RATE_LIMITED
 from tokenserver.access.addresses import caller_address, limit_key
 from tokenserver.access.limits import Rule, Verdict, rate_headers
 from tokenserver.access.proofs import bearer, hash_secret, is_admin_key
@@ -111,7 +112,7 @@ async def _counted(operation: Operation, request: ApiRequest, caller: Caller) ->
 
 def _check_allowed(operation: Operation, request: ApiRequest, verdict: Verdict | None) -> None:
     if verdict is not None and not verdict.is_allowed:
-        request.state["metrics"].rate_limited.labels(operation.path).inc()
+        request.state["meter"].count(RATE_LIMITED, route=operation.path)
         raise ApiError(
             HTTPStatus.TOO_MANY_REQUESTS,
             "rate_limited",

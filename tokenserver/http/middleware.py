@@ -13,7 +13,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telemetry.metrics import ApiMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import HTTP_DURATION, HTTP_REQUESTS
 from tokenserver.errors import ApiError
 from tokenserver.http.errors import refusal
 
@@ -33,9 +34,9 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"
 class AccessLog:
     """Takes over the caller's `X-Request-ID` if it is harmless; logs and counts each request."""
 
-    def __init__(self, app: ASGIApp, metrics: ApiMetrics) -> None:
+    def __init__(self, app: ASGIApp, meter: Meter) -> None:
         self._app = app
-        self._metrics = metrics
+        self._meter = meter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -61,9 +62,9 @@ class AccessLog:
         # What the endpoint is called; pages share two names, so that files are no labels.
         route = scope.get("label", "unknown")
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.requests.labels(method, route, status).inc()
+        self._meter.count(HTTP_REQUESTS, method=method, route=route, status=str(status))
         if route not in _UNTIMED:
-            self._metrics.durations.labels(route).observe(took_s)
+            self._meter.observe(HTTP_DURATION, took_s, route=route)
         if scope["path"] in _UNLOGGED and status < 500:
             return
         logger.info(

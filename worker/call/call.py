@@ -19,6 +19,8 @@ from worker.call.ending import Ending, attempt
 from worker.call.handover import Handover
 from worker.call.lease import Lease, LeaseLost
 from worker.call.limits import Limits
+from worker.call.measures import Measures
+from worker.call.moments import Moment
 from worker.call.outcome import (
     CRASHED,
     HANDED_OVER,
@@ -30,7 +32,6 @@ from worker.call.outcome import (
     after_disconnect,
 )
 from worker.call.presence import Presence
-from worker.call.record import Moment
 from worker.call.vitals import VitalSigns
 from worker.call.warm import Warm
 
@@ -64,8 +65,12 @@ class Call:
             warm, ctx.room, role, self.conclude, lambda: self._user.identity
         )
         self._memory = warm.memory
-        self._vitals = VitalSigns(lambda: self._conversation.session.agent_state, warm.memory)
-        self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed)
+        self._vitals = VitalSigns(
+            lambda: self._conversation.session.agent_state, warm.memory, warm.processor
+        )
+        measures = Measures(warm.figures, is_warm=lease.is_warm)
+        lease.on_start = measures.start
+        self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed, measures)
         self._limits = Limits(self._conversation, role, self.conclude)
         self._user = Presence(
             ctx.room,

@@ -10,9 +10,11 @@ from pydantic import SecretStr
 from sessions.assignment import Assignment
 from sessions.store import SessionStore
 from worker.call.logs import SessionLog
+from worker.call.measures import Measures
+from worker.call.moments import Moment
 from worker.call.outcome import Outcome
 from worker.call.recall import Recall
-from worker.call.record import Moment, Record
+from worker.call.record import Record
 from worker.call.turns import Turns
 from worker.settings import WorkerSettings
 from worker.voice.voice import Voice
@@ -32,9 +34,10 @@ class Chronicle:
         settings: WorkerSettings,
         assignment: Assignment,
         claimed: asyncio.Event,
+        measures: Measures,
     ) -> None:
         self._claimed = claimed
-        self.record = Record(store, assignment, claimed)
+        self.record = Record(store, assignment, claimed, measures)
         self.recall = Recall(store, assignment)
         self._turns = Turns(store, assignment, claimed)
         self._log = SessionLog(store, assignment, secrets_of(settings))

@@ -21,7 +21,7 @@ from sessions.errors import (
     StoreUnavailable,
     WrongSchema,
 )
-from sessions.model import AgentProcess, Newcomer, Vitals
+from sessions.model import AgentProcess, LossCause, Newcomer, Start, Vitals
 from sessions.states import State
 from sessions.store import SessionStore
 
@@ -63,8 +63,15 @@ class Lease:
         #: Set once the session is this agent's: only then can it write of it.
         self.claimed = asyncio.Event()
         self._vitals: VitalsSource | None = None
+        #: Hears how long the session's first agent took, if this is it.
+        self.on_start: Callable[[Start], None] = lambda _: None
         #: True once a last write told that another agent has the session, and the room.
         self.is_replaced = False
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether this agent's process was warm before its job came."""
+        return self._agent.prewarmed
 
     async def admit(self) -> None:
         """Where only a token was handed out: take a slot, or a place in line.
@@ -126,7 +133,12 @@ class Lease:
         """Make way for another agent; nothing may hold the session any more. Raises LeaseLost."""
         await self._insist(
             lambda: self._store.lose(
-                self._id, reason, epoch=self._epoch, is_certain=True, is_planned=True
+                self._id,
+                reason,
+                cause=LossCause.HANDED_OVER,
+                epoch=self._epoch,
+                is_certain=True,
+                is_planned=True,
             )
         )
 
@@ -192,7 +204,7 @@ class Lease:
         except NotClaimed:
             status = (await self._store.claim(self._id, self._epoch, self._agent)).status
         if published.is_set() and status in {State.STARTING, State.RECOVERING}:
-            status = (await self._store.mark_ready(self._id, self._epoch)).status
+            status = await self._mark_ready()
         if joined.is_set() and status is State.READY:
             await self._mark_joined()
 
@@ -208,8 +220,11 @@ class Lease:
         await event.wait()
         await self._persistently(write)
 
-    async def _mark_ready(self) -> None:
-        await self._store.mark_ready(self._id, self._epoch)
+    async def _mark_ready(self) -> State:
+        told = await self._store.mark_ready(self._id, self._epoch)
+        if told.start is not None:
+            self.on_start(told.start)
+        return told.status
 
     async def _mark_joined(self) -> None:
         await self._store.mark_joined(self._id, epoch=self._epoch, identity=self._user() or None)

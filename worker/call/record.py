@@ -12,7 +12,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping
-from enum import StrEnum
 
 from livekit.agents import (
     AgentSession,
@@ -26,6 +25,8 @@ from sessions.errors import SessionError, StoreUnavailable, WrongSchema
 from sessions.records import MAX_PART_BYTES, Failure, Part, TurnTimes
 from sessions.store import SessionStore
 from worker.call.figures import turn_times, usage
+from worker.call.measures import Measures
+from worker.call.moments import Moment
 from worker.call.outcome import Outcome
 from worker.voice.trouble import Trouble
 from worker.voice.wishes import Wishes
@@ -44,27 +45,18 @@ _PACE_S = 2.0
 _RETRY_S = 0.5
 
 
-class Moment(StrEnum):
-    """What happens once in the life of an agent, in this order if all goes well."""
-
-    RECEIVED = "received"  # LiveKit asked the worker
-    ACCEPTED = "accepted"
-    ASSIGNED = "assigned"  # the room's token came
-    LAUNCHED = "launched"  # a process was given the job
-    ENTERED = "entered"  # our code runs
-    CLAIMED = "claimed"
-    JOINED = "joined"  # the agent is in the room
-    PUBLISHED = "published"  # its track can be heard
-    USER_JOINED = "user_joined"
-    GREETED = "greeted"  # it began to speak for the first time
-    USER_SPOKE = "user_spoke"  # the first word of the user
-
-
 class Record:
     """What is put on record of one session by its agent."""
 
-    def __init__(self, store: SessionStore, assignment: Assignment, claimed: asyncio.Event) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        assignment: Assignment,
+        claimed: asyncio.Event,
+        measures: Measures,
+    ) -> None:
         self._store = store
+        self._measures = measures
         self._assignment = assignment
         #: Until then, the session may be that of another job under the same epoch.
         self._claimed = claimed
@@ -83,6 +75,7 @@ class Record:
         at_ms = round((time.time() if at_s is None else at_s) * 1000)
         if self._moments.setdefault(moment, at_ms) == at_ms:
             self._news.set()
+        self._measures.moment(moment, at_ms)
 
     async def expect(self, events: Mapping[Moment, asyncio.Event]) -> None:
         """Note when each of these is set."""
@@ -104,6 +97,7 @@ class Record:
 
     def note(self, trouble: Trouble) -> None:
         """Count what a provider failed at, also where the user did not notice."""
+        self._measures.trouble(trouble)
         kind: tuple[str, str, str, bool]
         kind = (trouble.stage, trouble.provider, trouble.kind, trouble.recoverable)
         if kind not in self._failures and len(self._failures) >= _MOST_FAILURES:
@@ -150,6 +144,7 @@ class Record:
 
     async def finish(self, outcome: Outcome, deadline_s: float) -> None:
         """Write down how it ended, if that can be done in time. May be called again."""
+        self._measures.end(outcome)
         if not self._claimed.is_set():
             return
         part = self.part(outcome)
@@ -194,6 +189,7 @@ class Record:
             return
         if times.role == "user":
             self.mark(Moment.USER_SPOKE)
+        self._measures.turn(times)
         self._turns.append(times)
         self._turns_count += 1
         self._news.set()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sessions.model import Vitals
+from worker.call.measures import Processor
 
 _ROLLUP = Path("/proc/self/smaps_rollup")
 #: Reading it walks all page tables of the process, some ms for a large one; memory is not that
@@ -57,12 +58,16 @@ class Memory:
 class VitalSigns:
     """Reads the vitals of one call, as often as it is asked, without holding it up."""
 
-    def __init__(self, agent_state: Callable[[], str], memory: Memory) -> None:
+    def __init__(
+        self, agent_state: Callable[[], str], memory: Memory, processor: Processor
+    ) -> None:
         self._agent_state = agent_state
         self._memory = memory
+        self._processor = processor
 
     async def read(self) -> Vitals:
         """Return how the agent is."""
+        self._processor.count()
         share_bytes = await self._memory.share_bytes()
         return Vitals(agent_state=self._agent_state(), pss_bytes=share_bytes)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from sessions.batch import Client
 from sessions.store import SessionStore
+from telemetry.figures import FigureSender
+from worker.call.measures import Processor
 from worker.call.notice import Notice
 from worker.call.vitals import Memory
 from worker.personas.cast import Cast, Role
@@ -31,6 +33,9 @@ class Warm:
     #: Comes when the worker is about to stop.
     notice: Notice
     memory: Memory
+    #: Takes what is measured of calls, and of this process.
+    figures: FigureSender
+    processor: Processor
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 
@@ -42,5 +47,7 @@ class Warm:
 
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
+        self.processor.count()
+        self.figures.close()
         await self.pipeline.aclose()
         await self.redis.aclose()

@@ -14,6 +14,7 @@ import logging
 
 from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable, WrongSchema
+from sessions.model import LossCause
 from sessions.store import SessionStore
 from worker.host.pool import Crash
 
@@ -75,7 +76,11 @@ class Crashes:
             if session.job_id not in {None, job_id}:
                 return True  # another job claimed it, of the same epoch, too
             loss = await self._store.lose(
-                assignment.session_id, _REASON, epoch=assignment.epoch, is_certain=True
+                assignment.session_id,
+                _REASON,
+                cause=LossCause.CRASHED,
+                epoch=assignment.epoch,
+                is_certain=True,
             )
         except (StoreUnavailable, WrongSchema):
             return False

@@ -20,6 +20,7 @@ from telemetry.endpoint import served
 from worker.background import Background
 from worker.host.connection import GivenUp
 from worker.host.errors_log import log_errors
+from worker.host.figures import receiving
 from worker.host.health import build_app
 from worker.host.server import Worker
 from worker.voice.clips import keep_clips
@@ -37,7 +38,9 @@ async def run_worker(worker: Worker, errors_of_jobs: int | None = None) -> int:
     settings = worker.settings
     stop, stopped = asyncio.Event(), asyncio.Event()
     with _signals(worker, stop):
-        async with served(build_app(worker.health), settings.worker_host, settings.worker_port):
+        app = build_app(worker.health, worker.scrape.text)
+        figures = receiving(worker.figures_at, worker.scrape.meter)
+        async with figures, served(app, settings.worker_host, settings.worker_port):
             background = Background(logger, "a part of the worker failed")
             running = asyncio.create_task(worker.server.run())
             registered = background.go(worker.registry.run(stopped))

@@ -5,8 +5,11 @@ The framework's own endpoint answers 200 while it is disconnected and while it d
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
+from telemetry.meter import CONTENT_TYPE
 from telemetry.version import VERSION
 from worker.host.admission import Gate
 from worker.host.pool import Pool
@@ -49,8 +52,8 @@ class Health:
         }
 
 
-def build_app(health: Health) -> web.Application:
-    """Build the three endpoints."""
+def build_app(health: Health, scrape: Callable[[], bytes]) -> web.Application:
+    """Build the endpoints. They are for operators: keep the port to yourself."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"alive": True})
@@ -63,8 +66,12 @@ def build_app(health: Health) -> web.Application:
     async def worker(_: web.Request) -> web.Response:
         return web.json_response(health.describe())
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=scrape(), headers={"Content-Type": CONTENT_TYPE})
+
     app = web.Application()
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/worker", worker)
+    app.router.add_get("/metrics", metrics)
     return app

@@ -31,10 +31,10 @@ def look_no_closer_than_needed() -> None:
 def sample_mb(process: SupervisedProc) -> tuple[float, str]:
     """Return the memory of a process in MB, and by which measure. Raises psutil.Error."""
     limits = (process._opts.memory_warn_mb, process._opts.memory_limit_mb)  # noqa: SLF001
-    resident_mb = _resident_mb(process._pid)  # noqa: SLF001
+    resident = resident_bytes(process._pid)  # noqa: SLF001
     least_mb = min((limit for limit in limits if limit > 0), default=math.inf)
-    if resident_mb is not None and resident_mb <= least_mb:
-        return resident_mb, "rss"
+    if resident is not None and resident <= least_mb * _MB:
+        return resident / _MB, "rss"
     if process not in _close:
         _close.add(process)
         # It is told how much more it takes than at first, which is to be by the same measure.
@@ -42,10 +42,10 @@ def sample_mb(process: SupervisedProc) -> tuple[float, str]:
     return _usual(process)
 
 
-def _resident_mb(pid: int | None) -> float | None:
+def resident_bytes(pid: int | None) -> int | None:
     """Return what is in memory, from proc(5); None where the system does not tell."""
     try:
         pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
     except OSError:
         return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE") / _MB
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,8 +56,12 @@ class Pool:
         #: Processes that were warm once, and those of them that were too many, by `id`.
         self._warmed: set[int] = set()
         self._surplus: set[int] = set()
-        #: Is told of each crash of a process that has a job.
-        self.on_crash: Callable[[Crash], None] = lambda _: None
+        #: When those that are not warm yet were started, by `id`, in s of the monotonic clock.
+        self._started: dict[int, float] = {}
+        #: Are told of each crash of a process that has a job.
+        self.on_crash: tuple[Callable[[Crash], None], ...] = ()
+        #: Is told how long each process took until it was warm, in s.
+        self.on_warm: Callable[[float], None] = lambda _: None
 
     @property
     def idle(self) -> int:
@@ -87,6 +92,13 @@ class Pool:
         pool = self._pool
         jobs = [] if pool is None else [proc.running_job for proc in pool.processes]
         return [info.job.id for info in jobs if info is not None]
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that have a job or wait for one; one may be there several times."""
+        pool = self._pool
+        found = [] if pool is None else [getattr(proc, "pid", None) for proc in pool.processes]
+        return [pid for pid in found if isinstance(pid, int)]
 
     @property
     def failures(self) -> int:
@@ -174,11 +186,14 @@ class Pool:
         pool.on("process_job_launched", self._on_launched)
         pool.on("process_closed", self._on_closed)
 
-    def _on_created(self, _: object) -> None:
+    def _on_created(self, proc: JobExecutor) -> None:
         self._spawned += 1
+        self._started[id(proc)] = time.monotonic()
 
     def _on_ready(self, proc: JobExecutor) -> None:
         self._warmed.add(id(proc))
+        if (started_at := self._started.pop(id(proc), None)) is not None:
+            self.on_warm(time.monotonic() - started_at)
         if self._refill.failures:
             logger.info("processes start again", extra={"failures": self._refill.failures})
         self._refill.process_ready()
@@ -197,8 +212,10 @@ class Pool:
         if id(proc) not in self._warmed or is_early:
             self._on_failed()
         elif job is not None and exit_code != 0:
-            self.on_crash(Crash(job=job.job, exit_code=exit_code))
+            for tell in self.on_crash:
+                tell(Crash(job=job.job, exit_code=exit_code))
         self._warmed.discard(id(proc))
+        self._started.pop(id(proc), None)
         self._surplus.discard(id(proc))
 
     def _on_failed(self) -> None:

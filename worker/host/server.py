@@ -16,11 +16,13 @@ from worker.host.admission import Gate
 from worker.host.colleagues import Colleagues
 from worker.host.connection import PatientServer
 from worker.host.crashes import Crashes
+from worker.host.figures import figures_address
 from worker.host.handover import Handover
 from worker.host.health import Health
 from worker.host.memory import look_no_closer_than_needed
 from worker.host.pool import Pool
 from worker.host.registry import Registry
+from worker.host.scrape import Scrape
 from worker.host.shared.pool import SharedServer
 from worker.job import hooks
 from worker.personas.cast import Cast
@@ -48,24 +50,20 @@ class Worker:
     cast: Cast
     handover: Handover
     crashes: Crashes
+    scrape: Scrape
+    #: Where its processes send what they measure.
+    figures_at: str
 
 
 def build_worker(settings: WorkerSettings) -> Worker:
     """Put the parts together; nothing is started. Raises Unusable."""
     toolbox = Toolbox.load(settings.tools_dir, settings.tool_timeout_s)
     cast = Cast.of(settings, toolbox.names)
-    server = build_server(settings, cast)
+    figures_at = figures_address()
+    server = build_server(settings, cast, figures_at)
     pool = Pool(server)
     colleagues = Colleagues(WorkerId(settings.worker_id), settings.worker_heartbeat_s)
-    gate = Gate(
-        settings.worker_capacity,
-        lambda: pool.active,
-        may_adopt=settings.adopt_dispatches,
-        # Where processes do not start any more, those that are warm are all there is.
-        can_start=lambda starting: not pool.failures or pool.idle > starting,
-        on_start=pool.call_starts,
-        would_take=colleagues.would_take,
-    )
+    gate = _gate(settings, pool, colleagues)
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
         hooks.run,
@@ -76,7 +74,9 @@ def build_worker(settings: WorkerSettings) -> Worker:
     redis = connect(settings, Temper.HASTY)
     store = SessionStore(redis, settings)
     crashes = Crashes(store, may_adopt=settings.adopt_dispatches)
-    pool.on_crash = crashes.report
+    scrape = Scrape(settings, pool, gate)
+    pool.on_warm = scrape.note_warm
+    pool.on_crash = (scrape.note_crash, crashes.report)
     return Worker(
         settings=settings,
         server=server,
@@ -87,11 +87,25 @@ def build_worker(settings: WorkerSettings) -> Worker:
         registry=Registry(settings, store.fleet, pool, gate, colleagues),
         cast=cast,
         crashes=crashes,
+        scrape=scrape,
+        figures_at=figures_at,
         handover=Handover(settings, store.fleet, pool),
     )
 
 
-def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
+def _gate(settings: WorkerSettings, pool: Pool, colleagues: Colleagues) -> Gate:
+    return Gate(
+        settings.worker_capacity,
+        lambda: pool.active,
+        may_adopt=settings.adopt_dispatches,
+        # Where processes do not start any more, those that are warm are all there is.
+        can_start=lambda starting: not pool.failures or pool.idle > starting,
+        on_start=pool.call_starts,
+        would_take=colleagues.would_take,
+    )
+
+
+def build_server(settings: WorkerSettings, cast: Cast, figures_at: str) -> AgentServer:
     """Build the framework's server, without a session type yet."""
     look_no_closer_than_needed()
     make = partial(SharedServer, sessions_per_process=settings.sessions_per_process)
@@ -104,7 +118,7 @@ def build_server(settings: WorkerSettings, cast: Cast) -> AgentServer:
         num_idle_processes=settings.pool_size,
         # These travel to the job processes, so that all of them agree on one worker id, and on who
         # the personas are.
-        setup_fnc=partial(hooks.prewarm, settings, cast),
+        setup_fnc=partial(hooks.prewarm, settings, cast, figures_at),
         initialize_process_timeout=settings.process_start_timeout_s,
         preload_modules=hooks.PRELOADED,
         # With a threshold an idle worker declines a burst of more than `pool_size` calls, and a

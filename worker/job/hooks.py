@@ -34,11 +34,11 @@ PRELOADED = [
 ]
 
 
-def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
+def prewarm(settings: WorkerSettings, cast: Cast, figures_at: str, process: JobProcess) -> None:
     """See `worker.job.prewarm`."""
     from worker.job.prewarm import prewarm
 
-    prewarm(settings, cast, process)
+    prewarm(settings, cast, figures_at, process)
 
 
 async def run(ctx: JobContext) -> None:

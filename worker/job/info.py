@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from livekit.agents import JobContext
 
-from worker.call.record import Moment
+from worker.call.moments import Moment
 
 
 def job_received_at(ctx: JobContext) -> float:

@@ -10,6 +10,8 @@ from livekit.agents import JobProcess
 
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
+from telemetry.figures import FigureSender
+from worker.call.measures import Processor
 from worker.call.notice import Notice
 from worker.call.vitals import Memory
 from worker.call.warm import Warm
@@ -22,8 +24,11 @@ from worker.voice.clips import load_clip
 from worker.voice.pipeline import build_pipeline
 
 
-def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
-    """Build everything; no connection is made and no event loop needed."""
+def prewarm(settings: WorkerSettings, cast: Cast, figures_at: str, process: JobProcess) -> None:
+    """Build everything; no connection is made and no event loop needed.
+
+    `figures_at` is where the worker takes what is measured.
+    """
     role = cast.default
     keep_native_log()
     # Starts the threads of the WebRTC library, which the first room would otherwise wait for.
@@ -32,6 +37,7 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
     notice = Notice()
     notice.install()
     redis = connect(settings, Temper.PATIENT)
+    figures = FigureSender(figures_at)
     warm = Warm(
         settings=settings,
         redis=redis,
@@ -42,6 +48,8 @@ def prewarm(settings: WorkerSettings, cast: Cast, process: JobProcess) -> None:
         greeting=load_clip(role.settings, role.greeting),
         notice=notice,
         memory=Memory(),
+        figures=figures,
+        processor=Processor(figures),
         since=time.time(),
     )
     keep_warm(process, warm)

@@ -4,8 +4,9 @@
 -- field that comes round again begins anew; nobody has to clear it.
 local COUNTED = { admitted = 1, ready = 2, failed = 3, ended = 4, expired = 5 }
 
--- Count one more at each of these places.
-local function count_in_minute(...)
+-- Count one more of what is COUNTED, in this minute and since the store is there; and at more places.
+local function count(what, ...)
+  redis.call("HINCRBY", key("counts"), what, 1)
   local minute = math.floor(now / 60000)
   local field, numbers = minute % limits.minutesKept, {}
   for text in string.gmatch(redis.call("HGET", key("minutes"), field) or "", "%d+") do
@@ -15,7 +16,7 @@ local function count_in_minute(...)
     numbers = { minute }
     for place = 1, limits.countsOfMinute do numbers[1 + place] = 0 end
   end
-  for _, place in ipairs({ ... }) do numbers[1 + place] = numbers[1 + place] + 1 end
+  for _, place in ipairs({ COUNTED[what], ... }) do numbers[1 + place] = numbers[1 + place] + 1 end
   redis.call("HSET", key("minutes"), field, table.concat(numbers, " "))
 end
 
@@ -25,5 +26,5 @@ local function count_start(took)
   for edge in string.gmatch(limits.startupEdgesMs, "%d+") do
     if took > tonumber(edge) then place = place + 1 end
   end
-  count_in_minute(COUNTED.ready, place)
+  count("ready", place)
 end

@@ -44,7 +44,7 @@ local function release(s, outcome, why)
   if why then
     fields[#fields + 1], fields[#fields + 2] = outcome == "failed" and "error" or "reason", why
   end
-  count_in_minute(COUNTED[outcome])
+  count(outcome)
   if s.admitted then learn_length(now - s.admitted) end
   keep_words(s)
   unlist(s.id)

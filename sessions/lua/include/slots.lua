@@ -33,6 +33,6 @@ local function start(s, due, fields)
   fields[#fields + 1], fields[#fields + 2] = "admittedAt", now
   redis.call("ZADD", key("dispatches"), due, s.id)
   move(s, "starting", nil, fields)
-  count_in_minute(COUNTED.admitted)
+  count("admitted")
   hold_slot_until(s, now + limits.startLeaseMs)
 end

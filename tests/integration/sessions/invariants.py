@@ -28,7 +28,7 @@ START_MS = 1_700_000_000_000
 #: A call about a session that nobody knows changes nothing, but shows that Redis is there.
 NOBODY = SessionId("f" * 32)
 STARTS = frozenset({State.QUEUED, State.STARTING})
-LEFT_TO_OWNERS = ("store", "pool_stats", "pool_target")
+LEFT_TO_OWNERS = ("store", "counts", "pool_stats", "pool_target")
 
 
 class World:

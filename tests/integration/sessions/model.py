@@ -27,7 +27,10 @@ from sessions.model import (
     Newcomer,
     Outcome,
     Place,
+    Readiness,
     Reply,
+    Session,
+    Start,
     UserPolicy,
     Vitals,
 )
@@ -130,17 +133,35 @@ class Model(Books):
             self._set(session_id, agent_state=vitals.agent_state, pss_bytes=vitals.pss_bytes)
         return self._reply(session_id)
 
-    def mark_ready(self, session_id: SessionId, epoch: int) -> Reply:
+    def mark_ready(self, session_id: SessionId, epoch: int) -> Readiness:
         self._open()
         session = self._live(session_id, epoch, must_claim=True)
         if session.status in {State.READY, State.ACTIVE}:
-            return self._reply(session_id, changed=False)
+            return self._readiness(session_id, changed=False)
+        start = None
         if session.ready_at_ms is None:
-            self._count_start(self.now_ms - (session.admitted_at_ms or 0))
+            start = self._start_of(session)
+            self._count_start(start.startup_ms)
             self._set(session_id, ready_at_ms=self.now_ms)
         is_there = session.joined_at_ms is not None
         self._move(session_id, State.ACTIVE if is_there else State.READY)
-        return self._reply(session_id)
+        return self._readiness(session_id, start=start)
+
+    def _start_of(self, session: Session) -> Start:
+        admitted_ms = session.admitted_at_ms or 0
+        sent_ms = self.now_ms if session.dispatched_at_ms is None else session.dispatched_at_ms
+        return Start(
+            waited_ms=admitted_ms - session.created_at_ms,
+            sent_ms=sent_ms - admitted_ms,
+            sent_at_ms=sent_ms,
+            startup_ms=self.now_ms - admitted_ms,
+        )
+
+    def _readiness(
+        self, session_id: SessionId, *, changed: bool = True, start: Start | None = None
+    ) -> Readiness:
+        reply = self._reply(session_id, changed=changed)
+        return Readiness(changed=reply.changed, status=reply.status, epoch=reply.epoch, start=start)
 
     def mark_joined(self, session_id: SessionId, *, epoch: int | None = None) -> Reply:
         self._open()

@@ -25,7 +25,7 @@ from tests.support.wait import eventually
 MakeStore = Callable[..., SessionStore]
 START_MS = 1_000_000
 #: keys.py says why these have no TTL.
-OWNED = {"store", "pool:stats", "pool:target"}
+OWNED = {"store", "counts", "pool:stats", "pool:target"}
 
 ODD = [
     "a\x00b",

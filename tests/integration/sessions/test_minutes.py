@@ -12,6 +12,7 @@ from sessions.errors import InvalidInput
 from sessions.ids import SessionId
 from sessions.keys import Keys
 from sessions.minutes import History, Minute
+from sessions.model import LossCause, Start
 from sessions.settings import MINUTES_KEPT, STARTUP_EDGES_MS, StoreSettings
 from sessions.store import SessionStore
 from tests.integration.sessions.conftest import agent, newcomer, pass_time
@@ -111,6 +112,47 @@ async def test_an_agent_in_place_of_a_lost_one_is_no_start(make_store: MakeStore
     history = await store.views.history(1)
     assert counts(history.minutes[0]) == {"admitted": 1, "ready": 1}
     assert history.startups == (1, 0, 0, 0, 0, 0, 0)
+
+
+async def test_all_is_counted_since_the_store_is_there(make_store: MakeStore) -> None:
+    """A start, a crash and its replacement, another loss, an end: some hours apart."""
+    store = make_store(now_ms=START_MS)
+    assert await store.views.totals() == {}
+    session_id = await served(store, after_ms=100)
+    crash = LossCause.CRASHED
+    await store.lose(session_id, "x", cause=crash, epoch=1, is_certain=True)
+    assert not (await store.lose(session_id, "x", cause=LossCause.NO_AGENT)).changed
+    await store.claim(session_id, 2, agent("AJ_two"))
+    store.now_ms = START_MS + 300 * MINUTE_MS
+    await store.end(session_id)
+    await store.end(session_id)
+    assert await store.views.totals() == {"admitted": 1, "ready": 1, "ended": 1, "lost:crashed": 1}
+
+
+async def test_the_first_agent_learns_how_long_it_took_and_no_other(
+    make_store: MakeStore,
+) -> None:
+    """1. A session waits in line, gets its slot, its agent is sent, comes, and can be heard. 2. It
+    is told so once more. 3. It is lost, and another comes.
+    """
+    store = make_store(now_ms=START_MS, max_sessions=1)
+    other = await admitted(store)
+    session = newcomer()
+    await store.admit(session, may_wait=True)
+    store.now_ms = START_MS + 4_000
+    await store.end(other)
+    store.now_ms = START_MS + 4_010
+    assert (await store.dispatch(session.id)).changed
+    await store.claim(session.id, 1, agent())
+    store.now_ms = START_MS + 4_500
+    told_first = await store.mark_ready(session.id, 1)
+    assert told_first.start == Start(
+        waited_ms=4_000, sent_ms=10, startup_ms=500, sent_at_ms=START_MS + 4_010
+    )
+    assert (await store.mark_ready(session.id, 1)).start is None
+    await store.lose(session.id, "x", epoch=1, is_certain=True)
+    await store.claim(session.id, 2, agent("AJ_two"))
+    assert (await store.mark_ready(session.id, 2)).start is None
 
 
 async def test_a_session_without_an_agent_that_fails_is_no_start(make_store: MakeStore) -> None:

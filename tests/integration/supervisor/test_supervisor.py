@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 
 from rooms.client import Rooms
 from rooms.settings import RoomSettings
@@ -15,7 +14,8 @@ from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.settings import SupervisorSettings
 from supervisor.supervisor import Supervisor
-from telemetry.metrics import SupervisorMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import SUPERVISOR
 from tests.integration.sessions.conftest import agent, newcomer
 from tests.integration.supervisor.conftest import Media, line_up, running_loops
 from tests.support.wait import eventually
@@ -31,10 +31,9 @@ class Candidate:
     """A supervisor in this process, and what it counts."""
 
     def __init__(self, settings: SupervisorSettings, store: SessionStore, rooms: Rooms) -> None:
-        self.registry = CollectorRegistry()
+        self.meter = Meter(SUPERVISOR)
         feed = ChangeFeed(store)
-        metrics = SupervisorMetrics(self.registry)
-        self._supervisor = Supervisor(settings, store, rooms, feed, metrics)
+        self._supervisor = Supervisor(settings, store, rooms, feed, self.meter)
         self._feed = feed
 
     @asynccontextmanager
@@ -47,7 +46,7 @@ class Candidate:
         return self.count("voicefleet_supervisor_leads") == 1
 
     def count(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(name, labels) or 0.0
+        return self.meter.registry.get_sample_value(name, labels) or 0.0
 
 
 async def test_one_of_two_works_and_the_other_one_takes_over(
@@ -78,7 +77,7 @@ async def test_one_of_two_works_and_the_other_one_takes_over(
             assert other.count(passes, loop="leases") == 0
             assert other.count(passes, loop="leadership") > 0
             assert leader.count("voicefleet_supervisor_repairs_total", loop="dispatches") == 1
-            assert b"voicefleet_supervisor_pass_failures_total" in generate_latest(leader.registry)
+            assert b"voicefleet_supervisor_pass_failures_total" in leader.meter.text()
         await eventually(lambda: leads(second))
         assert not first.leads
         session = newcomer(user=None)

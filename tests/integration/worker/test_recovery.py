@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from devstack.talk.caller import Caller
 from rooms.client import agent_identity, open_rooms
@@ -23,7 +22,8 @@ from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.settings import SupervisorSettings
 from supervisor.supervisor import Supervisor
-from telemetry.metrics import SupervisorMetrics
+from telemetry.meter import Meter
+from telemetry.metrics import SUPERVISOR
 from tests.integration.supervisor.conftest import running_loops
 from tests.integration.worker.fleet import CALL_S, READY_S, Call, Fleet, WorkerProcess
 from tests.integration.worker.talking import until_said
@@ -53,9 +53,9 @@ async def supervised(fleet: Fleet) -> AsyncIterator[None]:
     feed = ChangeFeed(fleet.store)
     known = {**fleet.store.settings.model_dump(), **fleet.room_settings().model_dump()}
     settings = SupervisorSettings.model_validate(known)
-    metrics = SupervisorMetrics(CollectorRegistry())
+    meter = Meter(SUPERVISOR)
     async with open_rooms(settings) as rooms:
-        supervisor = Supervisor(settings, fleet.store, rooms, feed, metrics)
+        supervisor = Supervisor(settings, fleet.store, rooms, feed, meter)
         async with running_loops(feed.run(), supervisor.run()):
             yield
 

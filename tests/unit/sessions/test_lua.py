@@ -98,6 +98,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.claims,
         keys.startups,
         keys.minutes,
+        keys.counts,
         keys.events,
         keys.logs(session),
         keys.record(session),

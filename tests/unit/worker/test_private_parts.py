@@ -29,7 +29,7 @@ from livekit.agents.voice.room_io._output import (
 from livekit.protocol import agent
 from livekit.protocol.agent import Job
 
-from worker.call.record import Moment
+from worker.call.moments import Moment
 from worker.call.track import EarlyTrack, listen_only_to
 from worker.host.forkserver import OF_THE_FRAMEWORK
 from worker.host.pool import Crash, Pool
@@ -176,7 +176,7 @@ async def test_watching_a_pool_counts_fills_and_tells_of_crashes() -> None:
     """Our view of the framework's own pool, without processes: its events are what it tells."""
     server = AgentServer(host="127.0.0.1", port=0, num_idle_processes=2)
     pool, view, crashes = build_pool(), Pool(server), list[Crash]()
-    view.on_crash = crashes.append
+    view.on_crash = (crashes.append,)
     server._proc_pool = pool
     assert view.spawned == 0
     proc = Ended(None, 0)

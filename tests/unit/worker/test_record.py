@@ -20,9 +20,12 @@ from sessions.ids import new_session_id
 from sessions.records import MAX_PART_BYTES
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
+from telemetry.figures import NoFigures
 from worker.call.figures import usage
+from worker.call.measures import Measures
+from worker.call.moments import Moment
 from worker.call.outcome import Outcome
-from worker.call.record import Moment, Record
+from worker.call.record import Record
 from worker.voice.settings import Stage
 from worker.voice.trouble import Kind, Trouble
 from worker.voice.wishes import Wishes
@@ -33,9 +36,9 @@ WORDS = "my word is xyzzy"
 def recorded() -> tuple[Record, AgentSession[Wishes]]:
     """Return a record of a conversation that hears and says nothing by itself."""
     store = SessionStore(Redis(), StoreSettings(_env_file=None))
-    record = Record(
-        store, Assignment(session_id=new_session_id(), identity="x", epoch=2), asyncio.Event()
-    )
+    assignment = Assignment(session_id=new_session_id(), identity="x", epoch=2)
+    measures = Measures(NoFigures(), is_warm=True)
+    record = Record(store, assignment, asyncio.Event(), measures)
     session: AgentSession[Wishes] = AgentSession(userdata=Wishes(), vad=None)
     record.watch(session)
     return record, session

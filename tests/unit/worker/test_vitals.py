@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sessions.model import Vitals
+from telemetry.figures import NoFigures
 from tests.support.wait import DEADLINE_S, eventually
+from worker.call.measures import Processor
 from worker.call.vitals import Memory, VitalSigns, measure_pss_bytes
 
 
@@ -44,7 +46,7 @@ async def test_memory_is_measured_now_and_then_and_the_state_each_time(tmp_path:
     rollup = tmp_path / "smaps_rollup"
     rollup.write_text("Rss:  9 kB\nPss:  7 kB\nPss_Dirty:  5 kB\n")
     state = "listening"
-    signs = VitalSigns(lambda: state, Memory(rollup=rollup))
+    signs = VitalSigns(lambda: state, Memory(rollup=rollup), Processor(NoFigures()))
     first = await measured(signs)
     rollup.write_text("Pss:  8 kB\n")
     state = "speaking"
@@ -60,7 +62,7 @@ async def test_a_heartbeat_does_not_wait_for_a_measurement_that_takes_long(tmp_p
     """
     rollup = tmp_path / "smaps_rollup"
     os.mkfifo(rollup)  # whoever opens it waits for a writer
-    signs = VitalSigns(lambda: "thinking", Memory(rollup=rollup))
+    signs = VitalSigns(lambda: "thinking", Memory(rollup=rollup), Processor(NoFigures()))
     try:
         async with asyncio.timeout(DEADLINE_S):
             early = [await signs.read() for _ in range(2)]
@@ -77,7 +79,7 @@ async def test_calls_that_share_a_process_share_its_memory(tmp_path: Path) -> No
     memory = Memory(rollup=rollup)
     memory.enter()
     memory.enter()
-    signs = VitalSigns(lambda: "listening", memory)
+    signs = VitalSigns(lambda: "listening", memory, Processor(NoFigures()))
     assert (await measured(signs)).pss_bytes == 4096
     memory.leave()
     assert (await signs.read()).pss_bytes == 8192
