@@ -41,16 +41,6 @@ class Figures(Protocol):
         """Note one value of a histogram."""
 
 
-class NoFigures:
-    """Takes them, and that is all: for a process that nobody scrapes."""
-
-    def count(self, metric: Metric, amount: float = 1, /, **labels: str) -> None:
-        """See `Figures`."""
-
-    def observe(self, metric: Metric, value: float, /, **labels: str) -> None:
-        """See `Figures`."""
-
-
 class FigureSender:
     """Sends them to a worker, from the one event loop of a process."""
 

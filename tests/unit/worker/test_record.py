@@ -20,7 +20,7 @@ from sessions.ids import new_session_id
 from sessions.records import MAX_PART_BYTES
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
-from telemetry.figures import NoFigures
+from tests.support.figures import NoFigures
 from worker.call.figures import usage
 from worker.call.measures import Measures
 from worker.call.moments import Moment

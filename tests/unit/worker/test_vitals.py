@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sessions.model import Vitals
-from telemetry.figures import NoFigures
+from tests.support.figures import NoFigures
 from tests.support.wait import DEADLINE_S, eventually
 from worker.call.measures import Processor
 from worker.call.vitals import Memory, VitalSigns, measure_pss_bytes
