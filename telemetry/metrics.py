@@ -260,7 +260,7 @@ CALL_DURATION = histogram(
     "call_duration_seconds", "How long agents stayed in a call.", CALL_LENGTH_EDGES_S
 )
 FIGURES_LOST = counter(
-    "figures_lost_total", "Figures of calls that came in pieces, or too many at once."
+    "figures_lost_total", "Figures that a worker was sent by its calls, and did not understand."
 )
 
 NEIGHBOURS = (REDIS_DURATION, REDIS_FAILURES, LIVEKIT_DURATION, LIVEKIT_FAILURES)
