@@ -2,8 +2,8 @@
 
 Processes come and go with calls, so none of them is scraped, and none keeps files of figures that
 somebody would have to add up and clean away: they send what they measure to their worker, as
-datagrams on a socket in the file system. Nothing waits for it: what the worker does not take in
-time is lost, and counted as such.
+datagrams on a socket in the file system. Nothing waits for it: what the worker does not take is
+tried again for as long as there is room for it here, and then dropped, the oldest first.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Meter:
     """Keeps some metrics of the table. Each application has its own, so that two can live together.
 
-    Every method raises KeyError for a metric that is not among them, ValueError for labels that it
-    does not have.
+    Every method raises KeyError for a metric that is not among them, TypeError for one of another
+    kind, ValueError for labels that it does not have.
     """
 
     def __init__(self, *groups: Iterable[Metric]) -> None:
