@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from sessions.arrivals import Arrivals, read_arrivals
 from sessions.engine import Engine
-from sessions.errors import InvalidInput
 from sessions.ids import UserId, WorkerId, checked_worker_id, user_digest
+from sessions.pool import PoolStats, Tuning, read_pool, write_target, write_tuning
 from sessions.scripts import translated_errors
 from sessions.text import clean
 
 #: One pass notes so many lapsed workers; the next one goes on.
 _WORKERS_PER_PASS = 100
-_MAX_POOL_TARGET = 10_000
 #: A user's last sessions may have found no agent at all.
 _SESSIONS_LOOKED_AT = 5
 #: One of so many places of a worker is no longer promised to anybody.
@@ -45,6 +45,8 @@ class Beat:
     spawned: int
     is_draining: bool = False
     livekit_id: str | None = None
+    #: How long it takes until a warm process that was taken is replaced; None: not known.
+    refill_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +54,10 @@ class Orders:
     """What a worker is to do, as the answer to its heartbeat."""
 
     is_draining: bool
-    #: How many warm processes it shall keep; None while there is no target: its own number.
+    #: How many warm processes an admin wants it to keep; None while nobody has said so.
     pool_size: int | None
+    #: How many of them it keeps at least for the fleet's traffic; 0 where nobody tunes the pool.
+    traffic_size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +77,8 @@ class Worker:
     seen_at_ms: int
     #: Since when LiveKit is known to know it; None before.
     takes_since_ms: int | None = None
+    #: How long it takes until a warm process that was taken is replaced; None: not known.
+    refill_ms: int | None = None
 
     @classmethod
     def from_hash(cls, worker_id: WorkerId, fields: Mapping[str, str]) -> Self:
@@ -90,6 +96,7 @@ class Worker:
             registered_at_ms=int(fields["registeredAt"]),
             seen_at_ms=int(fields["seenAt"]),
             takes_since_ms=int(fields["takesSince"]) if "takesSince" in fields else None,
+            refill_ms=int(fields["refillMs"]) if "refillMs" in fields else None,
         )
 
     @property
@@ -110,18 +117,6 @@ class PreferredWorker:
     id: WorkerId
     #: None when it is not in the list any more.
     listed: Worker | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStats:
-    """What the fleet's warm processes are good for, counted since the store is there."""
-
-    target: int | None
-    total_spawned: int
-    #: Sessions that got a warm process.
-    total_assigned: int
-    #: Sessions that had to wait for one to start.
-    total_cold: int
 
 
 class Fleet:
@@ -153,10 +148,14 @@ class Fleet:
             spawned=beat.spawned,
             draining=beat.is_draining,
             livekitId=None if beat.livekit_id is None else clean(beat.livekit_id, 64),
+            refillMs=beat.refill_ms,
         )
-        target = answer.get("poolTarget")
-        size = None if target is None else share(target, answer["rank"], answer["workers"])
-        return Orders(is_draining=answer["draining"], pool_size=size)
+        target, place = answer.get("poolTarget"), (answer["rank"], answer["workers"])
+        return Orders(
+            is_draining=answer["draining"],
+            pool_size=None if target is None else share(target, *place),
+            traffic_size=share(answer.get("poolTuned", 0), *place),
+        )
 
     async def drain(self, worker_id: WorkerId, *, is_draining: bool = True) -> bool:
         """Order a worker to take no more sessions, or to take some again. Raises WorkerNotFound."""
@@ -205,29 +204,22 @@ class Fleet:
 
         Raises InvalidInput.
         """
-        redis, key = self._engine.redis, self._engine.keys.pool_target
-        if target is None:
-            with translated_errors():
-                await redis.delete(key)
-            return
-        if not 0 <= target <= _MAX_POOL_TARGET:
-            raise InvalidInput(f"the pool may have 0 to {_MAX_POOL_TARGET} processes")
-        with translated_errors():
-            await redis.set(key, target)
+        await write_target(self._engine, target)
+
+    async def tune_pool(self, tuning: Tuning, *, ttl_s: int) -> bool:
+        """Say how many the traffic asks for; each worker keeps its share of them, or more.
+
+        Returns whether that is another number than before. It holds for `ttl_s`.
+        """
+        return await write_tuning(self._engine, tuning, ttl_s=ttl_s)
 
     async def pool(self) -> PoolStats:
-        """Return the target and the counters of the pool."""
-        pipeline = self._engine.redis.pipeline(transaction=False)
-        pipeline.get(self._engine.keys.pool_target)
-        pipeline.hgetall(self._engine.keys.pool_stats)
-        with translated_errors():
-            target, counts = await pipeline.execute()
-        return PoolStats(
-            target=None if target is None else int(target),
-            total_spawned=int(counts.get("total_spawned", 0)),
-            total_assigned=int(counts.get("total_assigned", 0)),
-            total_cold=int(counts.get("total_cold", 0)),
-        )
+        """Return the targets and the counters of the pool."""
+        return await read_pool(self._engine)
+
+    async def arrivals(self) -> Arrivals:
+        """Return when sessions got their slots, in the last hour."""
+        return await read_arrivals(self._engine)
 
 
 def share(target: int, rank: int, workers: int) -> int:

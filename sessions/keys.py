@@ -173,6 +173,17 @@ class Keys:
         return self._key("pool:target")
 
     @property
+    def pool_tuning(self) -> str:
+        """Hash: how many the traffic asks for, and why. TTL: a few passes of the supervisor."""
+        return self._key("pool:tuning")
+
+    @property
+    def arrivals(self) -> str:
+        """Text: how many got a slot in each of the last `SECONDS_KEPT` seconds, which is its TTL,
+        too."""
+        return self._key("arrivals")
+
+    @property
     def pool_stats(self) -> str:
         """Hash of counters: total_spawned, total_assigned, total_cold. No TTL: three numbers."""
         return self._key("pool:stats")

@@ -27,6 +27,7 @@ _LIMIT = re.compile(r"\blimits\.(\w+)")
 _INCLUDES = (
     "store",
     "minutes",
+    "arrivals",
     "session",
     "claims",
     "gone",

@@ -23,6 +23,8 @@ STARTUPS_KEPT = 500
 MINUTES_KEPT = 120
 COUNTED = ("admitted", "ready", "failed", "ended", "expired")
 STARTUP_EDGES_MS = (250, 500, 1000, 2000, 5000, 10_000)
+#: For so long it is known how many came in each second (lua/include/arrivals.lua).
+SECONDS_KEPT = 3600
 #: The deadline of a claim is learnt from so many, each time that so many more have come.
 _CLAIMS_KEPT = 200
 _CLAIMS_PER_LOOK = 10
@@ -60,6 +62,7 @@ _MOST_LEASES_OF_MERCY = 10
 _FIXED: Mapping[str, str | float | bool] = {
     "startupsKept": STARTUPS_KEPT,
     "minutesKept": MINUTES_KEPT,
+    "secondsKept": SECONDS_KEPT,
     "countsOfMinute": len(COUNTED) + len(STARTUP_EDGES_MS) + 1,
     "startupEdgesMs": " ".join(map(str, STARTUP_EDGES_MS)),
     "claimsKept": _CLAIMS_KEPT,

@@ -12,11 +12,12 @@ from redis.asyncio.cluster import RedisCluster
 from sessions.codec import to_session
 from sessions.engine import Engine
 from sessions.errors import InvalidInput
-from sessions.fleet import Fleet, PoolStats, Worker
+from sessions.fleet import Fleet, Worker
 from sessions.ids import SessionId, UserId, WorkerId
 from sessions.minutes import History, read_history
 from sessions.model import Occupancy, Session
 from sessions.outages import Outage, read_outages
+from sessions.pool import PoolStats
 from sessions.scripts import translated_errors
 from sessions.settings import STARTUPS_KEPT
 from sessions.states import HOLDING, State

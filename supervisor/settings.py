@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
+from supervisor.pool_schedule import Schedule
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
@@ -73,6 +75,53 @@ class SupervisorSettings(StoreSettings, RoomSettings):
         description="How often LiveKit's rooms are compared with the sessions. One whose room is "
         "gone for 10 s longer than `ROOM_DEPARTURE_TIMEOUT_S` is ended.",
     )
+
+    pool_tuning: bool = Field(
+        True,
+        description="Whether the number of warm processes follows the traffic. Each worker keeps "
+        "`POOL_SIZE` all the same; what an admin sets goes before both.",
+    )
+    pool_min_size: int = Field(
+        1, ge=0, le=10_000, description="The fleet has so many warm processes at least."
+    )
+    pool_max_size: int = Field(
+        20, ge=0, le=10_000, description="Traffic makes it no more than so many."
+    )
+    pool_schedule: str = Field(
+        "",
+        max_length=4000,
+        description="Known peaks, and how many there are at least: "
+        "`mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 30`.",
+    )
+    pool_schedule_zone: str = Field(
+        "UTC", max_length=64, description="Time zone of these, as `Europe/Berlin`."
+    )
+    pool_interval_s: float = Field(
+        5.0, gt=0, le=60, description="How often the traffic is looked at for that."
+    )
+
+    @field_validator("pool_schedule")
+    @classmethod
+    def _check_schedule(cls, text: str) -> str:
+        Schedule.parse(text)
+        return text
+
+    @field_validator("pool_schedule_zone")
+    @classmethod
+    def _check_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                "no such time zone; names are as in Europe/Berlin, and the system needs tzdata"
+            ) from None
+        return name
+
+    @model_validator(mode="after")
+    def _check_pool(self) -> Self:
+        if self.pool_min_size > self.pool_max_size:
+            raise ValueError("POOL_MAX_SIZE must not be less than POOL_MIN_SIZE")
+        return self
 
     @model_validator(mode="after")
     def _check_sweep(self) -> Self:

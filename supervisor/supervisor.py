@@ -26,6 +26,7 @@ from supervisor.leadership import Leadership
 from supervisor.leases import LeaseSweeper
 from supervisor.line import Line
 from supervisor.loop import run_every
+from supervisor.pool_tuner import PoolTuner
 from supervisor.reconcile import Reconciler
 from supervisor.settings import SupervisorSettings
 from supervisor.unserved_rooms import UnservedRooms
@@ -92,7 +93,16 @@ def loops(
         ),
         Loop("endings", settings.closing_interval_s, RoomCloser(store, rooms).close_once),
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),
+        *_optional_loops(settings, store),
     )
+
+
+def _optional_loops(settings: SupervisorSettings, store: SessionStore) -> tuple[Loop, ...]:
+    """Return what a leader does where its settings say so."""
+    if not settings.pool_tuning:
+        return ()
+    tuner = PoolTuner(settings, store)
+    return (Loop("pool", settings.pool_interval_s, tuner.tune_once),)
 
 
 class Supervisor:

@@ -1,9 +1,9 @@
 -- worker_renew: a worker's heartbeat. What it is to do comes back with the answer.
 -- KEYS store
--- ARGV {id, active, idle, load, spawned, livekitId?, draining}; `spawned` counts all the
+-- ARGV {id, active, idle, load, spawned, refillMs?, livekitId?, draining}; `spawned` counts all the
 --   processes it ever started, so that a repeated call adds nothing
--- Returns {draining, poolTarget?, rank, workers}: whether it shall drain; how many warm processes
---   the fleet shall have; its place among so many workers, from 0.
+-- Returns {draining, poolTarget?, poolTuned?, rank, workers}: whether it shall drain; how many warm
+--   processes an admin wants the fleet to have, and its traffic; its place among so many workers.
 -- Errors: NOWORKER.
 local name = key("worker:" .. ask.id)
 local known = redis.call("HMGET", name, "spawned", "draining")
@@ -13,6 +13,7 @@ end
 local draining = (ask.draining or known[2] == "1") and 1 or 0
 redis.call("HSET", name, "active", ask.active, "idle", ask.idle, "load", ask.load,
   "spawned", ask.spawned, "draining", draining, "seenAt", now)
+if ask.refillMs then redis.call("HSET", name, "refillMs", ask.refillMs) end
 if ask.livekitId then
   redis.call("HSET", name, "livekitId", ask.livekitId)
   redis.call("HSETNX", name, "takesSince", now)
@@ -27,4 +28,5 @@ for _, id in ipairs(ids) do
   if id < ask.id then rank = rank + 1 end
 end
 return answer({ draining = draining == 1, rank = rank, workers = #ids,
-  poolTarget = tonumber(redis.call("GET", key("pool:target"))) })
+  poolTarget = tonumber(redis.call("GET", key("pool:target"))),
+  poolTuned = tonumber(redis.call("HGET", key("pool:tuning"), "told")) })

@@ -24,7 +24,7 @@ from livekit.agents.ipc.proc_pool import ProcPool
 from livekit.protocol.agent import Job
 
 from worker.call.notice import HAND_OVER
-from worker.host.refill import Refill
+from worker.host.refill import Refill, RefillTimes
 from worker.host.shared.seat import Seat
 from worker.job.words import HAND_OVER_ONE
 
@@ -50,6 +50,7 @@ class Pool:
     def __init__(self, server: AgentServer) -> None:
         self._server = server
         self._refill = Refill()
+        self._refill_times = RefillTimes()
         self._closing: set[asyncio.Task[None]] = set()
         self._spawned = 0
         self._watched: ProcPool | None = None
@@ -79,6 +80,12 @@ class Pool:
         """Processes that were ever started, as far as is known since the server runs."""
         self._watch()
         return self._spawned
+
+    @property
+    def refill_ms(self) -> int | None:
+        """How long it takes until one that was taken is replaced; None before the first time."""
+        typical_s = self._refill_times.typical_s
+        return None if typical_s is None else round(typical_s * 1000)
 
     @property
     def active(self) -> int:
@@ -122,6 +129,8 @@ class Pool:
         while True:
             self._watch()
             self._fill()
+            if self.idle >= self.target:
+                self._refill_times.all_there()
             await asyncio.sleep(_TICK_S)
 
     def call_starts(self) -> None:
@@ -197,9 +206,11 @@ class Pool:
         if self._refill.failures:
             logger.info("processes start again", extra={"failures": self._refill.failures})
         self._refill.process_ready()
+        self._refill_times.one_ready()
         self._fill()
 
     def _on_launched(self, _: object) -> None:
+        self._refill_times.one_taken()
         self.call_starts()
 
     def _on_closed(self, proc: JobExecutor) -> None:

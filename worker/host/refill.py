@@ -11,7 +11,9 @@ One is tried after a while, then after twice the while, until one becomes warm.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import median
 
 #: About how long a call needs to begin on a busy machine.
 _CALM_S = 1.0
@@ -19,6 +21,10 @@ _CALM_S = 1.0
 _LONGEST_YIELD_S = 3.0
 _FIRST_RETRY_S = 1.0
 _LONGEST_RETRY_S = 60.0
+#: What is told of refilling is the median of so many times.
+_TIMES_KEPT = 20
+#: Of more that were taken and are not replaced yet, the oldest are forgotten.
+_OWED_KEPT = 200
 
 
 class Refill:
@@ -63,3 +69,31 @@ class Refill:
             return max(min(wanted, idle + 1), 1) if is_due else 0
         yields = idle > 0 and self._clock() < min(self._calm_at, self._yields_until)
         return 0 if yields else wanted
+
+
+class RefillTimes:
+    """How long it takes until a warm process that was taken is replaced by another one."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        #: When those were taken that have not been replaced, the oldest first.
+        self._owed: deque[float] = deque(maxlen=_OWED_KEPT)
+        self._times_s: deque[float] = deque(maxlen=_TIMES_KEPT)
+
+    def one_taken(self) -> None:
+        """Hear that a call got a process."""
+        self._owed.append(self._clock())
+
+    def one_ready(self) -> None:
+        """Hear that a process got warm: it replaces the one that was taken first."""
+        if self._owed:
+            self._times_s.append(self._clock() - self._owed.popleft())
+
+    def all_there(self) -> None:
+        """Hear that as many are warm as are wanted: whatever was taken is not missed any more."""
+        self._owed.clear()
+
+    @property
+    def typical_s(self) -> float | None:
+        """The median of the last ones; None before the first."""
+        return median(self._times_s) if self._times_s else None

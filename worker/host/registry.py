@@ -100,13 +100,16 @@ class Registry:
                     is_changed = self._told != self._figures()
 
     def _size_of_pool(self, orders: Orders) -> int:
-        """Return how many warm processes to keep; once there is no target any more, our own number.
+        """Return how many warm processes to keep: what an admin wants, or as many as our own number
+        and the fleet's traffic ask for.
 
-        More of a target than there are places would never be used.
+        More than there are places would never be used, nor any while no call is taken.
         """
-        if orders.pool_size is None:
-            return self._settings.pool_size
-        return min(orders.pool_size, self._gate.capacity)
+        if orders.is_draining:
+            return 0
+        if orders.pool_size is not None:
+            return min(orders.pool_size, self._gate.capacity)
+        return max(self._settings.pool_size, min(orders.traffic_size, self._gate.capacity))
 
     def _figures(self) -> tuple[int, int]:
         return self._pool.active, self._pool.idle
@@ -123,6 +126,7 @@ class Registry:
             # Its own stop only: what it was ordered is in the list already.
             is_draining=gate.is_draining,
             livekit_id=self._pool.livekit_worker_id,
+            refill_ms=self._pool.refill_ms,
         )
         return await self._fleet.renew(self._id, beat)
 

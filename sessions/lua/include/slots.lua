@@ -1,4 +1,4 @@
--- slots.lua: slots, and who gets one. Needs lease.lua, minutes.lua and release.lua.
+-- slots.lua: slots, and who gets one. Needs arrivals, lease, minutes and release.
 
 -- A slot outlasts its agent's lease by a while, in which another agent is sent. After that it is
 -- free, whoever was to see to it.
@@ -34,5 +34,6 @@ local function start(s, due, fields)
   redis.call("ZADD", key("dispatches"), due, s.id)
   move(s, "starting", nil, fields)
   count("admitted")
+  count_arrival()
   hold_slot_until(s, now + limits.startLeaseMs)
 end
