@@ -75,8 +75,8 @@ def _parse_days(text: str) -> Iterator[int]:
         yield from range(7)
         return
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        last = last or first
+        first, dash, last = part.partition("-")
+        last = last if dash else first
         if first not in _DAYS or last not in _DAYS:
             raise ValueError(f"'{part}' is no day; days are {', '.join(_DAYS)} and daily")
         begin, end = _DAYS.index(first), _DAYS.index(last)

@@ -16,6 +16,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 from sessions.arrivals import Arrivals
 from sessions.pool import Why
@@ -111,7 +112,7 @@ def size_for_rate(rate_per_s: float, refill_s: float, goal: float = RATE_GOAL) -
     if mean <= 0:
         return 0
     if mean > _LARGE_MEAN:  # e^-mean would be 0; the normal distribution is as good there
-        return math.ceil(mean + _QUANTILE_90 * math.sqrt(mean))
+        return math.ceil(mean + NormalDist().inv_cdf(goal) * math.sqrt(mean)) + 1
     share = chance = math.exp(-mean)
     size = 1
     while share < goal:
@@ -123,7 +124,6 @@ def size_for_rate(rate_per_s: float, refill_s: float, goal: float = RATE_GOAL) -
 
 #: Beyond this the terms of the Poisson distribution get too small to be added up.
 _LARGE_MEAN = 500.0
-_QUANTILE_90 = 1.2816
 
 
 def wanted(arrivals: Arrivals, refill_s: float, bounds: Bounds) -> Size:

@@ -47,7 +47,7 @@ class PoolTuner:
         self._settings = settings
         self._store = store
         self._clock = clock
-        self._schedule = Schedule.parse(settings.pool_schedule)
+        self._schedule = Schedule.parse(settings.pool_schedule or "")
         self._zone = ZoneInfo(settings.pool_schedule_zone)
 
     async def tune_once(self) -> int:

@@ -87,8 +87,8 @@ class SupervisorSettings(StoreSettings, RoomSettings):
     pool_max_size: int = Field(
         20, ge=0, le=10_000, description="Traffic makes it no more than so many."
     )
-    pool_schedule: str = Field(
-        "",
+    pool_schedule: str | None = Field(
+        None,
         max_length=4000,
         description="Known peaks, and how many there are at least: "
         "`mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 30`.",
@@ -102,8 +102,8 @@ class SupervisorSettings(StoreSettings, RoomSettings):
 
     @field_validator("pool_schedule")
     @classmethod
-    def _check_schedule(cls, text: str) -> str:
-        Schedule.parse(text)
+    def _check_schedule(cls, text: str | None) -> str | None:
+        Schedule.parse(text or "")
         return text
 
     @field_validator("pool_schedule_zone")

@@ -180,7 +180,8 @@ QUEUE_OLDEST_WAIT = gauge("queue_oldest_wait_seconds", "How long the first of th
 WORKERS = gauge("workers", "Workers there are.", draining=_YES_NO)
 PLACES = gauge("places", "How many calls workers that do not drain take at once.")
 PLACES_TAKEN = gauge("places_taken", "How many of them are taken.")
-POOL_TARGET = gauge("pool_target", "How many warm processes the fleet shall have.")
+POOL_TARGET = gauge("pool_target", "How many warm processes an admin wants, if one has said so.")
+POOL_TUNED = gauge("pool_tuned", "How many warm processes the traffic asks for.")
 POOL_WARM = gauge("pool_warm", "How many wait for a call.")
 POOL_SPAWNED = counter("pool_spawned_total", "Processes that workers have started.")
 CLAIMS = counter(
@@ -271,7 +272,8 @@ API = (
 )
 FLEET = (
     *(SESSIONS, SLOTS, SLOTS_TAKEN, QUEUE_LENGTH, QUEUE_OLDEST_WAIT, WORKERS, PLACES),
-    *(PLACES_TAKEN, POOL_TARGET, POOL_WARM, POOL_SPAWNED, CLAIMS, OUTCOMES, LOSSES, OUTAGES),
+    *(PLACES_TAKEN, POOL_TARGET, POOL_TUNED, POOL_WARM, POOL_SPAWNED, CLAIMS, OUTCOMES, LOSSES),
+    OUTAGES,
 )
 WORKER_EVENTS = (WORKER_CRASHES, WORKER_READY, FIGURES_LOST)
 WORKER_STATE = (

@@ -48,6 +48,8 @@ def _of_pool(summary: FleetSummary) -> Iterator[Reading]:
     # While nobody has set one, each worker keeps what its own settings say.
     if pool.target is not None:
         yield metrics.POOL_TARGET, {}, pool.target
+    if pool.tuning is not None:
+        yield metrics.POOL_TUNED, {}, pool.tuning.size
     yield metrics.POOL_WARM, {}, summary.idle
     yield metrics.POOL_SPAWNED, {}, pool.total_spawned
     yield metrics.CLAIMS, {"warm": "true"}, pool.total_assigned

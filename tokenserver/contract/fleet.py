@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from rooms.breaker import BreakerState
+from sessions.pool import Why
 from sessions.states import State
 from supervisor.alerts import Severity
 from tokenserver.contract.answers import Answer, Time
@@ -31,6 +32,24 @@ class WorkerView(BaseModel):
     seen_at: int
 
 
+class PoolTuning(BaseModel):
+    """How many warm processes the traffic asks for, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+    size: int
+    why: Why
+    starts: int = Field(description="Sessions that got a slot in the last hour.")
+    hit_share: float | None = Field(
+        description="The share of them that this size would have served warm; null of none."
+    )
+    peak: int = Field(description="The most of them within the time to refill.")
+    refill_ms: int = Field(description="How long it takes to replace a process that was taken.")
+    at: Time
+
+
 class PoolView(BaseModel):
     """The warm processes of the fleet."""
 
@@ -38,7 +57,10 @@ class PoolView(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    target: int | None = Field(description="Null while there is none: workers keep POOL_SIZE each.")
+    target: int | None = Field(
+        description="What an admin has set; null: traffic and POOL_SIZE decide."
+    )
+    tuning: PoolTuning | None = Field(description="Null where nobody tunes the pool, or not yet.")
     actual: int
     total_spawned: int
     total_assigned: int

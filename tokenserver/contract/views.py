@@ -8,6 +8,7 @@ from dataclasses import asdict
 from rooms.breaker import BreakerState
 from sessions.fleet import Worker
 from sessions.model import Place, Session
+from sessions.pool import Tuning
 from sessions.states import HOLDING, State
 from sessions.views import FleetSummary
 from supervisor.alerts import Alert
@@ -17,6 +18,7 @@ from tokenserver.contract.fleet import (
     Circuits,
     FleetView,
     Percentiles,
+    PoolTuning,
     PoolView,
     ProviderOutage,
     QueueView,
@@ -113,10 +115,23 @@ def pool_view(summary: FleetSummary) -> PoolView:
     """Return the warm processes of the fleet."""
     return PoolView(
         target=summary.pool.target,
+        tuning=None if summary.pool.tuning is None else _pool_tuning(summary.pool.tuning),
         actual=summary.idle,
         total_spawned=summary.pool.total_spawned,
         total_assigned=summary.pool.total_assigned,
         total_cold=summary.pool.total_cold,
+    )
+
+
+def _pool_tuning(tuning: Tuning) -> PoolTuning:
+    return PoolTuning(
+        size=tuning.size,
+        why=tuning.why,
+        starts=tuning.starts,
+        hit_share=tuning.hit_share,
+        peak=tuning.peak,
+        refill_ms=tuning.refill_ms,
+        at=tuning.at_ms,
     )
 
 

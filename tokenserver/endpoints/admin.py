@@ -91,7 +91,7 @@ async def get_fleet_history(call: Call) -> Response:
 )
 async def resize_pool(call: Call) -> Response:
     """Set how many warm processes the fleet shall have; the workers share them out. With null there
-    is no target any more: each worker keeps as many as its own settings say."""
+    is no target any more: they keep as many as the traffic and their own settings ask for."""
     size = call.asked(ResizeRequest).size
     store = call.state["store"]
     await store.fleet.set_pool_target(size)

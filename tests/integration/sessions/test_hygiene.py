@@ -108,7 +108,7 @@ async def test_after_the_history_nothing_is_left_but_what_has_an_owner(
     async def is_clean() -> bool:
         await store.queue.advance()
         left = set(await keys_of(redis, settings)) - {"webhook:EV_1"}
-        assert left == {*OWNED, "events", "startups", "minutes", "claims"}
+        assert left == {*OWNED, "events", "startups", "minutes", "claims", "arrivals"}
         return True
 
     await eventually(is_clean)

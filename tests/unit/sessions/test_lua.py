@@ -112,6 +112,8 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.worker(WorkerId("w1")),
         keys.workers,
         keys.pool_target,
+        keys.pool_tuning,
+        keys.arrivals,
         keys.pool_stats,
     ]
     in_python = {re.sub(r":([0-9a-f]{32,40}|w1)\b.*", ":", name[5:]) for name in every}

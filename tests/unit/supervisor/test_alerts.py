@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from rooms.breaker import BreakerState
-from sessions.fleet import PoolStats, Worker
+from sessions.fleet import Worker
 from sessions.ids import WorkerId
 from sessions.minutes import History, Minute
 from sessions.outages import Outage
+from sessions.pool import PoolStats
 from sessions.states import State
 from sessions.views import FleetSummary, Line
 from supervisor import alerts

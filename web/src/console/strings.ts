@@ -160,7 +160,19 @@ export const words = {
     actual: "Warm now",
     target: "Target",
     unset: "none",
-    unsetAbout: "Without a target, each worker keeps its own POOL_SIZE.",
+    unsetAbout: "Without a target, the fleet keeps what its traffic asks for, and each worker its own POOL_SIZE at least.",
+    tuned: "By traffic",
+    untuned: "not tuned",
+    whyTitle: (size: number) => `Why ${count(size)}?`,
+    why: {
+      traffic: (starts: number, share: string, peak: number, within: string) =>
+        `Of the ${count(starts)} ${starts === 1 ? "start" : "starts"} of the last hour, this many would have served ${share} warm. At most ${count(peak)} came within ${within}, the time to replace one.`,
+      rate: "More have come in the last minute than in the hour before: at this rate, so many are taken before one is replaced.",
+      calming: "The last hour asks for fewer now. The pool shrinks step by step.",
+      schedule: "POOL_SCHEDULE asks for so many at this hour.",
+      least: "Traffic asks for no more than POOL_MIN_SIZE.",
+      most: "Traffic asks for more than POOL_MAX_SIZE, or than the workers have places.",
+    },
     spawned: "Processes started",
     assigned: "Calls taken warm",
     cold: "Calls taken cold",
@@ -177,7 +189,7 @@ export const words = {
     clear: "No target",
     clearTitle: "Let the pool have no target?",
     clearAbout: (target: number) =>
-      `Each worker keeps its own POOL_SIZE of warm processes, instead of its part of ${count(target)}. Those beyond that are closed; calls go on.`,
+      `The fleet keeps what its traffic asks for, and each worker its own POOL_SIZE at least, instead of its part of ${count(target)}. Those beyond that are closed; calls go on.`,
     resized: (target: number | null) => (target === null ? "The pool has no target" : `The pool's target is ${count(target)}`),
   },
   sessions: {

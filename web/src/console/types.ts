@@ -18,9 +18,25 @@ export interface Worker {
   seenAt: number;
 }
 
+/** How many warm processes the traffic asks for, and why. */
+export interface PoolTuning {
+  size: number;
+  why: "traffic" | "rate" | "calming" | "schedule" | "least" | "most";
+  /** Of the last hour. */
+  starts: number;
+  /** The share of these that this size would have served warm; null of none. */
+  hitShare: number | null;
+  /** The most of them within the time to refill. */
+  peak: number;
+  refillMs: number;
+  at: number;
+}
+
 export interface Pool {
-  /** Null while there is none: each worker keeps POOL_SIZE. */
+  /** What an admin has set; null: traffic and each worker's POOL_SIZE decide. */
   target: number | null;
+  /** Null where nobody tunes the pool, or not yet. */
+  tuning?: PoolTuning | null;
   actual: number;
   totalSpawned: number;
   /** Calls that a warm process took. */

@@ -10,8 +10,8 @@ import type { Admin } from "../api.ts";
 import { count, percent } from "../figures.ts";
 import { FactList } from "../shell/FactList.tsx";
 import { words } from "../strings.ts";
-import type { Pool } from "../types.ts";
-import { warmHitRate } from "./counts.ts";
+import type { Pool, PoolTuning } from "../types.ts";
+import { reasonOf, warmHitRate } from "./counts.ts";
 import { clampSize, MOST, sizeOf } from "./poolSize.ts";
 
 interface PoolControlProps {
@@ -25,6 +25,7 @@ export function PoolControl({ admin, pool, onChanged }: PoolControlProps) {
     <section className="card pool" aria-labelledby="pool">
       <h2 id="pool">{words.pool.title}</h2>
       <PoolFacts pool={pool} />
+      {pool.tuning && <Reason tuning={pool.tuning} />}
       <Resize admin={admin} pool={pool} onChanged={onChanged} />
     </section>
   );
@@ -36,12 +37,23 @@ function PoolFacts({ pool }: { pool: Pool }) {
   const facts = [
     [said.actual, count(pool.actual)],
     [said.target, pool.target === null ? said.unset : count(pool.target)],
+    [said.tuned, pool.tuning ? count(pool.tuning.size) : said.untuned],
     [said.hitRate, rate === null ? words.none : percent(rate)],
     [said.assigned, count(pool.totalAssigned)],
     [said.cold, count(pool.totalCold)],
     [said.spawned, count(pool.totalSpawned)],
   ] as const;
   return <FactList facts={facts} />;
+}
+
+/** Why the traffic asks for that many: for who wonders. */
+function Reason({ tuning }: { tuning: PoolTuning }) {
+  return (
+    <details className="reason small">
+      <summary>{words.pool.whyTitle(tuning.size)}</summary>
+      <p className="muted">{reasonOf(tuning)}</p>
+    </details>
+  );
 }
 
 interface Change {

@@ -2,8 +2,10 @@
 
 import type { SessionStatus } from "../../api/types.ts";
 import { type StateFilter, STATUSES } from "../address/address.ts";
-import { shareOf } from "../figures.ts";
-import type { Alert, Pool, SessionCounts, Worker } from "../types.ts";
+import { latency } from "../../strings.ts";
+import { percent, shareOf } from "../figures.ts";
+import { words } from "../strings.ts";
+import type { Alert, Pool, PoolTuning, SessionCounts, Worker } from "../types.ts";
 
 const HOLDING: ReadonlySet<SessionStatus> = new Set(["starting", "ready", "active", "recovering"]);
 const LIVE: ReadonlySet<SessionStatus> = new Set(["queued", ...HOLDING]);
@@ -58,6 +60,14 @@ export function placesOfAll(workers: Worker[]): Places {
 /** Returns the share of calls that a warm process took; null while there were none. */
 export function warmHitRate(pool: Pool): number | null {
   return shareOf(pool.totalAssigned, pool.totalAssigned + pool.totalCold);
+}
+
+/** Returns why the traffic asks for so many warm processes, in a sentence. */
+export function reasonOf(tuning: PoolTuning): string {
+  const { why } = words.pool;
+  if (tuning.why !== "traffic") return why[tuning.why];
+  const share = percent(tuning.hitShare ?? 1);
+  return why.traffic(tuning.starts, share, tuning.peak, latency(tuning.refillMs));
 }
 
 /** Returns the alerts, the worst first. */

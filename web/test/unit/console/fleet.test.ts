@@ -7,10 +7,12 @@ import {
   heldOf,
   placesOf,
   placesOfAll,
+  reasonOf,
   statusesOf,
   warmHitRate,
 } from "../../../src/console/fleet/counts.ts";
-import type { Alert, SessionCounts, Worker } from "../../../src/console/types.ts";
+import { words } from "../../../src/console/strings.ts";
+import type { Alert, PoolTuning, SessionCounts, Worker } from "../../../src/console/types.ts";
 
 const SESSIONS: SessionCounts = {
   queued: 1,
@@ -74,6 +76,24 @@ describe("the pool", () => {
 
   it("is worth nothing known before the first call", () => {
     expect(warmHitRate({ ...POOL, totalAssigned: 0, totalCold: 0 })).toBeNull();
+  });
+});
+
+describe("the number of warm processes that the traffic asks for", () => {
+  const TUNING: PoolTuning = { size: 7, why: "traffic", starts: 41, hitShare: 0.976, peak: 9, refillMs: 1200, at: 0 };
+
+  it("is explained by what it would have done in the last hour", () => {
+    expect(reasonOf(TUNING)).toBe(
+      "Of the 41 starts of the last hour, this many would have served 97.6 % warm. At most 9 came within 1.2 s, the time to replace one.",
+    );
+  });
+
+  it("is explained in the singular, too", () => {
+    expect(reasonOf({ ...TUNING, starts: 1, hitShare: 1 })).toMatch(/^Of the 1 start of .* 100 % warm/);
+  });
+
+  it.each(["rate", "calming", "schedule", "least", "most"] as const)("is explained where it is by %s", (why) => {
+    expect(reasonOf({ ...TUNING, why })).toBe(words.pool.why[why]);
   });
 });
 
