@@ -48,6 +48,7 @@ SHORT = (
 FULL = (
     Item("store"),
     Item("starts"),
+    Item("pool"),
     Item("warm"),
     Item("burst"),
     Item("assignment"),

@@ -23,7 +23,7 @@ from sessions.pool import Why
 
 #: The share of starts that find a warm process: to be reached on the hour that was, since that to
 #: come is never the same, and by the rate of the last minute.
-REPLAY_GOAL = 0.97
+REPLAY_GOAL = 0.99
 RATE_GOAL = 0.90
 #: Fewer starts than these in a minute are no rate.
 FEWEST_FOR_RATE = 2

@@ -1,0 +1,1 @@
+"""How many warm processes traffic needs: traces of arrivals, and pools that serve them."""
