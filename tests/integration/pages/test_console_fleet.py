@@ -135,8 +135,27 @@ async def test_a_smaller_pool_is_asked_about_and_no_target_too(
         assert (await paper.admin.fleet())["pool"]["target"] is None
         await expect(pool.get_by_role("button", name="No target")).to_be_disabled()
         await expect(pool.get_by_role("button", name="No target")).to_be_focused()
-        await expect(pool).to_contain_text("each worker keeps its own POOL_SIZE")
+        await expect(pool).to_contain_text("each worker its own POOL_SIZE at least")
         await console.look("no-target-set")
+
+
+async def test_it_says_why_the_traffic_asks_for_so_many(
+    replicas: Replicas, built_pages: Path, wall: BrowserContext
+) -> None:
+    """Four users come at once, and a worker replaces a process within two seconds."""
+    async with paper_fleet(replicas, built_pages, POOL_INTERVAL_S="0.2") as fleet:
+        await fleet.enlist()
+        for user in ("ada", "bob", "cleo", "dan"):
+            await fleet.end(await fleet.start(user))
+        async with console_page(wall, fleet.url, ADMIN_KEY) as console:
+            pool = console.page.get_by_role("region", name="Warm pool")
+            await expect(console.fact("By traffic", pool)).to_have_text(re.compile("[1-4]"))
+            size = await console.fact("By traffic", pool).inner_text()
+            await pool.get_by_text(f"Why {size}?").click()
+            await expect(pool.get_by_role("group")).to_contain_text(
+                re.compile(r"Of the 4 starts of the last hour, this many would have served \d")
+            )
+            await console.look("pool-reason")
 
 
 async def test_what_others_change_appears_by_itself(

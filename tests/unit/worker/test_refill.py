@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.clock import Clock
-from worker.host.refill import Refill
+from worker.host.refill import Refill, RefillTimes
 
 
 @pytest.fixture
@@ -97,3 +97,37 @@ def test_it_is_tried_even_where_none_is_wanted(refill: Refill, clock: Clock) -> 
     """Else a worker without a pool would take no call for ever after."""
     clock.now += refill.process_failed()
     assert refill.target(0, 0) == 1
+
+
+def test_how_long_one_takes_to_be_replaced_is_the_median_of_the_last_ones(clock: Clock) -> None:
+    times = RefillTimes(clock)
+    assert times.typical_s is None
+    for took_s in (1.0, 5.0, 2.0):
+        times.one_taken()
+        clock.now += took_s
+        times.one_ready()
+    assert times.typical_s == 2.0
+
+
+def test_of_several_that_were_taken_the_first_is_replaced_first(clock: Clock) -> None:
+    times = RefillTimes(clock)
+    times.one_taken()
+    clock.now += 1
+    times.one_taken()
+    clock.now += 1
+    times.one_ready()
+    assert times.typical_s == 2.0
+    times.one_ready()
+    assert times.typical_s == 1.5
+
+
+def test_what_replaces_none_is_not_counted(clock: Clock) -> None:
+    """1. A pool becomes larger. 2. It is made smaller while one is owed; later it grows again."""
+    times = RefillTimes(clock)
+    times.one_ready()
+    assert times.typical_s is None
+    times.one_taken()
+    times.all_there()
+    clock.now += 600
+    times.one_ready()
+    assert times.typical_s is None

@@ -9,6 +9,7 @@ import pytest
 
 from sessions.fleet import Worker as Listed
 from sessions.ids import WorkerId
+from sessions.pool import Tuning, Why
 from sessions.states import State
 from sessions.store import SessionStore
 from tests.integration.worker.fleet import CALL_S, READY_S, Fleet, WorkerProcess
@@ -114,6 +115,85 @@ async def test_the_pool_grows_and_shrinks_while_it_runs(
         assert stats.total_spawned >= 4
         await store.fleet.set_pool_target(None)
         await eventually(lambda: has(1), READY_S)
+    await call.until(State.ENDED)
+
+
+def asked_for(size: int) -> Tuning:
+    """Return what a supervisor notes when the traffic asks for so many."""
+    return Tuning(
+        size=size,
+        why=Why.TRAFFIC,
+        told=size,
+        starts=9,
+        hit_share=1.0,
+        peak=size,
+        refill_ms=1000,
+        at_ms=1,
+    )
+
+
+async def test_the_pool_follows_the_traffic_unless_an_admin_says_otherwise(
+    store: SessionStore, named: WorkerProcess
+) -> None:
+    """POOL_SIZE is 1. Traffic asks for 4; an admin for 2, then for none; then traffic for 0."""
+
+    async def has(count: int) -> bool:
+        return await warm(named) == count
+
+    await store.fleet.tune_pool(asked_for(4), ttl_s=600)
+    await eventually(lambda: has(4), READY_S)
+    await store.fleet.set_pool_target(2)
+    await eventually(lambda: has(2), READY_S)
+    await store.fleet.set_pool_target(None)
+    await eventually(lambda: has(4), READY_S)
+    await store.fleet.tune_pool(asked_for(0), ttl_s=600)
+    await eventually(lambda: has(1), READY_S)
+
+
+async def test_what_traffic_asks_for_ends_at_the_places_there_are(
+    store: SessionStore, named: WorkerProcess
+) -> None:
+    """It has 7."""
+    await store.fleet.tune_pool(asked_for(50), ttl_s=600)
+
+    async def has_seven() -> bool:
+        return await warm(named) == 7
+
+    await eventually(has_seven, READY_S)
+    # It would go on to grow.
+    await asyncio.sleep(1)
+    assert await warm(named) == 7
+
+
+async def test_while_it_takes_no_calls_it_keeps_none_warm(
+    store: SessionStore, named: WorkerProcess
+) -> None:
+    async def has(count: int) -> bool:
+        return await warm(named) == count
+
+    await store.fleet.drain(ID)
+    await eventually(lambda: has(0), READY_S)
+    await store.fleet.drain(ID, is_draining=False)
+    await eventually(lambda: has(1), READY_S)
+
+
+@pytest.mark.usefixtures("named")
+async def test_it_tells_how_long_a_process_takes_to_be_replaced(
+    fleet: Fleet, store: SessionStore
+) -> None:
+    """Not before one was taken: what is started first replaces none."""
+    before = await listed(store)
+    assert before is not None
+    assert before.refill_ms is None
+    call = await fleet.start_call()
+    async with call.join():
+        await call.until(State.ACTIVE)
+
+        async def is_told() -> bool:
+            found = await listed(store)
+            return found is not None and (found.refill_ms or 0) > 0
+
+        await eventually(is_told, READY_S)
     await call.until(State.ENDED)
 
 
