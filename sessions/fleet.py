@@ -10,6 +10,7 @@ from sessions.engine import Engine
 from sessions.errors import InvalidInput
 from sessions.ids import UserId, WorkerId, checked_worker_id, user_digest
 from sessions.scripts import translated_errors
+from sessions.settings import milliseconds
 from sessions.text import clean
 
 #: One pass notes so many lapsed workers; the next one goes on.
@@ -54,6 +55,8 @@ class Orders:
     is_draining: bool
     #: How many warm processes it shall keep; None while there is no target: its own number.
     pool_size: int | None
+    #: Whether it drains because there are more workers than are wanted.
+    is_surplus: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,8 @@ class Worker:
     seen_at_ms: int
     #: Since when LiveKit is known to know it; None before.
     takes_since_ms: int | None = None
+    #: Since when it drains because there are more workers than are wanted; None if it does not.
+    surplus_since_ms: int | None = None
 
     @classmethod
     def from_hash(cls, worker_id: WorkerId, fields: Mapping[str, str]) -> Self:
@@ -90,6 +95,7 @@ class Worker:
             registered_at_ms=int(fields["registeredAt"]),
             seen_at_ms=int(fields["seenAt"]),
             takes_since_ms=int(fields["takesSince"]) if "takesSince" in fields else None,
+            surplus_since_ms=int(fields["surplusAt"]) if "surplusAt" in fields else None,
         )
 
     @property
@@ -156,12 +162,36 @@ class Fleet:
         )
         target = answer.get("poolTarget")
         size = None if target is None else share(target, answer["rank"], answer["workers"])
-        return Orders(is_draining=answer["draining"], pool_size=size)
+        return Orders(is_draining=answer["draining"], pool_size=size, is_surplus=answer["surplus"])
 
     async def drain(self, worker_id: WorkerId, *, is_draining: bool = True) -> bool:
         """Order a worker to take no more sessions, or to take some again. Raises WorkerNotFound."""
         answer = await self._engine.run(
             "worker_drain", id=checked_worker_id(worker_id), draining=is_draining
+        )
+        return bool(answer["changed"])
+
+    async def drain_surplus(self, worker_id: WorkerId, *, pause_s: float = 0.0) -> bool:
+        """Drain a worker because there are too many; False, and nothing is done, where it drains.
+
+        The same while another one was drained so within the pause. Raises WorkerNotFound.
+        """
+        answer = await self._engine.run(
+            "worker_drain",
+            id=checked_worker_id(worker_id),
+            draining=True,
+            surplus=True,
+            pauseMs=milliseconds(pause_s),
+        )
+        return bool(answer["changed"])
+
+    async def restore_surplus(self, worker_id: WorkerId) -> bool:
+        """Let a worker take calls again that was too many; False where somebody else wants it so.
+
+        Raises WorkerNotFound.
+        """
+        answer = await self._engine.run(
+            "worker_drain", id=checked_worker_id(worker_id), draining=False, surplus=True
         )
         return bool(answer["changed"])
 

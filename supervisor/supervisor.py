@@ -27,6 +27,7 @@ from supervisor.leases import LeaseSweeper
 from supervisor.line import Line
 from supervisor.loop import run_every
 from supervisor.reconcile import Reconciler
+from supervisor.scale_in import ScaleIn
 from supervisor.settings import SupervisorSettings
 from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
@@ -92,6 +93,7 @@ def loops(
         ),
         Loop("endings", settings.closing_interval_s, RoomCloser(store, rooms).close_once),
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),
+        Loop("scale in", settings.scale_in_interval_s, ScaleIn(store, settings).scale_once),
     )
 
 
@@ -133,7 +135,6 @@ class Supervisor:
         finally:
             await self._stop_working()
             self._meter.set(SUPERVISOR_LEADS, 0)
-            self._meter.set(STRANDED, 0)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._leadership.resign()
@@ -160,3 +161,5 @@ class Supervisor:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+        # Only who leads knows of any; the next one tells its own.
+        self._meter.set(STRANDED, 0)
