@@ -184,7 +184,7 @@ def test_settings_ask_for_no_more_history_than_is_kept() -> None:
 
 
 def test_the_page_lists_the_reasons() -> None:
-    assert re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE) == [one.value for one in Reason]
+    assert re.findall(r"^\| `([a-z_]+)` \|", PAGE, re.MULTILINE) == [one.value for one in Reason]
     assert "voicefleet_workers_desired" in PAGE
     assert inspect.getdoc(scale) is not None
 
