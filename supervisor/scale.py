@@ -165,7 +165,7 @@ def _loads(summary: FleetSummary, history: History, rules: ScaleRules) -> list[i
     """Return how many had a slot at the beginning of each minute that still counts.
 
     Of the line only those are known who got a slot since. Who left it has ended, as if it had been
-    a call: the past looks a little busier than it was, but never than there are slots.
+    a call: the past looks a little busier than it was, but no places beyond the slots are wanted.
     """
     if not rules.scale_in_after_s:
         return []
@@ -175,7 +175,7 @@ def _loads(summary: FleetSummary, history: History, rules: ScaleRules) -> list[i
     for minute, rise in zip(reversed(history.minutes), reversed(_rises(history)), strict=True):
         held -= rise
         if minute.at_ms > since_ms:
-            loads.append(min(held, summary.capacity))
+            loads.append(held)
     return loads
 
 

@@ -98,7 +98,7 @@ def test_a_reserve_that_is_set_is_what_it_says() -> None:
         (workers(10, 10, 200), 10),
         (workers(10, 30), 10),
         ((worker("a", capacity=20, is_draining=True),), 20),
-        ((worker("a", capacity=20, is_draining=True), worker("b", capacity=5)), 5),
+        ((worker("a", capacity=5, is_draining=True), worker("b", capacity=20)), 20),
         ((worker("a", capacity=0),), 50),
     ],
 )
