@@ -88,6 +88,8 @@ def _variables(ports: Ports, keys: Keys) -> dict[str, str]:
         "LIVEKIT_API_KEY": keys.livekit_api_key,
         "LIVEKIT_API_SECRET": keys.livekit_api_secret,
         "MAX_SESSIONS": "10000",
+        # As many are warm as the workers' settings say, whoever came before.
+        "POOL_TUNING": "false",
         "START_LIMIT_PER_MINUTE": _NO_LIMIT,
         "ALL_STARTS_PER_MINUTE": _NO_LIMIT,
         "READ_LIMIT_PER_MINUTE": _NO_LIMIT,

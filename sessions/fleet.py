@@ -11,6 +11,7 @@ from sessions.engine import Engine
 from sessions.ids import UserId, WorkerId, checked_worker_id, user_digest
 from sessions.pool import PoolStats, Tuning, read_pool, write_target, write_tuning
 from sessions.scripts import translated_errors
+from sessions.settings import milliseconds
 from sessions.text import clean
 
 #: One pass notes so many lapsed workers; the next one goes on.
@@ -58,6 +59,8 @@ class Orders:
     pool_size: int | None
     #: How many of them it keeps at least for the fleet's traffic; 0 where nobody tunes the pool.
     traffic_size: int = 0
+    #: Whether it drains because there are more workers than are wanted.
+    is_surplus: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +82,8 @@ class Worker:
     takes_since_ms: int | None = None
     #: How long it takes until a warm process that was taken is replaced; None: not known.
     refill_ms: int | None = None
+    #: Since when it drains because there are more workers than are wanted; None if it does not.
+    surplus_since_ms: int | None = None
 
     @classmethod
     def from_hash(cls, worker_id: WorkerId, fields: Mapping[str, str]) -> Self:
@@ -97,6 +102,7 @@ class Worker:
             seen_at_ms=int(fields["seenAt"]),
             takes_since_ms=int(fields["takesSince"]) if "takesSince" in fields else None,
             refill_ms=int(fields["refillMs"]) if "refillMs" in fields else None,
+            surplus_since_ms=int(fields["surplusAt"]) if "surplusAt" in fields else None,
         )
 
     @property
@@ -155,12 +161,37 @@ class Fleet:
             is_draining=answer["draining"],
             pool_size=None if target is None else share(target, *place),
             traffic_size=share(answer.get("poolTuned", 0), *place),
+            is_surplus=answer["surplus"],
         )
 
     async def drain(self, worker_id: WorkerId, *, is_draining: bool = True) -> bool:
         """Order a worker to take no more sessions, or to take some again. Raises WorkerNotFound."""
         answer = await self._engine.run(
             "worker_drain", id=checked_worker_id(worker_id), draining=is_draining
+        )
+        return bool(answer["changed"])
+
+    async def drain_surplus(self, worker_id: WorkerId, *, pause_s: float = 0.0) -> bool:
+        """Drain a worker because there are too many; False, and nothing is done, where it drains.
+
+        The same while another one was drained so within the pause. Raises WorkerNotFound.
+        """
+        answer = await self._engine.run(
+            "worker_drain",
+            id=checked_worker_id(worker_id),
+            draining=True,
+            surplus=True,
+            pauseMs=milliseconds(pause_s),
+        )
+        return bool(answer["changed"])
+
+    async def restore_surplus(self, worker_id: WorkerId) -> bool:
+        """Let a worker take calls again that was too many; False where somebody else wants it so.
+
+        Raises WorkerNotFound.
+        """
+        answer = await self._engine.run(
+            "worker_drain", id=checked_worker_id(worker_id), draining=False, surplus=True
         )
         return bool(answer["changed"])
 

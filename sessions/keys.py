@@ -50,7 +50,8 @@ class Keys:
     @property
     def store(self) -> str:
         """Hash: schema, ticket counter, mean session length, when Redis was away, who leads under
-        which term. No TTL: it is the store itself, and has a handful of fields."""
+        which term, when a worker was drained as one too many. No TTL: it is the store itself, and
+        has a handful of fields."""
         return self._key("store")
 
     def session(self, session_id: SessionId) -> str:

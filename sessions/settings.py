@@ -193,6 +193,13 @@ class StoreSettings(BaseSettings):
         description="How long a loss counts for `REDISPATCH_LIMIT`. One more than that, and the "
         "session fails.",
     )
+    worker_capacity: int = Field(
+        50,
+        ge=1,
+        le=1000,
+        description="How many calls a worker takes at the same time. Token servers go by it only "
+        "while they know no worker.",
+    )
     worker_lease_s: float = Field(
         6.0, ge=0.1, le=600, description="How long a worker outlives its last heartbeat."
     )

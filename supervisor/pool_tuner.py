@@ -52,6 +52,8 @@ class PoolTuner:
 
     async def tune_once(self) -> int:
         """Look at the traffic and note what it asks for; return 1 where that has changed."""
+        if not self._settings.pool_tuning:
+            return 0
         fleet = self._store.fleet
         arrivals, workers = await fleet.arrivals(), await fleet.workers()
         before = (await fleet.pool()).tuning

@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator, model_validator
 
 from rooms.settings import RoomSettings
-from sessions.settings import StoreSettings
 from supervisor.pool_schedule import Schedule
+from supervisor.scale_settings import ScaleSettings
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
 
 
-class SupervisorSettings(StoreSettings, RoomSettings):
+class SupervisorSettings(ScaleSettings, RoomSettings):
     """What a supervisor reads from its environment; docs/settings.md lists it."""
 
     supervise: bool = Field(

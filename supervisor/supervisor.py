@@ -28,6 +28,7 @@ from supervisor.line import Line
 from supervisor.loop import run_every
 from supervisor.pool_tuner import PoolTuner
 from supervisor.reconcile import Reconciler
+from supervisor.scale_in import ScaleIn
 from supervisor.settings import SupervisorSettings
 from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
@@ -93,16 +94,9 @@ def loops(
         ),
         Loop("endings", settings.closing_interval_s, RoomCloser(store, rooms).close_once),
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),
-        *_optional_loops(settings, store),
+        Loop("pool", settings.pool_interval_s, PoolTuner(settings, store).tune_once),
+        Loop("scale in", settings.scale_in_interval_s, ScaleIn(store, settings).scale_once),
     )
-
-
-def _optional_loops(settings: SupervisorSettings, store: SessionStore) -> tuple[Loop, ...]:
-    """Return what a leader does where its settings say so."""
-    if not settings.pool_tuning:
-        return ()
-    tuner = PoolTuner(settings, store)
-    return (Loop("pool", settings.pool_interval_s, tuner.tune_once),)
 
 
 class Supervisor:
@@ -143,7 +137,6 @@ class Supervisor:
         finally:
             await self._stop_working()
             self._meter.set(SUPERVISOR_LEADS, 0)
-            self._meter.set(STRANDED, 0)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._leadership.resign()
@@ -170,3 +163,5 @@ class Supervisor:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+        # Only who leads knows of any; the next one tells its own.
+        self._meter.set(STRANDED, 0)

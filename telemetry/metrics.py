@@ -178,6 +178,9 @@ SLOTS_TAKEN = gauge("slots_taken", "How many of them are taken.")
 QUEUE_LENGTH = gauge("queue_length", "How many sessions wait for a slot.")
 QUEUE_OLDEST_WAIT = gauge("queue_oldest_wait_seconds", "How long the first of them has waited.")
 WORKERS = gauge("workers", "Workers there are.", draining=_YES_NO)
+WORKERS_DESIRED = gauge(
+    "workers_desired", "How many workers that take calls there shall be; scale by it."
+)
 PLACES = gauge("places", "How many calls workers that do not drain take at once.")
 PLACES_TAKEN = gauge("places_taken", "How many of them are taken.")
 POOL_TARGET = gauge("pool_target", "How many warm processes an admin wants, if one has said so.")
@@ -271,9 +274,9 @@ API = (
     BREAKER_OPEN,
 )
 FLEET = (
-    *(SESSIONS, SLOTS, SLOTS_TAKEN, QUEUE_LENGTH, QUEUE_OLDEST_WAIT, WORKERS, PLACES),
-    *(PLACES_TAKEN, POOL_TARGET, POOL_TUNED, POOL_WARM, POOL_SPAWNED, CLAIMS, OUTCOMES, LOSSES),
-    OUTAGES,
+    *(SESSIONS, SLOTS, SLOTS_TAKEN, QUEUE_LENGTH, QUEUE_OLDEST_WAIT, WORKERS, WORKERS_DESIRED),
+    *(PLACES, PLACES_TAKEN, POOL_TARGET, POOL_TUNED, POOL_WARM, POOL_SPAWNED, CLAIMS, OUTCOMES),
+    *(LOSSES, OUTAGES),
 )
 WORKER_EVENTS = (WORKER_CRASHES, WORKER_READY, FIGURES_LOST)
 WORKER_STATE = (

@@ -8,14 +8,18 @@ from sessions.model import LossCause
 from sessions.settings import COUNTED
 from sessions.states import HOLDING, TERMINAL, State
 from sessions.views import FleetSummary
+from supervisor.scale import Scaling
 from telemetry import metrics
 from telemetry.meter import Reading
 
 
-def fleet_readings(summary: FleetSummary, totals: Mapping[str, int]) -> Iterator[Reading]:
-    """Yield what a summary and the store's counters say."""
+def fleet_readings(
+    summary: FleetSummary, totals: Mapping[str, int], scaling: Scaling
+) -> Iterator[Reading]:
+    """Yield what a summary and the store's counters say, and how many workers are wanted."""
     yield from _of_sessions(summary)
     yield from _of_workers(summary)
+    yield metrics.WORKERS_DESIRED, {}, scaling.desired
     yield from _of_pool(summary)
     for outcome in COUNTED:
         yield metrics.OUTCOMES, {"outcome": outcome}, totals.get(outcome, 0)

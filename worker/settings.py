@@ -70,8 +70,10 @@ class WorkerSettings(ProviderSettings, ConversationSettings):
         description="For how many calls more there is a warm process at any moment, or a place in "
         "one (`ISOLATION=shared`); 0 makes calls slow.",
     )
-    worker_capacity: int = Field(
-        50, ge=1, le=1000, description="How many calls this worker takes at the same time."
+    scale_in_exit: bool = Field(
+        False,
+        description="Whether this worker ends, with status 0, once scale-in has drained it and its "
+        "last call is over. Not where it would be started again at once (docs/scaling.md).",
     )
     isolation: Isolation = Field(
         Isolation.SHARED,

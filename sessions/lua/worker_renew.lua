@@ -2,15 +2,18 @@
 -- KEYS store
 -- ARGV {id, active, idle, load, spawned, refillMs?, livekitId?, draining}; `spawned` counts all the
 --   processes it ever started, so that a repeated call adds nothing
--- Returns {draining, poolTarget?, poolTuned?, rank, workers}: whether it shall drain; how many warm
---   processes an admin wants the fleet to have, and its traffic; its place among so many workers.
+-- Returns {draining, surplus, poolTarget?, poolTuned?, rank, workers}: whether it shall drain, and
+--   because there are too many; how many warm processes an admin wants the fleet to have, and its
+--   traffic; its place among so many workers, from 0.
 -- Errors: NOWORKER.
 local name = key("worker:" .. ask.id)
-local known = redis.call("HMGET", name, "spawned", "draining")
+local known = redis.call("HMGET", name, "spawned", "draining", "surplusAt")
 if not known[1] or not redis.call("ZSCORE", key("workers"), ask.id) then
   return redis.error_reply("NOWORKER " .. ask.id)
 end
 local draining = (ask.draining or known[2] == "1") and 1 or 0
+-- Who stops by itself cannot be brought back.
+if ask.draining then redis.call("HDEL", name, "surplusAt") end
 redis.call("HSET", name, "active", ask.active, "idle", ask.idle, "load", ask.load,
   "spawned", ask.spawned, "draining", draining, "seenAt", now)
 if ask.refillMs then redis.call("HSET", name, "refillMs", ask.refillMs) end
@@ -28,5 +31,6 @@ for _, id in ipairs(ids) do
   if id < ask.id then rank = rank + 1 end
 end
 return answer({ draining = draining == 1, rank = rank, workers = #ids,
+  surplus = not ask.draining and known[3] and true or false,
   poolTarget = tonumber(redis.call("GET", key("pool:target"))),
   poolTuned = tonumber(redis.call("HGET", key("pool:tuning"), "told")) })

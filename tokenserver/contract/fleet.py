@@ -11,6 +11,7 @@ from rooms.breaker import BreakerState
 from sessions.pool import Why
 from sessions.states import State
 from supervisor.alerts import Severity
+from supervisor.scale import Reason
 from tokenserver.contract.answers import Answer, Time
 
 
@@ -27,6 +28,9 @@ class WorkerView(BaseModel):
     idle: int
     load: float
     draining: bool
+    surplus: bool = Field(
+        description="Whether it drains because there are more workers than are wanted."
+    )
     host: str
     version: str
     seen_at: int
@@ -123,6 +127,25 @@ class AlertView(BaseModel):
     limit: float = Field(description="What it should not be beyond, or below.")
 
 
+class ScalingView(BaseModel):
+    """How many workers there shall be, and what that comes from."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+    desired: int = Field(description="How many workers shall take calls.")
+    current: int = Field(description="How many do.")
+    reason: Reason = Field(
+        description="What decides: what is needed now or was lately, or a limit."
+    )
+    calls: int = Field(description="Sessions that have a slot.")
+    waiting: int = Field(description="Sessions in line.")
+    reserve: int = Field(description="How many places shall be free beside them.")
+    places: int = Field(description="How many calls the workers take that take calls.")
+    places_per_worker: int = Field(description="How many one takes, as most do.")
+
+
 class FleetView(Answer):
     """Everything at a glance."""
 
@@ -134,6 +157,7 @@ class FleetView(Answer):
     latency: Percentiles
     circuits: Circuits
     alerts: list[AlertView]
+    scaling: ScalingView
 
 
 class PoolResized(Answer):

@@ -12,6 +12,7 @@ from sessions.pool import Tuning
 from sessions.states import HOLDING, State
 from sessions.views import FleetSummary
 from supervisor.alerts import Alert
+from supervisor.scale import Scaling
 from tokenserver.contract.answers import ErrorBody, QueuePlace, SessionRecord, SessionView
 from tokenserver.contract.fleet import (
     AlertView,
@@ -22,6 +23,7 @@ from tokenserver.contract.fleet import (
     PoolView,
     ProviderOutage,
     QueueView,
+    ScalingView,
     WorkerView,
 )
 
@@ -136,7 +138,10 @@ def _pool_tuning(tuning: Tuning) -> PoolTuning:
 
 
 def fleet_view(
-    summary: FleetSummary, circuits: Mapping[str, BreakerState], alerts: list[Alert]
+    summary: FleetSummary,
+    circuits: Mapping[str, BreakerState],
+    alerts: list[Alert],
+    scaling: Scaling,
 ) -> FleetView:
     """Return everything at a glance; the circuits are those of who answers."""
     return FleetView(
@@ -157,6 +162,7 @@ def fleet_view(
             ],
         ),
         alerts=[AlertView(**asdict(alert)) for alert in alerts],
+        scaling=ScalingView(**asdict(scaling)),
     )
 
 
@@ -169,6 +175,7 @@ def worker_view(worker: Worker) -> WorkerView:
         idle=worker.idle,
         load=worker.load,
         draining=worker.is_draining,
+        surplus=worker.surplus_since_ms is not None,
         host=worker.host,
         version=worker.version,
         seen_at=worker.seen_at_ms,

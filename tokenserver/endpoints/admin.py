@@ -12,6 +12,7 @@ from sessions.ids import UserId, WorkerId
 from sessions.model import Session
 from sessions.states import LIVE, OVER, State
 from supervisor.alerts import alerts_of
+from supervisor.scale import scaling_of
 from tokenserver.contract.answers import SessionPage, SessionRecord
 from tokenserver.contract.fleet import FleetView, PoolResized, WorkerOrdered
 from tokenserver.contract.history import FleetHistory, HistoryQuery, history_view
@@ -67,12 +68,14 @@ async def get_any_session(call: Call) -> Response:
 @handles("Look at the fleet", answers={HTTPStatus.OK: FleetView})
 async def get_fleet(call: Call) -> Response:
     """Return the sessions by state, the line, the workers, the pool, how fast the last sessions
-    started, who is left alone because it fails, and what somebody ought to look at."""
-    store = call.state["store"]
+    started, who is left alone because it fails, what somebody ought to look at, and how many
+    workers are wanted."""
+    store, rules = call.state["store"], call.state["settings"].scale_rules
     summary = await store.views.summary()
     circuits = {"redis": call.state["redis"].state, "livekit": call.state["rooms"].breaker.state}
     alerts = alerts_of(summary, circuits, worker_lease_s=store.settings.worker_lease_s)
-    return answer(fleet_view(summary, circuits, alerts))
+    scaling = scaling_of(summary, await store.views.history(rules.minutes), rules)
+    return answer(fleet_view(summary, circuits, alerts, scaling))
 
 
 @handles("Look back at the fleet", query=HistoryQuery, answers={HTTPStatus.OK: FleetHistory})

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from rooms.breaker import BreakerState
 from sessions.errors import StoreUnavailable, WrongSchema
+from supervisor.scale import scaling_of
 from telemetry.meter import CONTENT_TYPE, Reading
 from telemetry.metrics import BREAKER_OPEN, WATCHERS
 from tokenserver.fleet_readings import fleet_readings
@@ -34,10 +35,12 @@ async def get_metrics(call: Call) -> Response:
 
 async def _fleet(state: AppState) -> list[Reading]:
     """Return what Redis tells of the fleet; nothing where it does not tell."""
-    views = state["store"].views
+    views, rules = state["store"].views, state["settings"].scale_rules
     try:
         with state["redis"].guard():
-            return list(fleet_readings(await views.summary(), await views.totals()))
+            summary, totals = await views.summary(), await views.totals()
+            scaling = scaling_of(summary, await views.history(rules.minutes), rules)
+            return list(fleet_readings(summary, totals, scaling))
     except (StoreUnavailable, WrongSchema) as error:
         logger.warning("scraped without the fleet", extra={"code": error.code})
         return []

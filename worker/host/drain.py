@@ -4,7 +4,8 @@ At the first SIGTERM or SIGINT: 1. no call is taken any more, and `/readyz` says
 told that this worker is full; 3. calls may go on until they are over or time is up; 4. shortly
 before that, those that are left are handed over to other workers (handover.py); 5. the ones that
 nobody could take are ended; 6. the processes are stopped. A second signal kills all processes at
-once.
+once. A worker that scale-in has drained does the same by itself when it is empty, with
+`SCALE_IN_EXIT`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def run_worker(worker: Worker, errors_of_jobs: int | None = None) -> int:
-    """Run until a signal comes or LiveKit is given up; return the exit status.
+    """Run until a signal comes, LiveKit is given up or it is not wanted; return the exit status.
 
     `errors_of_jobs`: where the standard error of job processes comes out, if it does.
     """
@@ -43,7 +44,7 @@ async def run_worker(worker: Worker, errors_of_jobs: int | None = None) -> int:
         async with figures, served(app, settings.worker_host, settings.worker_port):
             background = Background(logger, "a part of the worker failed")
             running = asyncio.create_task(worker.server.run())
-            registered = background.go(worker.registry.run(stopped))
+            registered = background.go(worker.registry.run(stopped, retire=stop.set))
             filling = background.go(worker.pool.run())
             making_clips = background.go(keep_clips(worker.cast))
             if errors_of_jobs is not None:

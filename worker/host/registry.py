@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 
 from sessions.errors import StoreUnavailable, WorkerNotFound, WrongSchema
@@ -27,6 +28,10 @@ logger = logging.getLogger(__name__)
 _LEAVE_S = 2.0
 #: So soon after a heartbeat there is none because of a change.
 _SHORTEST_PAUSE_S = 0.2
+
+
+def _stay() -> None:
+    """Do not end."""
 
 
 class Registry:
@@ -47,11 +52,18 @@ class Registry:
         self._gate = gate
         self._colleagues = colleagues
         self._is_away = False
+        #: Whether it was drained because there are more workers than are wanted.
+        self._is_surplus = False
+        self._retire = _stay
         #: Calls and warm processes, as they were told last.
         self._told = (0, 0)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Beat until told to stop; then leave the list."""
+    async def run(self, stop: asyncio.Event, retire: Callable[[], None] = _stay) -> None:
+        """Beat until told to stop; then leave the list.
+
+        `retire` is called when this worker is not wanted any more and may end (`SCALE_IN_EXIT`).
+        """
+        self._retire = retire
         while not stop.is_set():
             await self._beat_if_possible()
             await self._pause(stop)
@@ -67,8 +79,16 @@ class Registry:
         if orders.is_draining != self._gate.is_paused:
             logger.info("ordered to drain" if orders.is_draining else "ordered to take calls again")
             self._gate.is_paused = orders.is_draining
+        self._is_surplus = orders.is_surplus
+        if self._may_retire():
+            logger.info("not wanted any more, and without calls")
+            self._retire()
         self._pool.resize(self._size_of_pool(orders))
         return orders
+
+    def _may_retire(self) -> bool:
+        """Say whether nobody would miss this worker: it takes no calls, and has none."""
+        return self._is_surplus and self._settings.scale_in_exit and self._gate.taken == 0
 
     async def _beat_if_possible(self) -> None:
         try:
@@ -133,7 +153,7 @@ class Registry:
     async def _register(self) -> None:
         """Enter the list, at the start and whenever it has lost this worker.
 
-        What an operator ordered before is not forgotten with it.
+        What it was ordered before is not forgotten with it, nor by whom.
         """
         await self._fleet.register(
             Registration(
@@ -145,7 +165,8 @@ class Registry:
             )
         )
         if self._gate.is_paused:
-            await self._fleet.drain(self._id)
+            drain = self._fleet.drain_surplus if self._is_surplus else self._fleet.drain
+            await drain(self._id)
 
     async def _leave(self) -> None:
         try:

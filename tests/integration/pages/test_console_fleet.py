@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
+from sessions.ids import WorkerId
 from tests.integration.pages.paper import WORKER, PaperFleet, paper_fleet
 from tests.support.browser import DEADLINE_S
 from tests.support.console_page import ConsolePage, console_page
@@ -179,3 +180,20 @@ async def test_what_others_change_appears_by_itself(
         await paper.admin.stop(session_id)
         await expect(console.row(session_id)).to_have_count(0)
         await expect(console.tile("Active").locator(".tile-value")).to_have_text("0")
+
+
+async def test_how_many_workers_are_wanted_and_which_is_not(
+    paper: PaperFleet, wall: BrowserContext
+) -> None:
+    """1. One worker is there, for nobody. 2. Another one comes, and is drained by scale-in."""
+    await paper.enlist()
+    await paper.enlist(WorkerId("w-2"))
+    async with console_page(wall, paper.url, ADMIN_KEY) as console:
+        workers = console.page.locator(".workers")
+        await expect(workers).to_contain_text(
+            re.compile(r"2 workers, 1 wanted: 0 calls, 0 in line, \d+ to spare")
+        )
+        await paper.store.fleet.drain_surplus(WorkerId("w-2"))
+        await expect(workers).to_contain_text("1 worker, 1 wanted")
+        await expect(workers.get_by_role("row", name="w-2")).to_contain_text("not wanted")
+        await console.look("workers-wanted")

@@ -208,3 +208,11 @@ async def test_who_does_not_lead_any_more_says_nothing(
     with pytest.raises(Deposed):
         await tuner(room_settings, fenced).tune_once()
     assert (await store.fleet.pool()).tuning is None
+
+
+async def test_where_it_is_switched_off_nothing_is_noted(
+    store: SessionStore, room_settings: RoomSettings
+) -> None:
+    await burst(store, 5)
+    assert await tuner(room_settings, store, pool_tuning=False).tune_once() == 0
+    assert (await store.fleet.pool()).tuning is None

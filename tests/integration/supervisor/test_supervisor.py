@@ -86,3 +86,28 @@ async def test_one_of_two_works_and_the_other_one_takes_over(
         await store.claim(session.id, 1, agent())
         await store.lose(session.id, "it died", epoch=1, is_certain=True)
         await eventually(lambda: media.is_sent(session.room))
+
+
+async def test_who_is_deposed_takes_back_what_it_said_of_stranded_sessions(
+    supervision: SupervisorSettings, store: SessionStore, rooms: Rooms, media: Media
+) -> None:
+    """1. A session waits, and no worker is there; the leader tells. 2. Another one leads.
+
+    Result: the first one, which goes on standing for the office, tells of none any more.
+    """
+    del media
+    one = Candidate(supervision, store, rooms)
+    stranded = "voicefleet_supervisor_stranded_sessions"
+
+    async def tells() -> bool:
+        return one.leads and one.count(stranded) == 1
+
+    async def tells_nothing() -> bool:
+        return not one.leads and one.count(stranded) == 0
+
+    await store.admit(newcomer(user=None))
+    async with one.running():
+        await eventually(tells)
+        while (ballot := await store.office.stand("another", lease_s=60)).leader != "another":
+            await store.office.leave(ballot.leader)
+        await eventually(tells_nothing)

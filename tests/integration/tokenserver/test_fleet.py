@@ -82,6 +82,42 @@ async def test_what_somebody_ought_to_look_at(http: httpx2.AsyncClient, standing
             await store.fleet.leave(WORKER)
 
 
+async def test_how_many_workers_are_wanted(http: httpx2.AsyncClient, standing: Standing) -> None:
+    """1. Nobody is there. 2. A worker is, one session has the only slot, and two wait.
+
+    Result: one is wanted, as more would find no slot. The metric says the same.
+    """
+    alone = (await asked(http, "/api/fleet"))["scaling"]
+    assert (alone["desired"], alone["current"], alone["placesPerWorker"]) == (1, 0, 50)
+    async with standing.store() as store:
+        await store.fleet.register(Registration(id=WORKER, capacity=5, host="h", version="1"))
+        try:
+            await start(http)
+            for _ in range(2):
+                await start(http, 202)
+            fleet = await asked(http, "/api/fleet")
+            scaling = fleet["scaling"]
+            assert scaling == {
+                "desired": 1,
+                "current": 1,
+                "reason": "max_sessions",
+                "calls": 1,
+                "waiting": 2,
+                "reserve": 0,
+                "places": 5,
+                "placesPerWorker": 5,
+            }
+            assert [one["surplus"] for one in fleet["workers"]] == [False]
+            await store.fleet.drain_surplus(WORKER)
+            fleet = await asked(http, "/api/fleet")
+            assert fleet["scaling"]["current"] == 0
+            assert [one["surplus"] for one in fleet["workers"]] == [True]
+            page = await http.get("/metrics", headers=AS_ADMIN)
+            assert "voicefleet_workers_desired 1.0" in page.text.splitlines()
+        finally:
+            await store.fleet.leave(WORKER)
+
+
 async def test_providers_that_are_down_are_told(
     http: httpx2.AsyncClient, standing: Standing
 ) -> None:

@@ -107,7 +107,13 @@ function Parts({ admin, theme, followed: { fleet, history, refresh }, address, l
       {fleet.value !== null && (
         <Part>
           <div className="workers-and-pool">
-            <Workers admin={admin} workers={fleet.value.workers} onChanged={refresh} onSessions={showSessionsOf} />
+            <Workers
+              admin={admin}
+              workers={fleet.value.workers}
+              scaling={fleet.value.scaling}
+              onChanged={refresh}
+              onSessions={showSessionsOf}
+            />
             <PoolControl admin={admin} pool={fleet.value.pool} onChanged={refresh} />
           </div>
         </Part>

@@ -5,6 +5,7 @@ import { duration, latency } from "../strings.ts";
 import type { StateFilter } from "./address/address.ts";
 import { count, percent } from "./figures.ts";
 import { sessionWords } from "./session/strings.ts";
+import type { Scaling } from "./types.ts";
 
 const statuses = {
   queued: "queued",
@@ -17,6 +18,14 @@ const statuses = {
   failed: "failed",
   expired: "expired",
 } satisfies Record<SessionStatus, string>;
+
+/** What follows the number of workers that are wanted, where it is not what is needed now. */
+const scalingReasons: Record<string, string> = {
+  lately: " (more were needed a few minutes ago)",
+  max_sessions: " (no more than MAX_SESSIONS)",
+  min_workers: " (no fewer than SCALE_MIN_WORKERS)",
+  max_workers: " (no more than SCALE_MAX_WORKERS)",
+};
 
 export const words = {
   title: "Fleet console",
@@ -131,6 +140,9 @@ export const words = {
     title: "Workers",
     none: "No worker is registered, so no session can start. Start one, or see its log.",
     summary: (workers: number, free: number) => `${count(workers)} · ${count(free)} free places`,
+    scaling: ({ desired, current, calls, waiting, reserve, reason }: Scaling) =>
+      `${many(current, "worker")}, ${count(desired)} wanted: ${many(calls, "call")}, ${count(waiting)} in line, ` +
+      `${count(reserve)} to spare${scalingReasons[reason] ?? ""}`,
     id: "Worker",
     places: "Places",
     load: "Load",
@@ -138,6 +150,7 @@ export const words = {
     seen: "Last seen",
     takes: "takes calls",
     drains: "draining",
+    surplus: "not wanted",
     full: "full",
     legend: { active: "in a call", warm: "warm", cold: "free" },
     used: (active: number, warm: number, capacity: number) => `${active} of ${capacity} in a call, ${warm} warm`,
@@ -237,6 +250,10 @@ export const words = {
   ...sessionWords,
   actions: { cancel: "Cancel", running: "Working", failed: (reason: string) => `Not done: ${reason}` },
 };
+
+function many(number: number, what: string): string {
+  return number === 1 ? `1 ${what}` : `${count(number)} ${what}s`;
+}
 
 function callsGoOn(active: number): string {
   if (active === 0) return "It has no calls.";

@@ -13,6 +13,8 @@ export interface Worker {
   /** From 0 to 1. */
   load: number;
   draining: boolean;
+  /** Whether it drains because there are more than are wanted. */
+  surplus?: boolean;
   host: string;
   version: string;
   seenAt: number;
@@ -67,6 +69,19 @@ export interface Alert {
   limit: number;
 }
 
+/** How many workers shall take calls, and what that comes from. */
+export interface Scaling {
+  desired: number;
+  current: number;
+  reason: string;
+  calls: number;
+  waiting: number;
+  /** How many places shall be free beside them. */
+  reserve: number;
+  places: number;
+  placesPerWorker: number;
+}
+
 /** A provider's model that the workers leave alone for a while. */
 export interface Outage {
   name: string;
@@ -95,6 +110,7 @@ export interface Fleet {
   circuits?: Circuits | null;
   queue?: Queue | null;
   alerts?: Alert[] | null;
+  scaling?: Scaling | null;
 }
 
 /** What happened in one minute. */

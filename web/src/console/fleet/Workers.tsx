@@ -6,19 +6,21 @@ import type { Admin } from "../api.ts";
 import { roundPercent } from "../figures.ts";
 import { secondsSince } from "../live/freshness.ts";
 import { words } from "../strings.ts";
-import type { Worker } from "../types.ts";
+import type { Scaling, Worker } from "../types.ts";
 import { placesOf, placesOfAll } from "./counts.ts";
 import { Meter } from "./Meter.tsx";
 
 interface WorkersProps {
   admin: Admin;
   workers: Worker[];
+  /** Missing from older servers. */
+  scaling: Scaling | null | undefined;
   onChanged: () => void;
   /** Shows the sessions of a worker. */
   onSessions: (workerId: string) => void;
 }
 
-export function Workers({ admin, workers, onChanged, onSessions }: WorkersProps) {
+export function Workers({ admin, workers, scaling, onChanged, onSessions }: WorkersProps) {
   const now = useNow();
   const said = words.workers;
   const { warm, cold } = placesOfAll(workers);
@@ -31,6 +33,7 @@ export function Workers({ admin, workers, onChanged, onSessions }: WorkersProps)
         <p className="muted">{said.summary(workers.length, warm + cold)}</p>
         <Legend />
       </div>
+      {scaling && <p className="muted">{said.scaling(scaling)}</p>}
       {workers.length === 0 ? (
         <p className="note" data-look="warn">
           {said.none}
@@ -64,7 +67,7 @@ export function Workers({ admin, workers, onChanged, onSessions }: WorkersProps)
   );
 }
 
-interface WorkerRowProps extends Omit<WorkersProps, "workers"> {
+interface WorkerRowProps extends Omit<WorkersProps, "workers" | "scaling"> {
   worker: Worker;
   now: number;
 }
@@ -103,7 +106,7 @@ function WorkerRow({ admin, worker, now, onChanged, onSessions }: WorkerRowProps
       <td>
         <div className="worker-state">
           <span className="badge" data-look={worker.draining ? "warn" : active >= capacity ? "plain" : "good"}>
-            {worker.draining ? said.drains : active >= capacity ? said.full : said.takes}
+            {worker.draining ? (worker.surplus ? said.surplus : said.drains) : active >= capacity ? said.full : said.takes}
           </span>
           <Orders admin={admin} worker={worker} onChanged={onChanged} />
         </div>

@@ -12,7 +12,7 @@ import {
   warmHitRate,
 } from "../../../src/console/fleet/counts.ts";
 import { words } from "../../../src/console/strings.ts";
-import type { Alert, PoolTuning, SessionCounts, Worker } from "../../../src/console/types.ts";
+import type { Alert, PoolTuning, Scaling, SessionCounts, Worker } from "../../../src/console/types.ts";
 
 const SESSIONS: SessionCounts = {
   queued: 1,
@@ -64,6 +64,39 @@ describe("the places of a worker", () => {
   it("count for the fleet only while it takes calls", () => {
     const places = placesOfAll([WORKER, { ...WORKER, id: "w-2", draining: true }]);
     expect(places).toEqual({ active: 4, warm: 3, cold: 3, capacity: 10 });
+  });
+});
+
+describe("how many workers are wanted", () => {
+  const SCALING: Scaling = {
+    desired: 4,
+    current: 3,
+    reason: "load",
+    calls: 12,
+    waiting: 5,
+    reserve: 4,
+    places: 15,
+    placesPerWorker: 5,
+  };
+  const said = (changes: Partial<Scaling>): string => words.workers.scaling({ ...SCALING, ...changes });
+
+  it("is told with what it comes from", () => {
+    expect(said({})).toBe("3 workers, 4 wanted: 12 calls, 5 in line, 4 to spare");
+    expect(said({ current: 1, calls: 1 })).toBe("1 worker, 4 wanted: 1 call, 5 in line, 4 to spare");
+    expect(said({ current: 0, desired: 1, calls: 0, waiting: 0, reserve: 1 })).toBe(
+      "0 workers, 1 wanted: 0 calls, 0 in line, 1 to spare",
+    );
+  });
+
+  it.each([
+    ["lately", " (more were needed a few minutes ago)"],
+    ["max_sessions", " (no more than MAX_SESSIONS)"],
+    ["min_workers", " (no fewer than SCALE_MIN_WORKERS)"],
+    ["max_workers", " (no more than SCALE_MAX_WORKERS)"],
+    // Of a newer server.
+    ["the weather", ""],
+  ])("says why it is not what is needed now: %s", (reason, text) => {
+    expect(said({ reason })).toBe(`3 workers, 4 wanted: 12 calls, 5 in line, 4 to spare${text}`);
   });
 });
 
