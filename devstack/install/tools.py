@@ -1,6 +1,6 @@
 """Where servers and the tests' browser are: named by a setting, on PATH, or in our cache.
 
-Nothing is installed here: `livekit_build`, `redis_install` and `chromium` do that.
+Nothing is installed here: `livekit_build`, `redis_install`, `chromium` and `prometheus` do that.
 """
 
 from __future__ import annotations
@@ -70,6 +70,21 @@ CHROMIUM = Tool(
     below=None,
     cached_as="chromium",
     also_called=("chromium-browser", "google-chrome", "google-chrome-stable"),
+)
+# Of Debian 12; the rules' own tests have run with it.
+PROMETHEUS = Tool(
+    program="prometheus",
+    setting="PROMETHEUS_BIN",
+    at_least=(2, 42),
+    below=None,
+    cached_as="prometheus/prometheus",
+)
+PROMTOOL = Tool(
+    program="promtool",
+    setting="PROMTOOL_BIN",
+    at_least=(2, 42),
+    below=None,
+    cached_as="prometheus/promtool",
 )
 
 
