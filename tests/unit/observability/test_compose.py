@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from devstack.services.prometheus import RETENTION
 from tests.support.dashboards import GRAFANA
 from tests.unit.observability.known import PROMETHEUS, ROOT, RULES, load
 from worker.settings import WorkerSettings
@@ -96,7 +97,7 @@ def test_grafana_finds_its_files() -> None:
 
 def test_what_is_asked_is_kept() -> None:
     asked_days = max(int(days) for rule in RULES for days in DAYS.findall(rule["expr"]))
-    assert option("storage.tsdb.retention.time") == f"{asked_days + 1}d"
+    assert option("storage.tsdb.retention.time") == f"{asked_days + 1}d" == RETENTION
 
 
 def test_targets_are_those_of_the_containers() -> None:
