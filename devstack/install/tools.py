@@ -71,21 +71,16 @@ CHROMIUM = Tool(
     cached_as="chromium",
     also_called=("chromium-browser", "google-chrome", "google-chrome-stable"),
 )
-# Of Debian 12; the rules' own tests have run with it.
-PROMETHEUS = Tool(
-    program="prometheus",
-    setting="PROMETHEUS_BIN",
-    at_least=(2, 42),
-    below=None,
-    cached_as="prometheus/prometheus",
-)
-PROMTOOL = Tool(
-    program="promtool",
-    setting="PROMTOOL_BIN",
-    at_least=(2, 42),
-    below=None,
-    cached_as="prometheus/promtool",
-)
+
+
+def _of_prometheus(program: str, setting: str) -> Tool:
+    """Describe one of Debian 12's, or a later one: the rules' own cases have run with it."""
+    cached_as = f"prometheus/{program}"
+    return Tool(program=program, setting=setting, at_least=(2, 42), below=None, cached_as=cached_as)
+
+
+PROMETHEUS = _of_prometheus("prometheus", "PROMETHEUS_BIN")
+PROMTOOL = _of_prometheus("promtool", "PROMTOOL_BIN")
 
 
 def find_tool(tool: Tool, env: Mapping[str, str], say: Say = lambda _: None) -> Path | None:

@@ -134,18 +134,3 @@ def test_without_prometheus_it_says_how_to_get_one(new_stack: NewStack, tmp_path
     assert done.returncode == 1
     assert done.stdout.startswith("error: no Prometheus: Install one (`apt install prometheus`")
     assert PROMETHEUS.setting in done.stdout
-
-
-def test_without_a_stack_it_says_how_to_start_one(new_stack: NewStack) -> None:
-    done = new_stack("healthy").command("observe")
-    assert done.returncode == 1
-    assert done.stdout == "error: no stack runs: start one with `make run`, and leave it running.\n"
-
-
-def test_a_stack_that_is_not_ready_yet_is_no_missing_one(new_stack: NewStack) -> None:
-    stack = new_stack("unready")
-    stack.start()
-    stack.until_output("livekit      ready")
-    done = stack.command("observe")
-    assert done.returncode == 1
-    assert "the stack is starting or stopping: try again when it is ready." in done.stdout
