@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit
+.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,9 @@ stop: ## stop the stack and wait until it is gone
 
 status: ## show the services and their health
 	$(TASK) status $(ARGS)
+
+observe: ## run Prometheus on the running stack until Ctrl-C: its figures, and alerts
+	$(TASK) observe $(ARGS)
 
 ask: ## ask the agent: Q="What time is it?", or WAV=question.wav
 	$(TASK) ask $(ARGS)

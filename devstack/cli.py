@@ -7,16 +7,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from devstack import tasks
 from devstack.errors import DevstackError
 from devstack.install.chromium import ensure_chromium
 from devstack.install.pages import PAGES_SETTING, ensure_pages
+from devstack.install.prometheus import prometheus_for_tests
 from devstack.install.tools import CHROMIUM, LIVEKIT, REDIS
 from devstack.install.web import ensure_web
 from devstack.locks import check_locks, write_locks
 from devstack.services.detachment import run_detached
 from devstack.services.inspection import show_status, stop_stack
+from devstack.services.observation import observe_stack
 from devstack.services.runner import ensure_tools, run_stack
 from devstack.services.web_dev import serve_sources
 from devstack.settings import load_environment, process_environment, run_dir
@@ -67,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--detach", action="store_true", help="return once it is ready")
     commands.add_parser("stop", help="stop the stack and wait until it is gone")
     commands.add_parser("status", help="show the services and their health")
+    commands.add_parser("observe", help="run Prometheus on the running stack until Ctrl-C")
     commands.add_parser("ask", help="ask the agent something", add_help=False)
     commands.add_parser("web-dev", help="serve web/ as it is being edited, on the running stack")
     commands.add_parser("setup", help="install what development needs, servers included")
@@ -112,6 +116,10 @@ def _status(_: Arguments, __: Sequence[str], env: Environment, terminal: Termina
     return show_status(run_dir(env), terminal)
 
 
+def _observe(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return observe_stack(env, terminal)
+
+
 def _ask(_: Arguments, rest: Sequence[str], env: Environment, __: Terminal) -> int:
     """Hand over to `devstack.talk.ask`. The question comes in variables, which no shell touches."""
     question, recording = env.get("VOICEFLEET_ASK_Q"), env.get("VOICEFLEET_ASK_WAV")
@@ -132,6 +140,8 @@ def _setup(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal
     terminal.step("pages", "ready", note=str(ensure_pages(env, terminal)))
     if chromium := ensure_chromium(env, terminal):
         terminal.step("chromium", "ready", note=str(chromium))
+    for program in prometheus_for_tests(env, terminal).values():
+        terminal.step(Path(program).name, "ready", note=program)
     return 0
 
 
@@ -153,6 +163,7 @@ def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal
     found[PAGES_SETTING] = str(ensure_pages(env, terminal))
     if chromium := ensure_chromium(env, terminal):
         found[CHROMIUM.setting] = str(chromium)
+    found |= prometheus_for_tests(env, terminal)
     is_all = arguments.command == "test"
     stages = tasks.all_stages(env, rest) if is_all else tasks.tier_stages(arguments.command, rest)
     return tasks.run_stages(stages, process_environment() | found, terminal)
@@ -179,6 +190,7 @@ COMMANDS: Mapping[str, Command] = {
     "run": _run,
     "stop": _stop,
     "status": _status,
+    "observe": _observe,
     "ask": _ask,
     "web-dev": _web_dev,
     "setup": _setup,

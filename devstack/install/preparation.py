@@ -12,7 +12,7 @@ from devstack.install.environment import LockName, ensure_environment, venv_pyth
 from devstack.settings import REPO, load_environment
 from devstack.terminal import Terminal
 
-RUN_TASKS = frozenset({"run", "stop", "status", "ask", "web-dev"})
+RUN_TASKS = frozenset({"run", "stop", "status", "observe", "ask", "web-dev"})
 """Tasks that do without the developer's tools."""
 
 

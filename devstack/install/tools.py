@@ -1,6 +1,6 @@
 """Where servers and the tests' browser are: named by a setting, on PATH, or in our cache.
 
-Nothing is installed here: `livekit_build`, `redis_install` and `chromium` do that.
+Nothing is installed here: `livekit_build`, `redis_install`, `chromium` and `prometheus` do that.
 """
 
 from __future__ import annotations
@@ -71,6 +71,16 @@ CHROMIUM = Tool(
     cached_as="chromium",
     also_called=("chromium-browser", "google-chrome", "google-chrome-stable"),
 )
+
+
+def _of_prometheus(program: str, setting: str) -> Tool:
+    """Describe one of Debian 12's, or a later one: the rules' own cases have run with it."""
+    cached_as = f"prometheus/{program}"
+    return Tool(program=program, setting=setting, at_least=(2, 42), below=None, cached_as=cached_as)
+
+
+PROMETHEUS = _of_prometheus("prometheus", "PROMETHEUS_BIN")
+PROMTOOL = _of_prometheus("promtool", "PROMTOOL_BIN")
 
 
 def find_tool(tool: Tool, env: Mapping[str, str], say: Say = lambda _: None) -> Path | None:

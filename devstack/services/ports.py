@@ -41,6 +41,8 @@ PORT_SETTINGS = (
 )
 WEB_DEV_PORT = PortSetting("WEB_DEV_PORT", 3000, "web-dev")
 """Not of the stack: where `make web-dev` serves the pages."""
+PROMETHEUS_PORT = PortSetting("PROMETHEUS_PORT", 9090, "prometheus")
+"""Not of the stack: where `make observe` has Prometheus."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +81,26 @@ def choose_ports(env: Mapping[str, str]) -> tuple[Ports, list[Replacement]]:
     chosen: dict[str, int] = {}
     replacements: list[Replacement] = []
     for setting in PORT_SETTINGS:
-        if named := env.get(setting.variable):
-            chosen[setting.variable] = _named_port(setting, named, chosen)
-        elif setting.default not in chosen.values() and is_free(setting.default, setting.protocol):
-            chosen[setting.variable] = setting.default
-        else:
-            port = free_port(avoid=chosen.values())
-            owner = owner_of(setting.default, setting.protocol)
-            replacements.append(Replacement(setting, port, owner))
-            chosen[setting.variable] = port
+        port, replacement = choose_port(setting, env, chosen)
+        chosen[setting.variable] = port
+        replacements += [replacement] if replacement else []
     return _ports(chosen), replacements
+
+
+def choose_port(
+    setting: PortSetting, env: Mapping[str, str], chosen: Mapping[str, int] | None = None
+) -> tuple[int, Replacement | None]:
+    """Take the port that `env` names, or the default, or a free one where the default is taken.
+
+    Those that are `chosen` are taken, too. Raises `PortTaken` as `choose_ports` does.
+    """
+    chosen = chosen or {}
+    if named := env.get(setting.variable):
+        return _named_port(setting, named, chosen), None
+    if setting.default not in chosen.values() and is_free(setting.default, setting.protocol):
+        return setting.default, None
+    port = free_port(avoid=chosen.values())
+    return port, Replacement(setting, port, owner_of(setting.default, setting.protocol))
 
 
 def take_port(setting: PortSetting, env: Mapping[str, str]) -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TextIO
 
-from devstack.errors import AlreadyRunning, LeftoversRemain
+from devstack.errors import AlreadyRunning, LeftoversRemain, NotRunning
 from devstack.files import read_json, try_lock, write_private
 from devstack.services.identity import ProcessId
 
@@ -137,6 +137,21 @@ def read_holder(run_dir: Path) -> Holder | None:
 def read_stack(run_dir: Path) -> dict[str, object] | None:
     """Return the description of the running stack; None when there is none, or a stale one."""
     return read_json(stack_file(run_dir)) if is_running(run_dir) else None
+
+
+def require_stack(run_dir: Path) -> dict[str, object]:
+    """Return the description of the running stack. Raises `NotRunning`."""
+    description = read_stack(run_dir)
+    if description is None:
+        if is_running(run_dir):
+            raise NotRunning("the stack is starting or stopping: try again when it is ready.")
+        raise NotRunning("no stack runs: start one with `make run`, and leave it running.")
+    return description
+
+
+def damaged() -> NotRunning:
+    """Return what is raised where the description lacks something."""
+    return NotRunning("stack.json is damaged: `make stop`, then `make run`.")
 
 
 def _clean_up(run_dir: Path) -> bool:

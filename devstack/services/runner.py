@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,14 +15,9 @@ from devstack.install.tools import LIVEKIT, REDIS, find_tool
 from devstack.install.web import WEB
 from devstack.services.config import StackConfig
 from devstack.services.fleet import fleet_services
+from devstack.services.foreground import WhenReady, run_in_foreground
 from devstack.services.keys import Keys
-from devstack.services.narration import (
-    Narrator,
-    tell_no_pages,
-    tell_provider,
-    tell_ready,
-    tell_replacements,
-)
+from devstack.services.narration import tell_no_pages, tell_provider, tell_ready, tell_replacements
 from devstack.services.network import NO_INTERFACE, has_usable_interface
 from devstack.services.ports import choose_ports
 from devstack.services.record import StackLock
@@ -33,8 +25,6 @@ from devstack.services.service import Service
 from devstack.services.stack import Stack
 from devstack.settings import is_set, run_dir
 from devstack.terminal import Terminal
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Describe(Protocol):
@@ -100,83 +90,30 @@ def run_stack(
         if not has_usable_interface():
             terminal.warning(NO_INTERFACE)
         services = describe(config, redis=tools.redis, livekit=tools.livekit)
-        run = StackRun(services, config, lock, terminal, when_ready)
-        return asyncio.run(run.until_stopped())
+        return run_in_foreground(
+            services,
+            terminal,
+            when_ready=_publishing(config, lock, terminal, when_ready),
+            # So that the next run finds them if this one is killed.
+            when_started=lambda stack: lock.note(stack.pids),
+        )
     finally:
         lock.release()
 
 
-class StackRun:
-    """One run of a stack, with its signals."""
+def _publishing(
+    config: StackConfig, lock: StackLock, terminal: Terminal, announce: Callable[[], None] | None
+) -> WhenReady:
+    """Return what is done when all services are ready."""
 
-    def __init__(
-        self,
-        services: list[Service],
-        config: StackConfig,
-        lock: StackLock,
-        terminal: Terminal,
-        when_ready: Callable[[], None] | None,
-    ) -> None:
-        self._config = config
-        self._lock = lock
-        self._terminal = terminal
-        self._when_ready = when_ready
-        self._narrator = Narrator(terminal, self._note_pids)
-        self._stack = Stack(services, self._narrator)
-        self._stop_requested = asyncio.Event()
+    async def publish(stack: Stack, seconds: float) -> None:
+        lock.publish(describe_stack(config, stack))
+        terminal.step("voicefleet", "ready", seconds)
+        tell_ready(terminal, config, stack, is_detached=announce is not None)
+        if announce:
+            announce()
 
-    async def until_stopped(self) -> int:
-        """Start, watch, stop. The first signal stops in order, the second kills."""
-        loop = asyncio.get_running_loop()
-        for number in SIGNALS:
-            loop.add_signal_handler(number, self._on_signal)
-        error: DevstackError | None = None
-        async with self._narrator.clock():
-            try:
-                await self._unless_stopped(self._start())
-                await self._unless_stopped(self._stack.until_one_dies())
-            except DevstackError as caught:
-                error = caught
-                self._terminal.line("\nOne service failed; stopping the others.")
-            finally:
-                await self._stack.stop()
-        if error:
-            self._terminal.error(str(error), error.log_tail)
-        return 1 if error else 0
-
-    def _note_pids(self) -> None:
-        """Write down the processes, so that the next run finds them if this one is killed."""
-        self._lock.note(self._stack.pids)
-
-    async def _start(self) -> None:
-        began = time.monotonic()
-        await self._stack.start()
-        self._lock.publish(describe_stack(self._config, self._stack))
-        self._terminal.step("voicefleet", "ready", time.monotonic() - began)
-        is_detached = self._when_ready is not None
-        tell_ready(self._terminal, self._config, self._stack, is_detached=is_detached)
-        if self._when_ready:
-            self._when_ready()
-
-    async def _unless_stopped(self, work: Awaitable[None]) -> None:
-        """Do `work` until it is done or a stop is requested."""
-        task = asyncio.ensure_future(work)
-        request = asyncio.ensure_future(self._stop_requested.wait())
-        try:
-            await asyncio.wait({task, request}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                await task
-        finally:
-            for one in (task, request):
-                one.cancel()
-            await asyncio.gather(task, request, return_exceptions=True)
-
-    def _on_signal(self) -> None:
-        if self._stop_requested.is_set():
-            self._stack.kill()
-        else:
-            self._terminal.line("\nStopping; once more to force it.")
-            self._stop_requested.set()
+    return publish
 
 
 def describe_stack(config: StackConfig, stack: Stack) -> dict[str, object]:

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from devstack.errors import NotRunning
 from devstack.install.web import WEB, ensure_web
 from devstack.services.ports import LOOPBACK, WEB_DEV_PORT, take_port
-from devstack.services.record import is_running, read_stack
+from devstack.services.record import damaged, require_stack
 from devstack.settings import process_environment, run_dir
 from devstack.terminal import Terminal
 
@@ -37,12 +36,7 @@ def serve_sources(env: Mapping[str, str], terminal: Terminal, web: Path = WEB) -
 
 def _api_url(directory: Path) -> str:
     """Return where the token server of the running stack is."""
-    description = read_stack(directory)
-    if description is None:
-        if is_running(directory):
-            raise NotRunning("the stack is starting or stopping: try again when it is ready.")
-        raise NotRunning("no stack runs: start one with `make run`, and leave it running.")
-    match description:
+    match require_stack(directory):
         case {"apiUrl": str(url)}:
             return url
-    raise NotRunning("stack.json is damaged: `make stop`, then `make run`.")
+    raise damaged()

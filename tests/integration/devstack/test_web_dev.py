@@ -106,18 +106,3 @@ def test_a_port_that_is_taken_is_an_error(stack: StackProgram) -> None:
         done = stack.command("web-dev")
     assert done.returncode == 1
     assert f"WEB_DEV_PORT={port} is taken by " in done.stdout
-
-
-def test_without_a_stack_it_says_how_to_start_one(new_stack: NewStack) -> None:
-    done = new_stack("healthy").command("web-dev")
-    assert done.returncode == 1
-    assert done.stdout == "error: no stack runs: start one with `make run`, and leave it running.\n"
-
-
-def test_a_stack_that_is_not_ready_yet_is_no_missing_one(new_stack: NewStack) -> None:
-    stack = new_stack("unready")
-    stack.start()
-    stack.until_output("livekit      ready")
-    done = stack.command("web-dev")
-    assert done.returncode == 1
-    assert "the stack is starting or stopping: try again when it is ready." in done.stdout

@@ -10,7 +10,7 @@ import pytest
 
 from devstack import cli, tasks
 from devstack.install.pages import PAGES_SETTING
-from devstack.install.tools import LIVEKIT, REDIS
+from devstack.install.tools import LIVEKIT, PROMTOOL, REDIS
 from devstack.services.runner import Tools
 from devstack.tasks import Stage
 from devstack.terminal import Terminal
@@ -33,6 +33,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     monkeypatch.setattr(cli, "ensure_web", lambda *_: None)
     monkeypatch.setattr(cli, "ensure_pages", lambda *_: Path("/web/dist"))
     monkeypatch.setattr(cli, "ensure_chromium", lambda *_: None)
+    monkeypatch.setattr(cli, "prometheus_for_tests", lambda *_: {PROMTOOL.setting: "/promtool"})
     monkeypatch.setattr(cli, "process_environment", lambda: {"PATH": "/bin"})
     return runs
 
@@ -51,6 +52,7 @@ def test_tests_are_given_the_servers_and_the_pages(given: Given, command: str) -
         REDIS.setting: "/redis",
         LIVEKIT.setting: "/livekit",
         PAGES_SETTING: "/web/dist",
+        PROMTOOL.setting: "/promtool",
     }
 
 

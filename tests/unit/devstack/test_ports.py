@@ -10,7 +10,9 @@ from devstack.errors import PortTaken
 from devstack.services import ports
 from devstack.services.ports import (
     PORT_SETTINGS,
+    PROMETHEUS_PORT,
     WEB_DEV_PORT,
+    choose_port,
     choose_ports,
     random_ports,
     take_port,
@@ -93,3 +95,18 @@ def test_the_port_of_web_dev_is_never_replaced(take: Take) -> None:
     take(3000)
     with pytest.raises(PortTaken, match=r"WEB_DEV_PORT=3000 is taken by nginx \(pid 12\): stop "):
         take_port(WEB_DEV_PORT, {})
+
+
+def test_the_port_of_prometheus_is_replaced_where_nobody_named_it(take: Take) -> None:
+    assert choose_port(PROMETHEUS_PORT, {"PROMETHEUS_PORT": ""}) == (9090, None)
+    assert choose_port(PROMETHEUS_PORT, {"PROMETHEUS_PORT": "9091"}) == (9091, None)
+    take(9090)
+    port, replacement = choose_port(PROMETHEUS_PORT, {})
+    assert port != 9090
+    assert str(replacement) == (
+        f"port 9090 is taken by nginx (pid 12): prometheus uses {port} (PROMETHEUS_PORT)"
+    )
+    with pytest.raises(
+        PortTaken, match=r"PROMETHEUS_PORT=9090 is taken by nginx \(pid 12\): stop "
+    ):
+        choose_port(PROMETHEUS_PORT, {"PROMETHEUS_PORT": "9090"})

@@ -11,7 +11,17 @@ from devstack.errors import ToolMissing
 from devstack.install import tools
 from devstack.install.chromium import ensure_chromium
 from devstack.install.livekit_build import MODULE, Go, describe_progress
-from devstack.install.tools import CHROMIUM, LIVEKIT, LIVEKIT_VERSION, REDIS, Tool, find_tool
+from devstack.install.prometheus import prometheus_for_tests
+from devstack.install.tools import (
+    CHROMIUM,
+    LIVEKIT,
+    LIVEKIT_VERSION,
+    PROMETHEUS,
+    PROMTOOL,
+    REDIS,
+    Tool,
+    find_tool,
+)
 from devstack.install.uv import needed_version, uv_environment
 from devstack.install.versions import Version, parse_version, show_version
 from devstack.terminal import Terminal
@@ -25,6 +35,7 @@ from devstack.terminal import Terminal
         ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", (7, 0, 15)),
         ("uv 0.13.9 (x86_64-unknown-linux-gnu)", (0, 13, 9)),
         ("uv==0.13.9 \\", (0, 13, 9)),
+        ("promtool, version 2.42.0+ds (branch: debian/sid, revision: 1)", (2, 42, 0)),
         ("no number 7", None),
     ],
 )
@@ -46,6 +57,9 @@ def test_which_versions_will_do() -> None:
     assert not REDIS.accepts((5, 0, 3))
     assert CHROMIUM.accepts((999, 0))
     assert not CHROMIUM.accepts((119, 9))
+    assert PROMTOOL.accepts((2, 42, 0))
+    assert PROMETHEUS.accepts((3, 5, 0))
+    assert not PROMETHEUS.accepts((2, 24, 1))
 
 
 def test_what_is_built_will_do() -> None:
@@ -121,6 +135,17 @@ def test_without_a_browser_there_is_a_warning_that_says_what_to_do(home: Path) -
     assert ensure_chromium(env, Terminal(env, stream)) is None
     assert "apt install chromium" in stream.getvalue()
     assert "CHROMIUM_BIN" in stream.getvalue()
+
+
+def test_without_prometheus_there_is_a_warning_that_says_what_to_do(home: Path) -> None:
+    stream = io.StringIO()
+    env = {"PATH": "/nowhere", "VOICEFLEET_CACHE": str(home)}
+    assert prometheus_for_tests(env, Terminal(env, stream)) == {}
+    (warning,) = stream.getvalue().splitlines()
+    assert "no prometheus: its tests are skipped, and fail where CI is set." in warning
+    assert "apt install prometheus" in warning
+    assert "PROMETHEUS_BIN" in warning
+    assert "PROMTOOL_BIN" in warning
 
 
 def test_build_progress() -> None:

@@ -15,7 +15,6 @@ from tests.unit.observability.promql import Query, Selector, read_query
 
 ROOT = Path(__file__).parents[3]
 PROMETHEUS = ROOT / "deploy" / "prometheus"
-GRAFANA = ROOT / "deploy" / "grafana"
 RUNBOOKS = ROOT / "docs" / "runbooks"
 
 #: Labels, and all that each may say; nothing where that is not known.

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.unit.observability.known import GRAFANA, KNOWN, faults_in, load
+from tests.support.dashboards import FILES, GRAFANA, expressions, panels, read
+from tests.unit.observability.known import KNOWN, faults_in, load
 from tests.unit.observability.promql import read_query
 
-FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
 NAMES = {"capacity", "fleet", "incidents", "session-quality"}
 DATASOURCE = {"type": "prometheus", "uid": "${DS}"}
 COLUMNS = 24
@@ -26,29 +24,6 @@ PROMISES = {
 }
 
 boards = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Return a dashboard."""
-    dashboard: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return dashboard
-
-
-def panels(path: Path) -> list[dict[str, Any]]:
-    """Return its panels, rows left out."""
-    return [panel for panel in read(path)["panels"] if panel["type"] != "row"]
-
-
-def expressions(path: Path) -> list[str]:
-    """Return all that it asks Prometheus."""
-    asked = [target["expr"] for panel in panels(path) for target in panel["targets"]]
-    asked += [one["expr"] for one in read(path)["annotations"]["list"]]
-    for variable in read(path)["templating"]["list"]:
-        if variable["type"] == "query":
-            found = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"])
-            assert found is not None
-            asked.append(f"count by ({found[2]}) ({found[1]})")
-    return asked
 
 
 def test_all_are_there_and_have_a_name_of_their_own() -> None:
