@@ -101,6 +101,25 @@ class AlertView(BaseModel):
     limit: float = Field(description="What it should not be beyond, or below.")
 
 
+class ErrorBudget(BaseModel):
+    """How many sessions may fail, and how many did."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+    objective: float = Field(description="The share that is to be good.", examples=[0.99])
+    window_days: int = Field(description="Over how long it is counted.", examples=[30])
+    good: int = Field(description="First agents that were there.")
+    bad: int = Field(description="Sessions that failed.")
+    remaining: float = Field(
+        description="1: nothing is used up; 0: all of it is; below that, more failed than may."
+    )
+    burn_rate: float | None = Field(
+        description="How many times too fast the last hour used it up; null without an outcome."
+    )
+
+
 class FleetView(Answer):
     """Everything at a glance."""
 
@@ -112,6 +131,7 @@ class FleetView(Answer):
     latency: Percentiles
     circuits: Circuits
     alerts: list[AlertView]
+    error_budget: ErrorBudget
 
 
 class PoolResized(Answer):

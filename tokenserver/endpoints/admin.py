@@ -67,12 +67,14 @@ async def get_any_session(call: Call) -> Response:
 @handles("Look at the fleet", answers={HTTPStatus.OK: FleetView})
 async def get_fleet(call: Call) -> Response:
     """Return the sessions by state, the line, the workers, the pool, how fast the last sessions
-    started, who is left alone because it fails, and what somebody ought to look at."""
+    started, who is left alone because it fails, what somebody ought to look at, and what is left of
+    the error budget."""
     store = call.state["store"]
     summary = await store.views.summary()
     circuits = {"redis": call.state["redis"].state, "livekit": call.state["rooms"].breaker.state}
-    alerts = alerts_of(summary, circuits, worker_lease_s=store.settings.worker_lease_s)
-    return answer(fleet_view(summary, circuits, alerts))
+    budget, lease_s = await store.views.budget(), store.settings.worker_lease_s
+    alerts = alerts_of(summary, circuits, budget, worker_lease_s=lease_s)
+    return answer(fleet_view(summary, circuits, alerts, budget))
 
 
 @handles("Look back at the fleet", query=HistoryQuery, answers={HTTPStatus.OK: FleetHistory})
