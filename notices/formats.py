@@ -37,7 +37,7 @@ def escape(text: str) -> str:
 
 def _for_slack(message: Message) -> bytes:
     """Return an alert as a message with its words and, smaller, its figures."""
-    alert = {name: escape(str(value)) for name, value in message.data.items()}
+    alert = {name: escape(_shown(value)) for name, value in message.data.items()}
     is_over = message.type == _RESOLVED
     sign = ":large_green_circle:" if is_over else _SIGNS.get(alert["severity"], "")
     word = "Resolved" if is_over else alert["severity"].capitalize()
@@ -52,6 +52,10 @@ def _for_slack(message: Message) -> bytes:
         ],
     }
     return json.dumps(body, ensure_ascii=False).encode()
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _section(text: str) -> dict[str, object]:

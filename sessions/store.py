@@ -35,7 +35,6 @@ from sessions.model import (
     UserPolicy,
     Vitals,
 )
-from sessions.notices import Notices
 from sessions.office import Office
 from sessions.queue import Queue
 from sessions.records import Records
@@ -75,7 +74,6 @@ class SessionStore:
         self.records = Records(self._engine)
         self.ghosts = Ghosts(self._engine)
         self.office = Office(self._engine)
-        self.notices = Notices(self._engine)
         self.views = Views(self._engine, self.fleet)
 
     @property

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from notices.settings import NoticeSettings
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
 
@@ -13,7 +14,7 @@ from sessions.settings import StoreSettings
 _SWEEPS_PER_LEASE = 4
 
 
-class SupervisorSettings(StoreSettings, RoomSettings):
+class SupervisorSettings(StoreSettings, RoomSettings, NoticeSettings):
     """What a supervisor reads from its environment; docs/settings.md lists it."""
 
     supervise: bool = Field(

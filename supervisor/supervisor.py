@@ -18,6 +18,7 @@ from sessions.errors import StoreUnavailable
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.absent_workers import AbsentWorkers
+from supervisor.alarms import Alarms
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.endings import RoomCloser
@@ -27,11 +28,13 @@ from supervisor.leases import LeaseSweeper
 from supervisor.line import Line
 from supervisor.loop import run_every
 from supervisor.reconcile import Reconciler
+from supervisor.session_events import SessionEvents
+from supervisor.session_messages import TOLD
 from supervisor.settings import SupervisorSettings
 from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
 from telemetry.meter import Meter
-from telemetry.metrics import STRANDED, SUPERVISOR_LEADS
+from telemetry.metrics import NOTICE_AGE, NOTICES_WAITING, STRANDED, SUPERVISOR_LEADS
 
 logger = logging.getLogger("supervisor")
 
@@ -39,6 +42,8 @@ logger = logging.getLogger("supervisor")
 _WAY_BACK_S = 10.0
 #: A leader tells so often within its lease that it is there; most of these may get lost.
 _WORDS_PER_LEASE = 4
+#: How soon an event is tried again that could not be delivered; a new one is told at once.
+_EVENTS_INTERVAL_S = 1.0
 #: The office is given up within this at the end, or the lease lapses.
 _FAREWELL_S = 2.0
 
@@ -92,7 +97,25 @@ def loops(
         ),
         Loop("endings", settings.closing_interval_s, RoomCloser(store, rooms).close_once),
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),
+        *_telling(settings, store, rooms, meter),
     )
+
+
+def _telling(
+    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, meter: Meter
+) -> tuple[Loop, ...]:
+    """Return the loops that tell others, as far as anybody wants to be told."""
+    found: list[Loop] = []
+    if courier := settings.alert_courier():
+        alarms = Alarms(store, rooms, courier, settings, meter)
+        found.append(Loop("alarms", settings.alert_interval_s, alarms.look_once))
+    if courier := settings.event_courier():
+        give_up_s = settings.event_webhook_give_up_s
+        events = SessionEvents(store, courier, meter, give_up_s=give_up_s)
+        found.append(
+            Loop("session events", _EVENTS_INTERVAL_S, events.tell_once, wakes=tuple(sorted(TOLD)))
+        )
+    return tuple(found)
 
 
 class Supervisor:
@@ -160,3 +183,6 @@ class Supervisor:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
+        for kind in ("alert", "event"):  # what is to be told is somebody else's now
+            self._meter.set(NOTICES_WAITING, 0, kind=kind)
+            self._meter.set(NOTICE_AGE, 0, kind=kind)

@@ -166,6 +166,20 @@ REPAIRS = counter(
     loop=ANY,
 )
 
+_KINDS_OF_NOTICES = ("alert", "event")
+NOTICES = counter(
+    "notices_total",
+    "Alerts and events of sessions that were to be posted to others, by what came of an attempt.",
+    kind=_KINDS_OF_NOTICES,
+    result=("delivered", "failed", "refused", "gone", "given_up", "missed"),
+)
+NOTICES_WAITING = gauge(
+    "notices_waiting", "Those that are not delivered yet.", kind=_KINDS_OF_NOTICES
+)
+NOTICE_AGE = gauge(
+    "notice_oldest_seconds", "How old the oldest of these is.", kind=_KINDS_OF_NOTICES
+)
+
 # --- the fleet as Redis has it: each token server tells the same ---
 
 SESSIONS = gauge(
@@ -264,7 +278,10 @@ FIGURES_LOST = counter(
 )
 
 NEIGHBOURS = (REDIS_DURATION, REDIS_FAILURES, LIVEKIT_DURATION, LIVEKIT_FAILURES)
-SUPERVISOR = (SUPERVISOR_LEADS, STRANDED, PASS_DURATION, PASS_FAILURES, REPAIRS)
+SUPERVISOR = (
+    *(SUPERVISOR_LEADS, STRANDED, PASS_DURATION, PASS_FAILURES, REPAIRS),
+    *(NOTICES, NOTICES_WAITING, NOTICE_AGE),
+)
 API = (
     *(HTTP_REQUESTS, HTTP_DURATION, RATE_LIMITED, STARTS, REJECTS, WEBHOOKS, WATCHERS),
     BREAKER_OPEN,

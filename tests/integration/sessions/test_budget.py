@@ -100,11 +100,11 @@ async def test_a_month_of_hours_is_kept_and_no_more(
 
 
 async def test_notices_are_bounded(store: SessionStore) -> None:
-    await store.notices.write({"one": "1", "two": "2"})
-    await store.notices.write({"two": "3"}, ["one", "three"])
-    await store.notices.write({})
-    assert await store.notices.read() == {"two": "3"}
+    await store.office.notices.write({"one": "1", "two": "2"})
+    await store.office.notices.write({"two": "3"}, ["one", "three"])
+    await store.office.notices.write({})
+    assert await store.office.notices.read() == {"two": "3"}
     with pytest.raises(InvalidInput):
-        await store.notices.write({"x": "x" * 20_000})
+        await store.office.notices.write({"x": "x" * 20_000})
     with pytest.raises(InvalidInput):
-        await store.notices.write({}, [str(number) for number in range(MOST_AT_ONCE + 1)])
+        await store.office.notices.write({}, [str(number) for number in range(MOST_AT_ONCE + 1)])

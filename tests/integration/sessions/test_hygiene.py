@@ -66,7 +66,7 @@ async def live_fully(store: SessionStore) -> list[SessionId]:
     await store.fleet.register(Registration(id=WorkerId("w1"), capacity=1, host="h", version="0"))
     await store.fleet.set_pool_target(1)
     await store.journal.mark_event_applied("EV_1")
-    await store.notices.write({"cursor": "1-1 1", "alarm:x": "{}"}, ["alarm:y"])
+    await store.office.notices.write({"cursor": "1-1 1", "alarm:x": "{}"}, ["alarm:y"])
     return [ended.id, live.id, waiting.id]
 
 
