@@ -166,19 +166,15 @@ REPAIRS = counter(
     loop=ANY,
 )
 
-_KINDS_OF_NOTICES = ("alert", "event")
+_TOLD = ("alert", "event")
 NOTICES = counter(
     "notices_total",
     "Alerts and events of sessions that were to be posted to others, by what came of an attempt.",
-    kind=_KINDS_OF_NOTICES,
+    kind=_TOLD,
     result=("delivered", "failed", "refused", "gone", "given_up", "missed"),
 )
-NOTICES_WAITING = gauge(
-    "notices_waiting", "Those that are not delivered yet.", kind=_KINDS_OF_NOTICES
-)
-NOTICE_AGE = gauge(
-    "notice_oldest_seconds", "How old the oldest of these is.", kind=_KINDS_OF_NOTICES
-)
+NOTICES_WAITING = gauge("notices_waiting", "Those that are not delivered yet.", kind=_TOLD)
+NOTICE_AGE = gauge("notice_oldest_seconds", "How old the oldest of these is.", kind=_TOLD)
 
 # --- the fleet as Redis has it: each token server tells the same ---
 
