@@ -9,7 +9,8 @@ import json
 from typing import Any
 
 from notices.settings import NoticeSettings
-from tests.support.receiver import Post, Receiver
+from tests.support.odd_server import Asked
+from tests.support.receiver import Receiver
 
 KEY = bytes(range(32))
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
@@ -31,7 +32,7 @@ def notice_settings(receiver: Receiver, **changes: object) -> NoticeSettings:
     )
 
 
-def verified(post: Post) -> dict[str, Any]:
+def verified(post: Asked) -> dict[str, Any]:
     """Return what a post says, with its id; made sure of as a receiver would."""
     id_, at_s = post.headers["webhook-id"], post.headers["webhook-timestamp"]
     digest = hmac.digest(KEY, f"{id_}.{at_s}.".encode() + post.body, hashlib.sha256)

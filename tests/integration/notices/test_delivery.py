@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -19,7 +18,8 @@ from notices.address import Guard
 from notices.delivery import Courier, Endpoint, Outcome, Result
 from notices.message import Message
 from tests.support import receiver as behaviours
-from tests.support.receiver import Behaviour, Receiver, answers, receiving
+from tests.support.odd_server import Answer, says
+from tests.support.receiver import receiving
 
 KEY = 32 * b"k"
 LOOPBACK = [ip_network("127.0.0.0/8")]
@@ -52,7 +52,7 @@ async def test_a_message_comes_with_the_signature_of_the_spec() -> None:
         outcome = await courier(receiver.url).send(MESSAGE)
     assert outcome == Outcome(result=Result.DELIVERED, reason="status_200")
     (post,) = receiver.posts
-    assert post.head == "POST /hook/s3cret-path HTTP/1.1"
+    assert (post.method, post.path) == ("POST", "/hook/s3cret-path")
     assert post.headers["content-type"] == "application/json"
     assert post.headers["webhook-id"] == "session_1_2"
     assert post.headers["webhook-timestamp"] == "1700000000"
@@ -63,15 +63,15 @@ async def test_a_message_comes_with_the_signature_of_the_spec() -> None:
 
 
 #: What a receiver does, what comes of it, and why.
-ANSWERS: dict[str, tuple[Behaviour, Result, str]] = {
-    "success without a body": (answers(204), Result.DELIVERED, "status_204"),
-    "any success": (answers(299), Result.DELIVERED, "status_299"),
+ANSWERS: dict[str, tuple[Answer, Result, str]] = {
+    "success without a body": (says(204), Result.DELIVERED, "status_204"),
+    "any success": (says(299), Result.DELIVERED, "status_299"),
     "success and 10 GB": (behaviours.huge_body, Result.DELIVERED, "status_200"),
-    "no such thing": (answers(400), Result.REFUSED, "status_400"),
-    "not here": (answers(404), Result.REFUSED, "status_404"),
-    "no more": (answers(410), Result.GONE, "status_410"),
-    "you were slow": (answers(408), Result.FAILED, "status_408"),
-    "broken": (answers(500), Result.FAILED, "status_500"),
+    "no such thing": (says(400), Result.REFUSED, "status_400"),
+    "not here": (says(404), Result.REFUSED, "status_404"),
+    "no more": (says(410), Result.GONE, "status_410"),
+    "you were slow": (says(408), Result.FAILED, "status_408"),
+    "broken": (says(500), Result.FAILED, "status_500"),
     "closed in a header": (behaviours.half_a_header, Result.FAILED, "ServerDisconnectedError"),
     "no HTTP": (behaviours.no_http, Result.FAILED, "ClientResponseError"),
     "endless headers": (behaviours.endless_headers, Result.FAILED, "ClientResponseError"),
@@ -96,7 +96,7 @@ async def test_who_wants_to_be_left_alone_says_for_how_long(
     text: str, expected: float | None
 ) -> None:
     for status in (429, 503):
-        async with receiving(answers(status, f"Retry-After: {text}")) as receiver:
+        async with receiving(says(status, Retry_After=text)) as receiver:
             outcome = await courier(receiver.url).send(MESSAGE)
         assert (outcome.result, outcome.retry_after_s) == (Result.FAILED, expected)
 
@@ -104,7 +104,7 @@ async def test_who_wants_to_be_left_alone_says_for_how_long(
 @pytest.mark.parametrize(
     "behaviour", [behaviours.never, behaviours.byte_by_byte, behaviours.endless_hints]
 )
-async def test_who_never_comes_to_an_end_is_given_up(behaviour: Behaviour) -> None:
+async def test_who_never_comes_to_an_end_is_given_up(behaviour: Answer) -> None:
     async with receiving(behaviour) as receiver:
         outcome = await courier(receiver.url, timeout_s=HASTY_S).send(MESSAGE)
     assert outcome == Outcome(result=Result.FAILED, reason="timeout")
@@ -115,7 +115,7 @@ async def test_nobody_is_sent_elsewhere(status: int) -> None:
     """Not to the metadata of a cloud, not to our own API, though that is on a network of ours."""
     async with receiving() as ours:
         for target in ("http://169.254.169.254/latest/meta-data", ours.url, "//localhost/x"):
-            async with receiving(answers(status, f"Location: {target}")) as receiver:
+            async with receiving(says(status, Location=target)) as receiver:
                 outcome = await courier(receiver.url).send(MESSAGE)
             assert outcome == Outcome(result=Result.FAILED, reason=f"status_{status}")
     assert ours.connections == 0
@@ -181,7 +181,7 @@ async def test_a_name_that_changes_its_mind_is_looked_at_each_time() -> None:
     address that is judged is the one that a socket is made for.
     """
     guard = Guard([ip_network("127.0.0.1/32")])
-    async with receiving() as receiver, _also_on("127.0.0.2", receiver) as other:
+    async with receiving() as receiver, receiving(host="127.0.0.2", port=receiver.port) as other:
         url = f"http://evil.example.com:{receiver.port}/"
         names = Names(["127.0.0.1"], ["127.0.0.2"])
         one = courier(url, guard=guard, resolver=lambda: names)
@@ -194,7 +194,7 @@ async def test_a_name_that_changes_its_mind_is_looked_at_each_time() -> None:
 
 async def test_of_several_addresses_those_of_ours_are_passed_over() -> None:
     guard = Guard([ip_network("127.0.0.1/32")])
-    async with receiving() as receiver, _also_on("127.0.0.2", receiver) as other:
+    async with receiving() as receiver, receiving(host="127.0.0.2", port=receiver.port) as other:
         names = Names(["127.0.0.2", "127.0.0.1"])
         url = f"http://two.example.com:{receiver.port}/"
         outcome = await courier(url, guard=guard, resolver=lambda: names).send(MESSAGE)
@@ -214,7 +214,7 @@ async def test_nothing_is_told_of_where_it_goes(caplog: pytest.LogCaptureFixture
     """Whatever a receiver does: neither the log nor the outcome has its path, or the secret."""
     caplog.set_level(logging.DEBUG)
     told = ""
-    for behaviour in (answers(500), behaviours.half_a_header, behaviours.no_http, behaviours.never):
+    for behaviour in (says(500), behaviours.half_a_header, behaviours.no_http, behaviours.never):
         async with receiving(behaviour) as receiver:
             told += repr(await courier(receiver.url, timeout_s=HASTY_S).send(MESSAGE))
     told += repr(await courier("http://nowhere.invalid/s3cret-path").send(MESSAGE))
@@ -222,18 +222,3 @@ async def test_nothing_is_told_of_where_it_goes(caplog: pytest.LogCaptureFixture
     told += caplog.text + "".join(str(vars(record)) for record in caplog.records)
     assert "s3cret-path" not in told
     assert repr(KEY) not in told
-
-
-class _also_on:  # noqa: N801 - reads as what it does
-    """The same port on another loopback address, with a server that counts connections."""
-
-    def __init__(self, host: str, like: Receiver) -> None:
-        self._host, self._port = host, like.port
-
-    async def __aenter__(self) -> Receiver:
-        self._receiver = Receiver()
-        self._server = await asyncio.start_server(self._receiver.handle, self._host, self._port)
-        return self._receiver
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()

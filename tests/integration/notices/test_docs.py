@@ -25,7 +25,8 @@ from supervisor.alarm import Alarm
 from supervisor.alerts import Severity
 from supervisor.session_messages import message_of
 from tests.support.notices import SECRET, notice_settings
-from tests.support.receiver import Post, receiving
+from tests.support.odd_server import Asked
+from tests.support.receiver import receiving
 from tests.support.servers import lacking
 
 PAGE = (Path(__file__).parents[3] / "docs" / "webhooks.md").read_text(encoding="utf-8")
@@ -96,7 +97,7 @@ def test_an_example_is_what_is_sent(name: str) -> None:
     assert json.dumps(shown, indent=1) == json.dumps(sent, indent=1)
 
 
-async def posted() -> Post:
+async def posted() -> Asked:
     """Return a message as a receiver gets it, signed with two secrets."""
     async with receiving() as receiver:
         settings = notice_settings(receiver, event_webhook_secret=f"{OTHER} {SECRET}")
@@ -107,7 +108,7 @@ async def posted() -> Post:
     return post
 
 
-def variants(post: Post) -> list[tuple[list[str], dict[str, str], bytes, bool]]:
+def variants(post: Asked) -> list[tuple[list[str], dict[str, str], bytes, bool]]:
     """Return secrets, headers and bodies, and whether they are to be believed."""
     headers = {name: text for name, text in post.headers.items() if name.startswith("webhook-")}
     old = headers | {"webhook-timestamp": str(int(time.time()) - 400)}

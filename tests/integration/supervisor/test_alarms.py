@@ -19,11 +19,11 @@ from sessions.ids import WorkerId
 from sessions.store import SessionStore
 from supervisor.alarms import Alarms
 from telemetry.meter import Meter
-from telemetry.metrics import SUPERVISOR
 from tests.integration.sessions.conftest import agent, newcomer
 from tests.integration.supervisor.conftest import MakeStore
 from tests.support.notices import SECRET, notice_settings, told
-from tests.support.receiver import Receiver, answers, receiving
+from tests.support.odd_server import says
+from tests.support.receiver import Receiver
 
 START_MS = 1_764_000_000_000
 FOR_S, CLEAR_S, REPEAT_S = 30, 120, 14_400
@@ -43,17 +43,6 @@ async def rooms() -> AsyncIterator[Rooms]:
     settings = RoomSettings(livekit_api_key="key", livekit_api_secret=SecretStr("s" * 32))
     async with open_rooms(settings) as client:
         yield client
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as one:
-        yield one
-
-
-@pytest.fixture
-def meter() -> Meter:
-    return Meter(SUPERVISOR)
 
 
 @pytest.fixture
@@ -208,7 +197,7 @@ async def test_what_could_not_be_delivered_is_by_the_next_leader(
 
     Result: both messages come, in their order, the first as it was at the first attempt.
     """
-    receiver.behaviour = answers(503)
+    receiver.answer = says(503)
     first = lead()
     await first.look_once()
     go_on(store, FOR_S)
@@ -220,7 +209,7 @@ async def test_what_could_not_be_delivered_is_by_the_next_leader(
         await lead().look_once()
     assert meter.registry.get_sample_value("voicefleet_notices_waiting", {"kind": "alert"}) == 2
     assert {one["type"] for one in told(receiver)} == {"alert.firing"}
-    receiver.behaviour = answers(200)
+    receiver.answer = says(200)
     receiver.posts.clear()
     for _ in range(3):
         go_on(store, 400)
@@ -251,7 +240,7 @@ async def test_attempts_are_further_and_further_apart(
     store: SessionStore, lead: Lead, receiver: Receiver
 ) -> None:
     """A receiver that is broken for an hour, looked at every 10 s."""
-    receiver.behaviour = answers(500)
+    receiver.answer = says(500)
     alarms = lead()
     await alarms.look_once()
     attempts = []
@@ -267,12 +256,12 @@ async def test_attempts_are_further_and_further_apart(
 async def test_a_receiver_that_wants_to_be_left_alone_is_within_bounds(
     store: SessionStore, lead: Lead, receiver: Receiver
 ) -> None:
-    receiver.behaviour = answers(429, "Retry-After: 1000000000")
+    receiver.answer = says(429, Retry_After="1000000000")
     alarms = lead()
     await alarms.look_once()
     go_on(store, FOR_S)
     await alarms.look_once()
-    receiver.behaviour = answers(200)
+    receiver.answer = says(200)
     go_on(store, 290)
     await alarms.look_once()
     assert len(receiver.posts) == 1
@@ -286,7 +275,7 @@ async def test_who_refuses_is_asked_again_when_there_is_more_to_tell(
     store: SessionStore, lead: Lead, receiver: Receiver, meter: Meter, *, status: int, again: int
 ) -> None:
     """But not who says that there is nobody any more."""
-    receiver.behaviour = answers(status)
+    receiver.answer = says(status)
     alarms = lead()
     await alarms.look_once()
     for passed_s in (FOR_S, 600, 600, REPEAT_S):
@@ -299,7 +288,7 @@ async def test_who_refuses_is_asked_again_when_there_is_more_to_tell(
 async def test_what_nobody_took_until_it_is_repeated_is_given_up(
     store: SessionStore, lead: Lead, receiver: Receiver, meter: Meter
 ) -> None:
-    receiver.behaviour = answers(500)
+    receiver.answer = says(500)
     await lead().look_once()
     for passed_s in (FOR_S, REPEAT_S + 1):
         go_on(store, passed_s)
@@ -352,7 +341,7 @@ async def test_no_line_of_the_log_has_the_url_or_the_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for status in (500, 400, 302, 410):
-        receiver.behaviour = answers(status)
+        receiver.answer = says(status)
         alarms = lead()
         for passed_s in (FOR_S, REPEAT_S):
             go_on(store, passed_s)

@@ -12,7 +12,8 @@ from tests.integration.supervisor.test_process import READY_S, Process, Start
 from tests.integration.supervisor.test_process import start as start  # noqa: PLC0414 - a fixture
 from tests.integration.supervisor.test_session_events import begin
 from tests.support.notices import NETWORKS, SECRET, told
-from tests.support.receiver import Post, Receiver, answers, receiving
+from tests.support.odd_server import Asked, says
+from tests.support.receiver import Receiver, receiving
 from tests.support.wait import eventually
 
 SESSIONS = 30
@@ -56,17 +57,17 @@ async def test_nothing_is_lost_and_no_alert_comes_twice(
         await leading(killed)
         await eventually(lambda: _are(_alerts(receiver), 1), READY_S)
 
-        async def hangs_at_last(post: Post, writer: asyncio.StreamWriter) -> None:
+        async def hangs_at_last(post: Asked, writer: asyncio.StreamWriter) -> None:
             if len(receiver.posts) > TAKEN:
                 await gate.wait()
-            await answers(200)(post, writer)
+            await says(200)(post, writer)
 
-        receiver.behaviour = hangs_at_last
+        receiver.answer = hangs_at_last
         begun = {await begin(store, user=None) for _ in range(SESSIONS)}
         await eventually(lambda: _are(len(receiver.posts) > TAKEN, True), READY_S)
         heir = await start(**environment(receiver))
         killed.process.send_signal(signal.SIGKILL)
-        receiver.behaviour = answers(200)
+        receiver.answer = says(200)
         gate.set()
         await leading(heir)
         await eventually(lambda: _are(_started(receiver), begun), READY_S)

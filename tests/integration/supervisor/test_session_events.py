@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,11 +19,11 @@ from sessions.settings import StoreSettings
 from sessions.store import SessionStore
 from supervisor.session_events import AT_ONCE, SessionEvents
 from telemetry.meter import Meter
-from telemetry.metrics import SUPERVISOR
 from tests.integration.sessions.conftest import agent
 from tests.integration.supervisor.conftest import MakeStore
 from tests.support.notices import SECRET, notice_settings, told, verified
-from tests.support.receiver import Behaviour, Post, Receiver, answers, never, receiving
+from tests.support.odd_server import Answer, Asked, says
+from tests.support.receiver import Receiver, never
 from tests.support.wait import eventually
 
 #: Longer than any test.
@@ -35,17 +35,6 @@ Lead = Callable[..., Awaitable[SessionEvents]]
 @pytest.fixture
 def store(make_store: MakeStore) -> SessionStore:
     return make_store(max_sessions=100, user_starts_per_minute=0)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as one:
-        yield one
-
-
-@pytest.fixture
-def meter() -> Meter:
-    return Meter(SUPERVISOR)
 
 
 @pytest.fixture
@@ -219,12 +208,12 @@ async def test_a_leader_that_is_killed_in_the_middle_loses_nothing(
     """
     first = await lead()
     sessions = [await begin(store) for _ in range(5)]
-    receiver.behaviour = _hangs_with({sessions[2]})
+    receiver.answer = _hangs_with({sessions[2]})
     killed = asyncio.create_task(first.tell_once())
     await eventually(lambda: _has(len(receiver.posts) == 5))
     killed.cancel()
     await asyncio.gather(killed, return_exceptions=True)
-    receiver.behaviour = answers(200)
+    receiver.answer = says(200)
     await lead()
     for session_id in sessions:
         assert set(about(session_id, receiver)) == {"session.started"}
@@ -241,7 +230,7 @@ async def test_messages_of_a_session_come_in_their_order(
     slow, other = await begin(store), await begin(store)
     for session_id in (slow, other):
         await end(store, session_id)
-    receiver.behaviour = _fails_first(slow, times=2)
+    receiver.answer = _fails_first(slow, times=2)
     await until(events, lambda: len(about(slow, receiver)) == 4)
     assert about(slow, receiver) == ["session.started"] * 3 + ["session.ended"]
     assert about(other, receiver) == ["session.started", "session.ended"]
@@ -254,7 +243,7 @@ async def test_one_that_is_refused_does_not_hold_up_the_others(
 ) -> None:
     events = await lead()
     refused, other = await begin(store), await begin(store)
-    receiver.behaviour = _refuses({refused}, status=422)
+    receiver.answer = _refuses({refused}, status=422)
     await end(store, refused)
     await end(store, other)
     await events.tell_once()
@@ -269,11 +258,11 @@ async def test_a_receiver_that_was_down_is_told_everything(
 ) -> None:
     """And it is left alone while it is down: not asked once for each message."""
     events = await lead()
-    receiver.behaviour = answers(500)
+    receiver.answer = says(500)
     sessions = [await begin(store) for _ in range(40)]
     await until(events, lambda: len(receiver.posts) > 2 * AT_ONCE)
     assert (waiting(meter) or 0) == len(sessions)
-    receiver.behaviour = answers(204)
+    receiver.answer = says(204)
     receiver.posts.clear()
     await until(events, lambda: waiting(meter) == 0)
     assert all(about(session_id, receiver) == ["session.started"] for session_id in sessions)
@@ -288,11 +277,11 @@ async def test_so_many_are_under_way_at_a_time(
         await begin(store)
     gate = asyncio.Event()
 
-    async def holds(post: Post, writer: asyncio.StreamWriter) -> None:
+    async def holds(post: Asked, writer: asyncio.StreamWriter) -> None:
         await gate.wait()
-        await answers(200)(post, writer)
+        await says(200)(post, writer)
 
-    receiver.behaviour = holds
+    receiver.answer = holds
     telling = asyncio.create_task(events.tell_once())
     await eventually(lambda: _has(receiver.most_at_once == AT_ONCE))
     gate.set()
@@ -306,7 +295,7 @@ async def test_what_happens_meanwhile_is_told_though_a_message_hangs(
 ) -> None:
     events = await lead()
     hanging = await begin(store)
-    receiver.behaviour = _hangs_with({hanging})
+    receiver.answer = _hangs_with({hanging})
     telling = asyncio.create_task(events.tell_once())
     await eventually(lambda: _has(len(receiver.posts) == 1))
     meanwhile = await begin(store)
@@ -320,7 +309,7 @@ async def test_what_is_too_old_is_given_up(
     store: SessionStore, lead: Lead, receiver: Receiver, meter: Meter
 ) -> None:
     events = await lead(give_up_s=0.5)
-    receiver.behaviour = answers(500)
+    receiver.answer = says(500)
     await begin(store)
     await until(events, lambda: counted(meter, "given_up") == 1)
     assert receiver.posts
@@ -331,7 +320,7 @@ async def test_who_wants_none_any_more_is_left_alone(
     store: SessionStore, lead: Lead, receiver: Receiver, meter: Meter
 ) -> None:
     events = await lead()
-    receiver.behaviour = answers(410)
+    receiver.answer = says(410)
     await begin(store)
     await events.tell_once()
     for _ in range(3):
@@ -346,7 +335,7 @@ async def test_a_receiver_that_wants_to_be_left_alone_is(
 ) -> None:
     """Not a single message comes, though others wait."""
     events = await lead()
-    receiver.behaviour = answers(429, "Retry-After: 120")
+    receiver.answer = says(429, Retry_After="120")
     await begin(store)
     await events.tell_once()
     await begin(store)
@@ -375,10 +364,10 @@ async def test_what_is_forgotten_is_told_to_nobody(
 ) -> None:
     """1. A message waits for its next attempt. 2. Its user is forgotten."""
     events = await lead()
-    receiver.behaviour = answers(500)
+    receiver.answer = says(500)
     session_id = await begin(store, user="eve")
     await events.tell_once()
-    receiver.behaviour = answers(200)
+    receiver.answer = says(200)
     receiver.posts.clear()
     await store.conversations.forget(UserId("eve"))
     await store.mark_closed(session_id)
@@ -403,8 +392,8 @@ async def test_no_line_of_the_log_has_the_url_the_secret_or_a_user(
     store: SessionStore, lead: Lead, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for behaviour in (answers(500), answers(400), answers(302), never, answers(410)):
-        receiver.behaviour = behaviour
+    for behaviour in (says(500), says(400), says(302), never, says(410)):
+        receiver.answer = behaviour
         events = await lead(timeout_s=0.3)
         await begin(store, user="somebody@example.com")
         await events.tell_once()
@@ -424,32 +413,32 @@ def _places(session_id: SessionId, receiver: Receiver) -> list[int]:
     return [place for place, post in posts if _session_of(post) == session_id]
 
 
-def _session_of(post: Post) -> str:
+def _session_of(post: Asked) -> str:
     return str(verified(post)["data"]["sessionId"])
 
 
-def _hangs_with(sessions: set[SessionId]) -> Behaviour:
-    async def behave(post: Post, writer: asyncio.StreamWriter) -> None:
-        await (never if _session_of(post) in sessions else answers(200))(post, writer)
+def _hangs_with(sessions: set[SessionId]) -> Answer:
+    async def behave(post: Asked, writer: asyncio.StreamWriter) -> None:
+        await (never if _session_of(post) in sessions else says(200))(post, writer)
 
     return behave
 
 
-def _refuses(sessions: set[SessionId], status: int) -> Behaviour:
-    async def behave(post: Post, writer: asyncio.StreamWriter) -> None:
+def _refuses(sessions: set[SessionId], status: int) -> Answer:
+    async def behave(post: Asked, writer: asyncio.StreamWriter) -> None:
         is_refused = json.loads(post.body)["data"]["sessionId"] in sessions
-        await answers(status if is_refused else 200)(post, writer)
+        await says(status if is_refused else 200)(post, writer)
 
     return behave
 
 
-def _fails_first(session_id: SessionId, times: int) -> Behaviour:
+def _fails_first(session_id: SessionId, times: int) -> Answer:
     left = times
 
-    async def behave(post: Post, writer: asyncio.StreamWriter) -> None:
+    async def behave(post: Asked, writer: asyncio.StreamWriter) -> None:
         nonlocal left
         is_to_fail = left > 0 and _session_of(post) == session_id
         left -= is_to_fail
-        await answers(503 if is_to_fail else 200)(post, writer)
+        await says(503 if is_to_fail else 200)(post, writer)
 
     return behave
