@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Self
@@ -10,9 +9,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from notices.message import Message
+from notices.settings import NoticeSettings
+from sessions.settings import milliseconds
 from supervisor.alerts import Alert, Severity
-
-logger = logging.getLogger("supervisor")
 
 #: Where nobody has looked for so long, nobody knows that it was wrong all the time.
 _MOST_GAP_MS = 60_000
@@ -25,6 +24,15 @@ class Rules:
     for_ms: int
     clear_ms: int
     repeat_ms: int
+
+
+def rules_of(settings: NoticeSettings) -> Rules:
+    """Return how patient these settings are."""
+    return Rules(
+        for_ms=milliseconds(settings.alert_for_s),
+        clear_ms=milliseconds(settings.alert_clear_s),
+        repeat_ms=milliseconds(settings.alert_repeat_s),
+    )
 
 
 class Alarm(BaseModel):

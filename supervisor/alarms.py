@@ -15,24 +15,23 @@ Counter-scenario: a figure crosses its limit and comes back. That is told to nob
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from notices.delivery import Courier, Result
+from notices.delivery import Courier
 from notices.settings import NoticeSettings
 from rooms.client import Rooms
 from sessions.errors import StoreUnavailable
-from sessions.settings import milliseconds
 from sessions.store import SessionStore
-from supervisor.alarm import Alarm, Rules, next_alarms
+from supervisor.alarm import Alarm, next_alarms, rules_of
 from supervisor.alerts import Alert, Severity, alerts_of
-from supervisor.letters import Letter, due_letters, outdated_letters
+from supervisor.letters import Letter
+from supervisor.postman import Postman
 from telemetry.meter import Meter
-from telemetry.metrics import NOTICE_AGE, NOTICES, NOTICES_WAITING
+from telemetry.metrics import NOTICE_AGE, NOTICES_WAITING
 
 logger = logging.getLogger("supervisor")
 
@@ -55,14 +54,9 @@ class Alarms:
     ) -> None:
         self._store = store
         self._rooms = rooms
-        self._courier = courier
         self._meter = meter
-        self._rules = Rules(
-            for_ms=milliseconds(settings.alert_for_s),
-            clear_ms=milliseconds(settings.alert_clear_s),
-            repeat_ms=milliseconds(settings.alert_repeat_s),
-        )
-        self._is_gone = False
+        self._rules = rules_of(settings)
+        self._postman = Postman(courier, meter, kind=KIND, give_up_ms=self._rules.repeat_ms)
         #: As the store has it.
         self._kept: dict[str, str] = {}
 
@@ -83,12 +77,9 @@ class Alarms:
         _tell_log(known, alarms)
         for message in messages:
             letters[message.id] = Letter.of(message, about=str(message.data["code"]))
-        for letter in outdated_letters(letters.values(), now_ms - self._rules.repeat_ms):
-            del letters[letter.id]
-            self._meter.count(NOTICES, kind=KIND, result="given_up")
-            logger.error("an alert is given up", extra={"notice": letter.id})
+        self._postman.give_up(letters, now_ms)
         await self._keep(alarms, letters)
-        delivered = await self._deliver(letters, now_ms)
+        delivered = await self._postman.deliver(letters, now_ms)
         await self._keep(alarms, letters)
         oldest_ms = min((letter.at_ms for letter in letters.values()), default=now_ms)
         self._meter.set(NOTICES_WAITING, len(letters), kind=KIND)
@@ -101,30 +92,6 @@ class Alarms:
         circuits = {"livekit": self._rooms.breaker.state}
         summary, budget = await views.summary(), await views.budget()
         return alerts_of(summary, circuits, budget, worker_lease_s=lease_s)
-
-    async def _deliver(self, letters: dict[str, Letter], now_ms: int) -> int:
-        """Try what is due, and take out what is settled; return how many were delivered."""
-        due = due_letters(letters.values(), now_ms)
-        results = await asyncio.gather(*(self._try(letter, letters, now_ms) for letter in due))
-        return results.count(Result.DELIVERED)
-
-    async def _try(self, letter: Letter, letters: dict[str, Letter], now_ms: int) -> Result:
-        if self._is_gone:
-            del letters[letter.id]
-            self._meter.count(NOTICES, kind=KIND, result=Result.GONE)
-            return Result.GONE
-        outcome = await self._courier.send(letter.message)
-        fields = {"notice": letter.id, "reason": outcome.reason, "failures": letter.failures + 1}
-        self._meter.count(NOTICES, kind=KIND, result=outcome.result)
-        if outcome.result is Result.FAILED:
-            letters[letter.id] = letter.failed(outcome, now_ms)
-            logger.warning("an alert could not be delivered yet", extra=fields)
-            return outcome.result
-        del letters[letter.id]
-        if outcome.result is not Result.DELIVERED:
-            self._is_gone = outcome.result is Result.GONE
-            logger.error("an alert was refused", extra=fields)
-        return outcome.result
 
     async def _keep(self, alarms: Mapping[str, Alarm], letters: Mapping[str, Letter]) -> None:
         """Write down what has changed. Raises Deposed where another one leads by now."""

@@ -121,6 +121,8 @@ class SessionEvents:
                 pending.take(change, is_told=change.status in TOLD)
             if not changes:
                 return
+        # What is not taken in may be dropped before it is.
+        self._is_unsure = True
 
     async def _deliver(self, pending: Pending) -> int:
         """Post what is due, until nothing is or the pass is over."""

@@ -28,6 +28,7 @@ from supervisor.leases import LeaseSweeper
 from supervisor.line import Line
 from supervisor.loop import run_every
 from supervisor.reconcile import Reconciler
+from supervisor.redis_watch import RedisWatch
 from supervisor.session_events import SessionEvents
 from supervisor.session_messages import TOLD
 from supervisor.settings import SupervisorSettings
@@ -151,15 +152,29 @@ class Supervisor:
     async def run(self) -> None:
         """Stand for the office, and work while in it, until cancelled."""
         interval_s = self._settings.leader_lease_s / _WORDS_PER_LEASE
+        watching = asyncio.create_task(self._watch_redis())
         try:
             await run_every(interval_s, "leadership", self.stand_once, meter=self._meter)
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             await self._stop_working()
             self._meter.set(SUPERVISOR_LEADS, 0)
             self._meter.set(STRANDED, 0)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._leadership.resign()
+
+    async def _watch_redis(self) -> None:
+        """Tell of an outage of Redis, which no loop of a leader outlives."""
+        courier = self._settings.alert_courier()
+        if courier is None:
+            return
+        watch = RedisWatch(
+            self._store, courier, self._settings, self._meter, leads=lambda: self.leads
+        )
+        interval_s = self._settings.alert_interval_s
+        await run_every(interval_s, "redis", watch.look_once, meter=self._meter)
 
     async def stand_once(self) -> int:
         """Ask for the office, and begin or stop to work accordingly; return 1 for a new term."""
