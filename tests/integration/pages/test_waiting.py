@@ -11,6 +11,7 @@ from playwright.async_api import BrowserContext, expect
 from tests.support.browser import serious_findings, take_picture
 from tests.support.call_page import call_page
 from tests.support.replicas import ADMIN_KEY, Replica, Replicas
+from tests.support.wait import eventually
 from voicefleet_client import Admin, Voicefleet
 
 pytestmark = pytest.mark.timeout(300)
