@@ -73,7 +73,7 @@ function BudgetTile({ budget }: { budget: ErrorBudget }) {
       note={burns === null ? used : said.budgetBurns(burns)}
       isNoted={isLow}
     >
-      <Meter parts={[{ look: isLow ? "cold" : "warm", size: left }]} whole={1} />
+      <Meter parts={[{ look: "active", size: left }]} whole={1} />
     </Tile>
   );
 }
