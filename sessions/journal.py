@@ -71,6 +71,23 @@ class Change:
     revision: int
     status: State
 
+    @property
+    def at_ms(self) -> int:
+        """When it was, in ms since 1970 by Redis's clock."""
+        return int(self.cursor.partition("-")[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """What is left of the changes that can be followed."""
+
+    #: Cursor of the oldest one; None while there is none.
+    first: str | None
+    #: How many there were before it, and with what is left, since the stream is there; None where
+    #: Redis does not count.
+    dropped: int | None
+    added: int | None
+
 
 class Journal:
     """Logs and events. Every method may raise what `SessionStore` says."""
@@ -158,6 +175,21 @@ class Journal:
         with translated_errors():
             newest = await self._engine.redis.xrevrange(self._engine.keys.events, count=1)
         return str(newest[0][0]) if newest else "0-0"
+
+    async def extent(self) -> Extent:
+        """Return what is left of the changes of all sessions."""
+        with translated_errors():
+            if not await self._engine.redis.exists(self._engine.keys.events):
+                return Extent(first=None, dropped=0, added=0)
+            told: Any = await self._engine.redis.xinfo_stream(self._engine.keys.events)
+        # Redis 6 does not count what was ever added.
+        added = told.get("entries-added")
+        first, length = told["first-entry"], int(told["length"])
+        return Extent(
+            first=None if first is None else str(first[0]),
+            dropped=None if added is None else int(added) - length,
+            added=None if added is None else int(added),
+        )
 
     async def follow(self, cursor: str, *, block_ms: int = _MAX_BLOCK_MS) -> list[Change]:
         """Return the changes of all sessions after a cursor; wait for one for a moment at most.

@@ -33,6 +33,7 @@ SHARED = (
     "startups",
     "minutes",
     "events",
+    "notices",
     "workers",
     *(f"session:{state}" for state in State),
 )
@@ -110,6 +111,12 @@ class Keys:
         return self._key("minutes")
 
     @property
+    def hours(self) -> str:
+        """Hash: first agents and failures in each of the last hours, see budget.py. TTL: 31 days
+        after the last of these."""
+        return self._key("hours")
+
+    @property
     def counts(self) -> str:
         """Hash of counters: what became of sessions, and why agents were lost, since the store is
         there. No TTL: a dozen numbers."""
@@ -119,6 +126,12 @@ class Keys:
     def events(self) -> str:
         """Stream of changes of all sessions, about the last 4,000. Shared."""
         return self._key("events")
+
+    @property
+    def notices(self) -> str:
+        """Hash: which alerts fire, and what is still to be told to others, see notices.py.
+        Shared."""
+        return self._key("notices")
 
     def logs(self, session_id: SessionId) -> str:
         """List of the last log lines of a session. TTL: that of the session."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sessions.engine import Engine
+from sessions.notices import Notices
 from sessions.settings import MOST_OFFICE_S, milliseconds
 from sessions.text import clean
 
@@ -32,6 +33,8 @@ class Office:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        #: What a leader leaves to those who follow it.
+        self.notices = Notices(engine)
 
     async def stand(self, name: str, *, lease_s: float, is_hesitant: bool = False) -> Ballot:
         """Lead for `lease_s` more (a minute at most), or begin to where nobody leads.

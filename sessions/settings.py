@@ -21,6 +21,8 @@ STARTUPS_KEPT = 500
 #: What is counted for each of so many minutes, in the order in which it is kept; then come first
 #: starts by how long they took, up to each of these edges.
 MINUTES_KEPT = 120
+#: Longer than the error budget looks back (budget.py).
+_HOURS_KEPT = 31 * 24
 COUNTED = ("admitted", "ready", "failed", "ended", "expired")
 STARTUP_EDGES_MS = (250, 500, 1000, 2000, 5000, 10_000)
 #: For so long it is known how many came in each second (lua/include/arrivals.lua).
@@ -63,6 +65,7 @@ _FIXED: Mapping[str, str | float | bool] = {
     "startupsKept": STARTUPS_KEPT,
     "minutesKept": MINUTES_KEPT,
     "secondsKept": SECONDS_KEPT,
+    "hoursKept": _HOURS_KEPT,
     "countsOfMinute": len(COUNTED) + len(STARTUP_EDGES_MS) + 1,
     "startupEdgesMs": " ".join(map(str, STARTUP_EDGES_MS)),
     "claimsKept": _CLAIMS_KEPT,

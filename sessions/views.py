@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 
+from sessions.budget import Budget, read_budget
 from sessions.codec import to_session
 from sessions.engine import Engine
 from sessions.errors import InvalidInput
@@ -100,6 +101,10 @@ class Views:
         Raises InvalidInput.
         """
         return await read_history(self._engine, minutes)
+
+    async def budget(self) -> Budget:
+        """Return how the error budget stands."""
+        return await read_budget(self._engine)
 
     async def by_state(
         self,

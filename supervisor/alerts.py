@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rooms.breaker import BreakerState
+from sessions.budget import Budget
 from sessions.states import State
 from sessions.views import FleetSummary
 
@@ -28,6 +29,10 @@ FEWEST_OUTCOMES = 10
 #: Workers beat several times in half a lease (WORKER_HEARTBEAT_S): one that is silent for so long
 #: stands still or is cut off, and is off the list soon.
 SILENT_SHARE_OF_LEASE = 0.5
+#: Of the last hour and still now, so many failures use the budget of a month up in two days; fewer
+#: than three are no share (ErrorBudgetBurnsFast in deploy/prometheus/rules/alerts.yml).
+FASTEST_BURN = 0.144
+FEWEST_BURNT = 3
 
 _NAMES = {"redis": "Redis", "livekit": "LiveKit"}
 
@@ -54,9 +59,14 @@ class Alert:
 
 
 def alerts_of(
-    summary: FleetSummary, circuits: Mapping[str, BreakerState], *, worker_lease_s: float
+    summary: FleetSummary,
+    circuits: Mapping[str, BreakerState],
+    budget: Budget,
+    *,
+    worker_lease_s: float,
 ) -> list[Alert]:
-    """Judge a summary and the circuit breakers of who asks, by the name of the neighbour."""
+    """Judge a summary, the circuit breakers of who asks, by the name of the neighbour, and the
+    error budget."""
     found = (
         _no_worker(summary),
         _empty_pool(summary),
@@ -64,6 +74,7 @@ def alerts_of(
         _many_starting(summary),
         _long_queue(summary),
         _many_failures(summary),
+        _burning_budget(budget),
         _slow_starts(summary),
         *(_open_circuit(name, state) for name, state in circuits.items()),
         _provider_down(summary),
@@ -149,6 +160,20 @@ def _many_failures(summary: FleetSummary) -> Alert | None:
         f"{summary.recent.failed} have failed. Look at their `error`, and at the workers' logs.",
         value=round(summary.recent.failed / outcomes, 3),
         limit=MOST_FAILURES,
+    )
+
+
+def _burning_budget(budget: Budget) -> Alert | None:
+    hour, just_now = budget.hour.share or 0.0, budget.just_now.share or 0.0
+    if budget.hour.bad < FEWEST_BURNT or min(hour, just_now) <= FASTEST_BURN:
+        return None
+    return Alert(
+        code="error_budget_burns",
+        severity=Severity.CRITICAL,
+        message="At the rate of the last hour, the failures allowed for a month are used up in two "
+        "days. Look at the sessions' `error`, and put off what is risky.",
+        value=round(hour, 3),
+        limit=FASTEST_BURN,
     )
 
 

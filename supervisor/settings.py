@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 
+from notices.settings import NoticeSettings
 from rooms.settings import RoomSettings
 from supervisor.pool_schedule import Schedule
 from supervisor.scale_settings import ScaleSettings
@@ -15,7 +16,7 @@ from supervisor.scale_settings import ScaleSettings
 _SWEEPS_PER_LEASE = 4
 
 
-class SupervisorSettings(ScaleSettings, RoomSettings):
+class SupervisorSettings(ScaleSettings, RoomSettings, NoticeSettings):
     """What a supervisor reads from its environment; docs/settings.md lists it."""
 
     supervise: bool = Field(

@@ -18,6 +18,7 @@ from sessions.errors import StoreUnavailable
 from sessions.states import State
 from sessions.store import SessionStore
 from supervisor.absent_workers import AbsentWorkers
+from supervisor.alarms import Alarms
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.endings import RoomCloser
@@ -28,12 +29,15 @@ from supervisor.line import Line
 from supervisor.loop import run_every
 from supervisor.pool_tuner import PoolTuner
 from supervisor.reconcile import Reconciler
+from supervisor.redis_watch import RedisWatch
 from supervisor.scale_in import ScaleIn
+from supervisor.session_events import SessionEvents
+from supervisor.session_messages import TOLD
 from supervisor.settings import SupervisorSettings
 from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
 from telemetry.meter import Meter
-from telemetry.metrics import STRANDED, SUPERVISOR_LEADS
+from telemetry.metrics import NOTICE_AGE, NOTICES_WAITING, STRANDED, SUPERVISOR_LEADS
 
 logger = logging.getLogger("supervisor")
 
@@ -41,6 +45,8 @@ logger = logging.getLogger("supervisor")
 _WAY_BACK_S = 10.0
 #: A leader tells so often within its lease that it is there; most of these may get lost.
 _WORDS_PER_LEASE = 4
+#: How soon an event is tried again that could not be delivered; a new one is told at once.
+_EVENTS_INTERVAL_S = 1.0
 #: The office is given up within this at the end, or the lease lapses.
 _FAREWELL_S = 2.0
 
@@ -96,7 +102,25 @@ def loops(
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),
         Loop("pool", settings.pool_interval_s, PoolTuner(settings, store).tune_once),
         Loop("scale in", settings.scale_in_interval_s, ScaleIn(store, settings).scale_once),
+        *_telling(settings, store, rooms, meter),
     )
+
+
+def _telling(
+    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, meter: Meter
+) -> tuple[Loop, ...]:
+    """Return the loops that tell others, as far as anybody wants to be told."""
+    found: list[Loop] = []
+    if courier := settings.alert_courier():
+        alarms = Alarms(store, rooms, courier, settings, meter)
+        found.append(Loop("alarms", settings.alert_interval_s, alarms.look_once))
+    if courier := settings.event_courier():
+        give_up_s = settings.event_webhook_give_up_s
+        events = SessionEvents(store, courier, meter, give_up_s=give_up_s)
+        found.append(
+            Loop("session events", _EVENTS_INTERVAL_S, events.tell_once, wakes=tuple(sorted(TOLD)))
+        )
+    return tuple(found)
 
 
 class Supervisor:
@@ -132,14 +156,28 @@ class Supervisor:
     async def run(self) -> None:
         """Stand for the office, and work while in it, until cancelled."""
         interval_s = self._settings.leader_lease_s / _WORDS_PER_LEASE
+        watching = asyncio.create_task(self._watch_redis())
         try:
             await run_every(interval_s, "leadership", self.stand_once, meter=self._meter)
         finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
             await self._stop_working()
             self._meter.set(SUPERVISOR_LEADS, 0)
             with suppress(StoreUnavailable, TimeoutError):
                 async with asyncio.timeout(_FAREWELL_S):
                     await self._leadership.resign()
+
+    async def _watch_redis(self) -> None:
+        """Tell of an outage of Redis, which no loop of a leader outlives."""
+        courier = self._settings.alert_courier()
+        if courier is None:
+            return
+        watch = RedisWatch(
+            self._store, courier, self._settings, self._meter, leads=lambda: self.leads
+        )
+        interval_s = self._settings.alert_interval_s
+        await run_every(interval_s, "redis", watch.look_once, meter=self._meter)
 
     async def stand_once(self) -> int:
         """Ask for the office, and begin or stop to work accordingly; return 1 for a new term."""
@@ -165,3 +203,6 @@ class Supervisor:
         await asyncio.gather(*working, return_exceptions=True)
         # Only who leads knows of any; the next one tells its own.
         self._meter.set(STRANDED, 0)
+        for kind in ("alert", "event"):  # what is to be told is somebody else's now
+            self._meter.set(NOTICES_WAITING, 0, kind=kind)
+            self._meter.set(NOTICE_AGE, 0, kind=kind)

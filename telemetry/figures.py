@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Protocol
 
-from telemetry.metrics import Kind, Metric
+from telemetry.metric import Kind, Metric
 
 logger = logging.getLogger(__name__)
 

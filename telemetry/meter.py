@@ -9,13 +9,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from telemetry.metric import Kind, Metric
 from telemetry.metrics import (
     LIVEKIT_DURATION,
     LIVEKIT_FAILURES,
     REDIS_DURATION,
     REDIS_FAILURES,
-    Kind,
-    Metric,
 )
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -8,9 +8,7 @@ has never happened is 0 and not missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from telemetry.metric import counter, gauge, histogram
 
 #: Edges on what is promised: a start within 50 ms, an answer within a second.
 REQUEST_EDGES_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -24,51 +22,6 @@ START_EDGES_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20, 30, 60
 TURN_EDGES_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 QUEUE_EDGES_S = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300)
 CALL_LENGTH_EDGES_S = (5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-
-
-class Kind(StrEnum):
-    """What a metric does."""
-
-    COUNTER = "counter"  # it only grows
-    GAUGE = "gauge"  # it goes up and down
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One row of the table."""
-
-    name: str
-    kind: Kind
-    meaning: str
-    #: Each label, and all that it may say; nothing where that is not known before.
-    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    #: Upper edges of a histogram.
-    edges: tuple[float, ...] = ()
-
-
-def counter(name: str, meaning: str, **labels: tuple[str, ...]) -> Metric:
-    """Return a metric that counts."""
-    return Metric(name=f"voicefleet_{name}", kind=Kind.COUNTER, meaning=meaning, labels=labels)
-
-
-def gauge(name: str, meaning: str, **labels: tuple[str, ...]) -> Metric:
-    """Return a metric that says how much there is now."""
-    return Metric(name=f"voicefleet_{name}", kind=Kind.GAUGE, meaning=meaning, labels=labels)
-
-
-def histogram(
-    name: str, meaning: str, edges: tuple[float, ...], **labels: tuple[str, ...]
-) -> Metric:
-    """Return a metric that says how many were how long."""
-    return Metric(
-        name=f"voicefleet_{name}",
-        kind=Kind.HISTOGRAM,
-        meaning=meaning,
-        labels=labels,
-        edges=edges,
-    )
-
 
 ANY: tuple[str, ...] = ()
 _YES_NO = ("true", "false")
@@ -165,6 +118,16 @@ REPAIRS = counter(
     "What a loop has put right: agents sent, agents written off, rooms closed.",
     loop=ANY,
 )
+
+_TOLD = ("alert", "event")
+NOTICES = counter(
+    "notices_total",
+    "Alerts and events of sessions that were to be posted to others, by what came of an attempt.",
+    kind=_TOLD,
+    result=("delivered", "failed", "refused", "gone", "given_up", "missed"),
+)
+NOTICES_WAITING = gauge("notices_waiting", "Those that are not delivered yet.", kind=_TOLD)
+NOTICE_AGE = gauge("notice_oldest_seconds", "How old the oldest of these is.", kind=_TOLD)
 
 # --- the fleet as Redis has it: each token server tells the same ---
 
@@ -268,7 +231,10 @@ FIGURES_LOST = counter(
 )
 
 NEIGHBOURS = (REDIS_DURATION, REDIS_FAILURES, LIVEKIT_DURATION, LIVEKIT_FAILURES)
-SUPERVISOR = (SUPERVISOR_LEADS, STRANDED, PASS_DURATION, PASS_FAILURES, REPAIRS)
+SUPERVISOR = (
+    *(SUPERVISOR_LEADS, STRANDED, PASS_DURATION, PASS_FAILURES, REPAIRS),
+    *(NOTICES, NOTICES_WAITING, NOTICE_AGE),
+)
 API = (
     *(HTTP_REQUESTS, HTTP_DURATION, RATE_LIMITED, STARTS, REJECTS, WEBHOOKS, WATCHERS),
     BREAKER_OPEN,

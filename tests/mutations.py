@@ -147,6 +147,13 @@ FURTHER = (
         "math.floor(now / 60000)",
         "0",
     ),
+    Mutation(
+        "an hour is never over",
+        "include/minutes.lua",
+        "math.floor(now / 3600000)",
+        "0",
+    ),
+    Mutation("failures use up no budget", "include/minutes.lua", ", failed = 2 }", " }"),
 )
 
 

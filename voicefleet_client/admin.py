@@ -50,7 +50,8 @@ class Admin(Connected):
         return await self._transport.call("POST", f"/api/session/{quote(session_id, safe='')}/stop")
 
     async def fleet(self) -> dict[str, Any]:
-        """Return everything at a glance, with what somebody ought to look at (`alerts`)."""
+        """Return everything at a glance, with what somebody ought to look at (`alerts`) and what is
+        left of the `errorBudget`."""
         return await self._transport.call("GET", "/api/fleet")
 
     async def history(self, minutes: int = 60) -> dict[str, Any]:

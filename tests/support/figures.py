@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from telemetry.metrics import Metric
+from telemetry.metric import Metric
 
 #: By name and labels, in the order of their names.
 Page = dict[tuple[str, tuple[tuple[str, str], ...]], float]

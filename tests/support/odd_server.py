@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One request, without its body."""
+    """One request; names of headers in lower case."""
 
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 Answer = Callable[[Asked, asyncio.StreamWriter], Awaitable[None]]
@@ -26,11 +27,16 @@ class OddServer:
     """Where it listens, and what it was asked."""
 
     url: str
+    port: int = 0
+    #: Also those on which nothing was asked.
+    connections: int = 0
     asked: list[Asked] = field(default_factory=list)
 
 
 @asynccontextmanager
-async def odd_server(*answers: Answer) -> AsyncIterator[OddServer]:
+async def odd_server(
+    *answers: Answer, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[OddServer]:
     """Run a server that gives one answer after the other, and the last one to whoever comes then.
 
     Each is for one connection, which is closed after it.
@@ -43,6 +49,7 @@ async def odd_server(*answers: Answer) -> AsyncIterator[OddServer]:
         assert task is not None
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        seen.connections += 1
         # Cancelled is how an answer ends that has no end.
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             asked = await _read(reader)
@@ -54,8 +61,9 @@ async def odd_server(*answers: Answer) -> AsyncIterator[OddServer]:
         with suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    seen.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(serve, host, port)
+    seen.port = server.sockets[0].getsockname()[1]
+    seen.url = f"http://{host}:{seen.port}"
     try:
         yield seen
     finally:
@@ -116,5 +124,5 @@ async def _read(reader: asyncio.StreamReader) -> Asked:
     method, path, _ = first.split(" ")
     fields = (line.partition(":") for line in lines)
     headers = {name.lower(): value.strip() for name, _, value in fields}
-    await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(method=method, path=path, headers=headers)
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    return Asked(method=method, path=path, headers=headers, body=body)

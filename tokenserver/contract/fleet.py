@@ -146,6 +146,25 @@ class ScalingView(BaseModel):
     places_per_worker: int = Field(description="How many one takes, as most do.")
 
 
+class ErrorBudget(BaseModel):
+    """How many sessions may fail, and how many did."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
+    )
+
+    objective: float = Field(description="The share that is to be good.", examples=[0.99])
+    window_days: int = Field(description="Over how long it is counted.", examples=[30])
+    good: int = Field(description="First agents that were there.")
+    bad: int = Field(description="Sessions that failed.")
+    remaining: float = Field(
+        description="1: nothing is used up; 0: all of it is; below that, more failed than may."
+    )
+    burn_rate: float | None = Field(
+        description="How many times too fast the last hour used it up; null without an outcome."
+    )
+
+
 class FleetView(Answer):
     """Everything at a glance."""
 
@@ -158,6 +177,7 @@ class FleetView(Answer):
     circuits: Circuits
     alerts: list[AlertView]
     scaling: ScalingView
+    error_budget: ErrorBudget
 
 
 class PoolResized(Answer):

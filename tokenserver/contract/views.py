@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from rooms.breaker import BreakerState
+from sessions.budget import OBJECTIVE, WINDOW_DAYS, Budget
 from sessions.fleet import Worker
 from sessions.model import Place, Session
 from sessions.pool import Tuning
@@ -17,6 +18,7 @@ from tokenserver.contract.answers import ErrorBody, QueuePlace, SessionRecord, S
 from tokenserver.contract.fleet import (
     AlertView,
     Circuits,
+    ErrorBudget,
     FleetView,
     Percentiles,
     PoolTuning,
@@ -142,6 +144,7 @@ def fleet_view(
     circuits: Mapping[str, BreakerState],
     alerts: list[Alert],
     scaling: Scaling,
+    budget: Budget,
 ) -> FleetView:
     """Return everything at a glance; the circuits are those of who answers."""
     return FleetView(
@@ -163,6 +166,20 @@ def fleet_view(
         ),
         alerts=[AlertView(**asdict(alert)) for alert in alerts],
         scaling=ScalingView(**asdict(scaling)),
+        error_budget=budget_view(budget),
+    )
+
+
+def budget_view(budget: Budget) -> ErrorBudget:
+    """Return how the error budget stands."""
+    rate = budget.burn_rate
+    return ErrorBudget(
+        objective=OBJECTIVE,
+        window_days=WINDOW_DAYS,
+        good=budget.window.good,
+        bad=budget.window.bad,
+        remaining=round(budget.remaining, 4),
+        burn_rate=None if rate is None else round(rate, 2),
     )
 
 

@@ -68,14 +68,15 @@ async def get_any_session(call: Call) -> Response:
 @handles("Look at the fleet", answers={HTTPStatus.OK: FleetView})
 async def get_fleet(call: Call) -> Response:
     """Return the sessions by state, the line, the workers, the pool, how fast the last sessions
-    started, who is left alone because it fails, what somebody ought to look at, and how many
-    workers are wanted."""
+    started, who is left alone because it fails, what somebody ought to look at, how many workers
+    are wanted, and what is left of the error budget."""
     store, rules = call.state["store"], call.state["settings"].scale_rules
     summary = await store.views.summary()
     circuits = {"redis": call.state["redis"].state, "livekit": call.state["rooms"].breaker.state}
-    alerts = alerts_of(summary, circuits, worker_lease_s=store.settings.worker_lease_s)
+    budget, lease_s = await store.views.budget(), store.settings.worker_lease_s
+    alerts = alerts_of(summary, circuits, budget, worker_lease_s=lease_s)
     scaling = scaling_of(summary, await store.views.history(rules.minutes), rules)
-    return answer(fleet_view(summary, circuits, alerts, scaling))
+    return answer(fleet_view(summary, circuits, alerts, scaling, budget))
 
 
 @handles("Look back at the fleet", query=HistoryQuery, answers={HTTPStatus.OK: FleetHistory})

@@ -20,13 +20,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from telemetry.meter import Meter, Reading
+from telemetry.metric import Kind, Metric
 from telemetry.metrics import (
     FIGURES_LOST,
     JOB_MEMORY,
     JOB_PROCESSES,
     OF_CALLS,
-    Kind,
-    Metric,
 )
 from worker.host.memory import resident_bytes
 

@@ -46,6 +46,7 @@ async def test_somebody_waits_in_line(
             await expect(line.locator(".tile-value")).to_have_text("2")
             await expect(line).to_contain_text(re.compile(r"longest wait \d+ s"))
             await expect(console.tile("Slots in use")).to_contain_text("1 of 1")
+            await expect(console.tile("Error budget left")).to_contain_text("in 30 days")
             await expect(console.row(waiting[0])).to_contain_text("queued")
             await console.look("line")
             await fleet.end(talking)

@@ -44,6 +44,8 @@ BACKOFF_MS = 1_000
 #: The places of what is counted in a minute; first starts by how long they took come after these.
 PLACES = {"admitted": 0, "ready": 1, "failed": 2, "ended": 3, "expired": 4}
 EDGES_MS = (250, 500, 1_000, 2_000, 5_000, 10_000)
+#: What is counted by the hour, too.
+HOURLY = ("ready", "failed")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class Books:
         self._asked: dict[tuple[str, str], tuple[SessionId, str]] = {}
         self._startups: list[int] = []
         self._minutes: dict[int, list[int]] = {}
+        self._hours: dict[int, list[int]] = {}
         self._pool: dict[str, int] = {}
         self._last_ticket = 0
         self._mean_held: float | None = None
@@ -116,6 +119,7 @@ class Books:
             line=dict(self._line),
             startups=tuple(self._startups),
             minutes={minute: tuple(counts) for minute, counts in self._minutes.items()},
+            hours={hour: tuple(counts) for hour, counts in self._hours.items()},
             pool=dict(self._pool),
             indexes={state: self._in(state) for state in State},
         )
@@ -149,6 +153,8 @@ class Books:
         empty = [0] * (len(PLACES) + len(EDGES_MS) + 1)
         counts = self._minutes.setdefault(self.now_ms // 60_000, empty)
         counts[PLACES[name]] += 1
+        if name in HOURLY:
+            self._hours.setdefault(self.now_ms // 3_600_000, [0, 0])[HOURLY.index(name)] += 1
         return counts
 
     def _count_start(self, took_ms: int) -> None:

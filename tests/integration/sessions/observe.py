@@ -74,6 +74,8 @@ class Picture:
     startups: tuple[int, ...]
     #: By the minute, counted from 1970: what happened in it, and how long first starts took.
     minutes: dict[int, tuple[int, ...]]
+    #: By the hour, counted from 1970: first agents, failures.
+    hours: dict[int, tuple[int, ...]]
     pool: dict[str, int]
     indexes: dict[State, frozenset[SessionId]]
 
@@ -92,12 +94,13 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
         pipeline.zrange(keys.in_state(state), 0, -1, withscores=True)
     pipeline.lrange(keys.startups, 0, -1)
     pipeline.hvals(keys.minutes)
+    pipeline.hvals(keys.hours)
     pipeline.hgetall(keys.pool_stats)
     for session_id in ids:
         pipeline.hgetall(keys.session(session_id))
     slots, suspects, tickets, dispatches, ghosts, *rest = await pipeline.execute()
     states = dict(zip(State, (_scores(rows) for rows in rest[: len(State)]), strict=True))
-    startups, minutes, pool, *hashes = rest[len(State) :]
+    startups, minutes, hours, pool, *hashes = rest[len(State) :]
     return Picture(
         sessions={
             session_id: to_session(session_id, fields)
@@ -111,15 +114,16 @@ async def look(redis: Redis, keys: Keys, ids: Iterable[SessionId]) -> Picture:
         ghosts=_scores(ghosts),
         line=states[State.QUEUED],
         startups=tuple(int(text) for text in startups),
-        minutes=_minutes(minutes),
+        minutes=_ring(minutes),
+        hours=_ring(hours),
         pool={str(name): int(number) for name, number in pool.items()},
         indexes={state: frozenset(scores) for state, scores in states.items()},
     )
 
 
-def _minutes(texts: Iterable[str]) -> dict[int, tuple[int, ...]]:
+def _ring(texts: Iterable[str]) -> dict[int, tuple[int, ...]]:
     numbers = [[int(number) for number in text.split()] for text in texts]
-    return {minute: tuple(counts) for minute, *counts in numbers}
+    return {at: tuple(counts) for at, *counts in numbers}
 
 
 def _scores(rows: Iterable[tuple[Any, float]]) -> Scores:

@@ -27,7 +27,10 @@ from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.dispatches import Dispatcher
 from supervisor.supervisor import Loop
+from telemetry.meter import Meter
+from telemetry.metrics import SUPERVISOR
 from tests.integration.sessions.conftest import agent, newcomer
+from tests.support.receiver import Receiver, receiving
 from tests.support.servers import LiveKitServer, RedisServer
 
 MakeStore = Callable[..., SessionStore]
@@ -63,6 +66,17 @@ def room_settings(livekit_server: LiveKitServer) -> RoomSettings:
         # Nobody registers under it: agents are sent for, and none comes.
         agent_name=f"agent-{secrets.token_hex(4)}",
     )
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as one:
+        yield one
+
+
+@pytest.fixture
+def meter() -> Meter:
+    return Meter(SUPERVISOR)
 
 
 @pytest.fixture

@@ -162,6 +162,27 @@ async def test_the_target_of_the_pool_is_set_and_taken_away(http: httpx2.AsyncCl
     assert (await resize({"size": None})).json()["pool"]["target"] is None
 
 
+async def test_what_is_left_of_the_error_budget(
+    http: httpx2.AsyncClient, standing: Standing
+) -> None:
+    """A session fails. Others of this module may have, too, or got their agent."""
+    before = (await asked(http, "/api/fleet"))["errorBudget"]
+    session = await start(http)
+    async with standing.store() as store:
+        await store.fail(SessionId(session["sessionId"]), "x")
+        await store.mark_closed(SessionId(session["sessionId"]))
+    after = (await asked(http, "/api/fleet"))["errorBudget"]
+    assert after["bad"] == before["bad"] + 1
+    assert {name: after[name] for name in ("objective", "windowDays", "good")} == {
+        "objective": 0.99,
+        "windowDays": 30,
+        "good": before["good"],
+    }
+    share = after["bad"] / (after["good"] + after["bad"])
+    assert after["remaining"] == pytest.approx(1 - share / 0.01, abs=1e-3)
+    assert after["burnRate"] == pytest.approx(share / 0.01, abs=0.1)
+
+
 async def test_what_happened_is_told_minute_by_minute(
     http: httpx2.AsyncClient, standing: Standing
 ) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from telemetry import metrics
-from telemetry.metrics import Metric
+from telemetry.metric import Metric
 
 PAGE = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `(voicefleet_\w+)` \| (\w+) \| (.*) \| (.+) \|$", re.MULTILINE)

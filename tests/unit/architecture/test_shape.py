@@ -15,6 +15,7 @@ PACKAGES = (
     "bench",
     "devstack",
     "localvoice",
+    "notices",
     "rooms",
     "sessions",
     "supervisor",

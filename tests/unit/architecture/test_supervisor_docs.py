@@ -22,7 +22,16 @@ PAGE = (ROOT / "docs" / "supervisor.md").read_text(encoding="utf-8")
 
 
 async def test_the_page_lists_the_loops_in_their_order() -> None:
-    settings = SupervisorSettings(livekit_api_key="key", livekit_api_secret=SecretStr("s" * 32))
+    told = SecretStr("https://hooks.example.com/somebody")
+    secret = SecretStr(f"whsec_{'a' * 32}")
+    settings = SupervisorSettings(
+        livekit_api_key="key",
+        livekit_api_secret=SecretStr("s" * 32),
+        alert_webhook_url=told,
+        alert_webhook_secret=secret,
+        event_webhook_url=told,
+        event_webhook_secret=secret,
+    )
     redis = connect(settings, Temper.HASTY)
     written = re.findall(r"^\| `([a-z ]+)` \| \[`(\w+\.py)`\]", PAGE, re.M)
     async with aclosing(redis), open_rooms(settings) as rooms:
@@ -31,6 +40,16 @@ async def test_the_page_lists_the_loops_in_their_order() -> None:
             for loop in loops(settings, SessionStore(redis, settings), rooms, Meter(SUPERVISOR))
         ]
     assert written == there
+
+
+async def test_where_nobody_is_to_be_told_nothing_looks() -> None:
+    settings = SupervisorSettings(livekit_api_key="key", livekit_api_secret=SecretStr("s" * 32))
+    redis = connect(settings, Temper.HASTY)
+    async with aclosing(redis), open_rooms(settings) as rooms:
+        store = SessionStore(redis, settings)
+        names = [loop.name for loop in loops(settings, store, rooms, Meter(SUPERVISOR))]
+    assert names
+    assert not {"alarms", "session events"} & set(names)
 
 
 def test_the_page_lists_the_metrics() -> None:

@@ -10,7 +10,7 @@ import yaml
 from prometheus_client.utils import floatToGoString
 
 from telemetry import metrics
-from telemetry.metrics import Kind, Metric
+from telemetry.metric import Kind, Metric
 from tests.unit.observability.promql import Query, Selector, read_query
 
 ROOT = Path(__file__).parents[3]

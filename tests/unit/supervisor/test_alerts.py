@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rooms.breaker import BreakerState
+from sessions.budget import OBJECTIVE, WINDOW_DAYS, Budget, Tally
 from sessions.fleet import Worker
 from sessions.ids import WorkerId
 from sessions.minutes import History, Minute
@@ -20,6 +21,7 @@ from sessions.states import State
 from sessions.views import FleetSummary, Line
 from supervisor import alerts
 from supervisor.alerts import Alert, Severity, alerts_of
+from tests.unit.observability.known import ALERTS, RECORDINGS
 
 NOW_MS = 1_764_000_000_000
 LEASE_S = 6.0
@@ -68,8 +70,17 @@ WELL = FleetSummary(
 )
 
 
-def found(**changes: Any) -> list[Alert]:  # noqa: ANN401 - fields of a summary
-    return alerts_of(replace(WELL, **changes), CLOSED, worker_lease_s=LEASE_S)
+FULL = Budget(window=Tally(good=100), hour=Tally(good=10), just_now=Tally(good=1))
+
+
+def burnt(good: int, bad: int, *, is_over: bool = False) -> Budget:
+    """Return a budget after an hour, of which the last five minutes were the same, or all well."""
+    hour = Tally(good=good, bad=bad)
+    return Budget(window=hour, hour=hour, just_now=Tally(good=1) if is_over else hour)
+
+
+def found(budget: Budget = FULL, **changes: Any) -> list[Alert]:  # noqa: ANN401 - fields of a summary
+    return alerts_of(replace(WELL, **changes), CLOSED, budget, worker_lease_s=LEASE_S)
 
 
 def test_a_fleet_that_is_well_is_left_in_peace() -> None:
@@ -83,6 +94,7 @@ FIRING: dict[str, dict[str, Any]] = {
     "many_starting": {"sessions": WELL.sessions | {State.STARTING: 11}},
     "long_queue": {"line": Line(length=21, oldest_wait_ms=1)},
     "many_failures": {"recent": recent(ready=8, failed=2)},
+    "error_budget_burns": {"budget": burnt(17, 3)},
     "slow_starts": {"startup_ms": WELL.startup_ms | {95: 2_001}},
     "provider_down": {"outages": (outage("llm one/model"),)},
 }
@@ -101,6 +113,13 @@ QUIET: dict[str, list[dict[str, Any]]] = {
         {"recent": recent(ready=90, failed=10)},
         {"recent": recent(ready=0, failed=9)},
         {"recent": recent()},
+    ],
+    "error_budget_burns": [
+        {"budget": burnt(18, 3)},
+        {"budget": burnt(0, 2)},
+        {"budget": burnt(0, 0)},
+        # It was bad, and is well by now.
+        {"budget": burnt(17, 3, is_over=True)},
     ],
     "slow_starts": [
         {"startup_ms": WELL.startup_ms | {95: 2_000, 99: 9_000}},
@@ -133,20 +152,34 @@ def test_every_alert_is_tried_both_ways() -> None:
     assert codes == set(FIRING) == set(QUIET)
 
 
+def test_the_budget_burns_here_as_it_does_in_prometheus() -> None:
+    """The rules' own words: what is good and bad, over how long, and where an alert begins."""
+    recorded = RECORDINGS["voicefleet:error_budget_left:ratio_rate30d"]["expr"]
+    assert set(re.findall(r'outcome=~?"([\w|]+)"', recorded)) == {"failed", "failed|ready"}
+    assert set(re.findall(r"\[(\w+)\]", recorded)) == {f"{WINDOW_DAYS}d"}
+    assert float(re.findall(r"/ ([\d.]+)$", recorded.strip())[0]) == pytest.approx(1 - OBJECTIVE)
+    fast = ALERTS["ErrorBudgetBurnsFast"]
+    limits = re.findall(r"ratio_rate(\w+) > ([\d.]+)", fast["expr"])
+    assert limits == [("1h", str(alerts.FASTEST_BURN)), ("5m", str(alerts.FASTEST_BURN))]
+    assert re.findall(r">= (\d+)", fast["expr"]) == [str(alerts.FEWEST_BURNT)]
+    (alert,) = found(budget=burnt(17, 3))
+    assert fast["labels"]["severity"] == alert.severity
+
+
 def test_the_page_lists_them_with_their_severity() -> None:
     text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
     section = text.split("## What to look at")[1].split("\n## ")[0]
     rows = re.findall(r"^\| (`.+`) \| (warning|critical) \|", section, re.M)
     listed = {code: severity for names, severity in rows for code in re.findall(r"`(\w+)`", names)}
     told = {alert.code: alert.severity for code in FIRING for alert in found(**FIRING[code])}
-    opened = alerts_of(WELL, dict.fromkeys(CLOSED, BreakerState.OPEN), worker_lease_s=LEASE_S)
+    opened = alerts_of(WELL, dict.fromkeys(CLOSED, BreakerState.OPEN), FULL, worker_lease_s=LEASE_S)
     assert listed == told | {alert.code: alert.severity for alert in opened}
 
 
 @pytest.mark.parametrize("state", [BreakerState.OPEN, BreakerState.HALF_OPEN])
 @pytest.mark.parametrize(("name", "shown"), [("redis", "Redis"), ("livekit", "LiveKit")])
 def test_a_circuit_that_lets_nobody_through(name: str, shown: str, state: BreakerState) -> None:
-    (alert,) = alerts_of(WELL, CLOSED | {name: state}, worker_lease_s=LEASE_S)
+    (alert,) = alerts_of(WELL, CLOSED | {name: state}, FULL, worker_lease_s=LEASE_S)
     assert (alert.code, alert.severity) == (f"{name}_circuit_open", Severity.CRITICAL)
     assert shown in alert.message
 
@@ -166,5 +199,7 @@ def test_several_of_a_kind_are_one_alert_that_names_them() -> None:
 def test_the_lease_of_the_fleet_counts() -> None:
     """A fleet with longer leases has workers that may be silent for longer."""
     changed = replace(WELL, workers=(worker(silent_ms=4_000),))
-    assert [one.code for one in alerts_of(changed, CLOSED, worker_lease_s=6)] == ["worker_silent"]
-    assert alerts_of(changed, CLOSED, worker_lease_s=10) == []
+    assert [one.code for one in alerts_of(changed, CLOSED, FULL, worker_lease_s=6)] == [
+        "worker_silent"
+    ]
+    assert alerts_of(changed, CLOSED, FULL, worker_lease_s=10) == []

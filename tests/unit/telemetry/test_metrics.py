@@ -13,7 +13,7 @@ from sessions.model import LossCause
 from sessions.settings import COUNTED
 from sessions.states import TERMINAL, State
 from telemetry import metrics
-from telemetry.metrics import Kind, Metric
+from telemetry.metric import Kind, Metric
 from worker.call.outcome import Verdict
 from worker.voice.settings import Stage
 from worker.voice.trouble import Kind as TroubleKind

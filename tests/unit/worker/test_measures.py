@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from sessions.model import Start
 from sessions.records import TurnTimes
-from telemetry.metrics import Metric
+from telemetry.metric import Metric
 from worker.call.measures import Measures, Processor
 from worker.call.moments import Moment
 from worker.call.outcome import CRASHED, USER_LEFT

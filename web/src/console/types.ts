@@ -98,6 +98,20 @@ export interface Circuits {
   providers: Outage[];
 }
 
+/** How many sessions may fail, and how many did. */
+export interface ErrorBudget {
+  /** The share that is to be good, from 0 to 1. */
+  objective: number;
+  /** Over how long it is counted. */
+  windowDays: number;
+  good: number;
+  bad: number;
+  /** 1 while nothing is used up; 0 when all of it is, and less when more failed than may. */
+  remaining: number;
+  /** How many times too fast the last hour used it up; null where it had no outcome. */
+  burnRate: number | null;
+}
+
 export type SessionCounts = Record<SessionStatus, number>;
 
 export interface Fleet {
@@ -111,6 +125,7 @@ export interface Fleet {
   queue?: Queue | null;
   alerts?: Alert[] | null;
   scaling?: Scaling | null;
+  errorBudget?: ErrorBudget | null;
 }
 
 /** What happened in one minute. */

@@ -5,7 +5,8 @@ import type { ReactNode } from "react";
 import { latency } from "../../strings.ts";
 import { count, percent, roundPercent, shareOf } from "../figures.ts";
 import { words } from "../strings.ts";
-import type { Fleet, History } from "../types.ts";
+import type { ErrorBudget, Fleet, History } from "../types.ts";
+import { budgetLook } from "./budget.ts";
 import { heldOf } from "./counts.ts";
 import { Meter } from "./Meter.tsx";
 
@@ -34,6 +35,7 @@ export function Tiles({ fleet, history }: TilesProps) {
       </Tile>
       <SlotsTile fleet={fleet} />
       <SuccessTile history={history} />
+      {fleet.errorBudget && <BudgetTile budget={fleet.errorBudget} />}
       <Tile
         name={said.start}
         value={start.p50 === null ? words.none : latency(start.p50)}
@@ -53,6 +55,26 @@ function SuccessTile({ history }: { history: History | null }) {
       value={rate === null ? words.none : percent(rate)}
       note={rate === null ? missing : said.successAbout}
     />
+  );
+}
+
+function BudgetTile({ budget }: { budget: ErrorBudget }) {
+  const { left, burns, isLow } = budgetLook(budget);
+  const said = words.overview;
+  const all = budget.good + budget.bad;
+  const used =
+    budget.bad === 0
+      ? said.budgetUntouched(budget.windowDays)
+      : said.budgetAbout(budget.bad, all, budget.windowDays);
+  return (
+    <Tile
+      name={said.budget}
+      value={percent(left)}
+      note={burns === null ? used : said.budgetBurns(burns)}
+      isNoted={isLow}
+    >
+      <Meter parts={[{ look: "active", size: left }]} whole={1} />
+    </Tile>
   );
 }
 

@@ -1,0 +1,1 @@
+"""Tells others over HTTP what has happened: signed webhooks, and messages for Slack."""
