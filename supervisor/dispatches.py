@@ -37,10 +37,11 @@ from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.model import LossCause, Session
-from sessions.states import HOLDING
+from sessions.states import HOLDING, State
 from sessions.store import SessionStore
 from supervisor.absent_workers import taking_since_ms, was_dropped
 from supervisor.loop import level_of
+from telemetry.tracing import OFF, Step, Traces, dispatch_span, root_span
 
 logger = logging.getLogger("supervisor")
 
@@ -78,11 +79,17 @@ class Dispatcher:
     """Sends agents to sessions that need one. Any number of them may run at the same time."""
 
     def __init__(
-        self, store: SessionStore, rooms: Rooms, *, clock: Callable[[], float] = time.monotonic
+        self,
+        store: SessionStore,
+        rooms: Rooms,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        traces: Traces = OFF,
     ) -> None:
         self._store = store
         self._rooms = rooms
         self._clock = clock
+        self._traces = traces
         self._turns = asyncio.Semaphore(_AT_ONCE)
         #: Until then nobody is judged for not coming, by our clock.
         self._excused_until = -math.inf
@@ -148,7 +155,15 @@ class Dispatcher:
         if not duty.changed:
             return False
         try:
-            await self._invite(session, duty.epoch, has_room=has_room)
+            with self._traces.span(
+                session.id,
+                Step.DISPATCH,
+                parent=root_span(session.id),
+                own_id=dispatch_span(session.id, duty.epoch),
+                epoch=duty.epoch,
+                reason=_reason(session, duty.epoch),
+            ):
+                await self._invite(session, duty.epoch, has_room=has_room)
         except RoomsError as error:
             logger.log(
                 level_of(error),
@@ -239,12 +254,13 @@ class Dispatcher:
             persona=session.persona,
             foreign_room=session.foreign_room,
         ).to_metadata()
-        if has_room:
+        step = Step.SEND_AGENT if has_room else Step.OPEN_ROOM
+        with self._traces.span(session.id, step, parent=dispatch_span(session.id, epoch)):
             # LiveKit passes over the agents that are named for a room which is there already.
-            await self._rooms.send_agent(session.room, metadata)
+            ask = self._rooms.send_agent if has_room else self._rooms.open
+            await ask(session.room, metadata)
+        if has_room:
             await self._put_out_ghost(session)
-        else:
-            await self._rooms.open(session.room, metadata)
 
     async def _put_out_ghost(self, session: Session) -> None:
         """Remove the agent that was lost: one that hangs would stay in the room beside the next.
@@ -267,6 +283,13 @@ class Dispatcher:
     def _excuse(self) -> None:
         """Judge nobody for a while: LiveKit is away."""
         self._excused_until = self._clock() + self._store.settings.claim_deadline_s
+
+
+def _reason(session: Session, epoch: int) -> str:
+    """Say in one word why an agent is sent."""
+    if session.status is State.RECOVERING:
+        return "agent_lost"
+    return "admitted" if epoch == 1 else "no_agent"
 
 
 def _is_for(session: Session, metadata: str) -> bool:

@@ -8,12 +8,13 @@ from pydantic import Field, model_validator
 
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
+from telemetry.settings import TracingSettings
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
 
 
-class SupervisorSettings(StoreSettings, RoomSettings):
+class SupervisorSettings(StoreSettings, RoomSettings, TracingSettings):
     """What a supervisor reads from its environment; docs/settings.md lists it."""
 
     supervise: bool = Field(

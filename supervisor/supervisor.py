@@ -32,6 +32,7 @@ from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
 from telemetry.meter import Meter
 from telemetry.metrics import STRANDED, SUPERVISOR_LEADS
+from telemetry.tracing import OFF, Traces
 
 logger = logging.getLogger("supervisor")
 
@@ -63,7 +64,11 @@ class Loop:
 
 
 def loops(
-    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, meter: Meter
+    settings: SupervisorSettings,
+    store: SessionStore,
+    rooms: Rooms,
+    meter: Meter,
+    traces: Traces = OFF,
 ) -> tuple[Loop, ...]:
     """Return what a leader does. Nothing in it is older than its term."""
     departure_s = settings.room_departure_timeout_s
@@ -74,7 +79,7 @@ def loops(
         Loop(
             "dispatches",
             settings.dispatch_interval_s,
-            Dispatcher(store, rooms).dispatch_due_once,
+            Dispatcher(store, rooms, traces=traces).dispatch_due_once,
             wakes=(State.STARTING, State.RECOVERING),
         ),
         Loop("leases", settings.sweep_interval_s, LeaseSweeper(store).sweep_once),
@@ -105,11 +110,14 @@ class Supervisor:
         rooms: Rooms,
         feed: ChangeFeed,
         meter: Meter,
+        *,
+        traces: Traces = OFF,
     ) -> None:
         self._settings = settings
         self._rooms = rooms
         self._feed = feed
         self._meter = meter
+        self._traces = traces
         self._leadership = Leadership(
             store,
             lease_s=settings.leader_lease_s,
@@ -151,7 +159,7 @@ class Supervisor:
         self._term = term
         self._working = [
             asyncio.create_task(loop.run(self._feed, self._meter), name=loop.name)
-            for loop in loops(self._settings, self._store, self._rooms, self._meter)
+            for loop in loops(self._settings, self._store, self._rooms, self._meter, self._traces)
         ]
         return 1
 

@@ -11,6 +11,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,6 +22,8 @@ from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.supervisor import Supervisor
 from telemetry.meter import Meter
+from telemetry.metrics import SPANS_LOST
+from telemetry.tracing import Traces, open_traces
 from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
@@ -40,6 +43,8 @@ def lifespan_of(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[AppState]:
         async with AsyncExitStack() as stack:
+            traces = open_traces(settings, "tokenserver", partial(meter.count, SPANS_LOST))
+            stack.push_async_callback(traces.aclose)
             redis = connect(settings, Temper.HASTY)
             stack.push_async_callback(redis.aclose)
             rooms = await stack.enter_async_context(open_rooms(settings, on_call=meter.note_call))
@@ -51,7 +56,7 @@ def lifespan_of(
             await stack.enter_async_context(_running(feed.run()))
             await stack.enter_async_context(_running(circuit.run()))
             if settings.supervise:
-                await stack.enter_async_context(_supervising(settings, rooms, feed, meter))
+                await stack.enter_async_context(_supervising(settings, rooms, feed, meter, traces))
             watchers = Watchers(settings.watchers_limit, settings.watchers_per_address)
             app.state.watchers = watchers
             yield {
@@ -66,6 +71,7 @@ def lifespan_of(
                 "neighbours": Neighbours(store, rooms),
                 "affinity": affinity,
                 "meter": meter,
+                "traces": traces,
                 "document": document,
             }
 
@@ -74,7 +80,7 @@ def lifespan_of(
 
 @asynccontextmanager
 async def _supervising(
-    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, meter: Meter
+    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, meter: Meter, traces: Traces
 ) -> AsyncIterator[None]:
     """Supervise the fleet beside the application, in turns with other servers.
 
@@ -83,7 +89,7 @@ async def _supervising(
     """
     async with aclosing(connect(settings, Temper.PATIENT)) as redis:
         store = SessionStore(redis, settings, on_step=meter.note_step)
-        supervisor = Supervisor(settings, store, rooms, feed, meter)
+        supervisor = Supervisor(settings, store, rooms, feed, meter, traces=traces)
         async with _running(supervisor.run()):
             yield
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass
 
 from sessions.batch import Client
 from sessions.store import SessionStore
 from telemetry.figures import FigureSender
+from telemetry.metrics import SPANS_LOST
+from telemetry.tracing import Traces
 from worker.call.measures import Processor
 from worker.call.notice import Notice
 from worker.call.vitals import Memory
@@ -36,6 +39,9 @@ class Warm:
     #: Takes what is measured of calls, and of this process.
     figures: FigureSender
     processor: Processor
+    traces: Traces
+    #: How many spans were lost, as the thread that sends them tells.
+    spans_lost: deque[int]
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 
@@ -45,8 +51,15 @@ class Warm:
             return self.greeting
         return await asyncio.to_thread(load_clip, role.settings, text)
 
+    def count_lost_spans(self) -> None:
+        """Send on how many were lost since the last time."""
+        while self.spans_lost:
+            self.figures.count(SPANS_LOST, self.spans_lost.popleft())
+
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
+        await self.traces.aclose()
+        self.count_lost_spans()
         self.processor.count()
         self.figures.close()
         await self.pipeline.aclose()

@@ -25,6 +25,7 @@ from telemetry.metrics import (
     JOB_MEMORY,
     JOB_PROCESSES,
     OF_CALLS,
+    TRACES,
     Kind,
     Metric,
 )
@@ -32,7 +33,7 @@ from worker.host.memory import resident_bytes
 
 logger = logging.getLogger(__name__)
 
-_TABLE = {metric.name: metric for metric in OF_CALLS}
+_TABLE = {metric.name: metric for metric in (*OF_CALLS, *TRACES)}
 
 
 def figures_address() -> str:
