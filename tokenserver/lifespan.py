@@ -43,8 +43,7 @@ def lifespan_of(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[AppState]:
         async with AsyncExitStack() as stack:
-            traces = open_traces(settings, "tokenserver", partial(meter.count, SPANS_LOST))
-            stack.push_async_callback(traces.aclose)
+            traces = await stack.enter_async_context(_tracing(settings, meter))
             redis = connect(settings, Temper.HASTY)
             stack.push_async_callback(redis.aclose)
             rooms = await stack.enter_async_context(open_rooms(settings, on_call=meter.note_call))
@@ -76,6 +75,15 @@ def lifespan_of(
             }
 
     return lifespan
+
+
+@asynccontextmanager
+async def _tracing(settings: TokenserverSettings, meter: Meter) -> AsyncIterator[Traces]:
+    """Yield where spans go; those of all the rest are sent when it ends."""
+    async with aclosing(
+        open_traces(settings, "tokenserver", partial(meter.count, SPANS_LOST))
+    ) as traces:
+        yield traces
 
 
 @asynccontextmanager

@@ -58,12 +58,7 @@ class Call:
     """
 
     def __init__(
-        self,
-        ctx: JobContext,
-        warm: Warm,
-        assignment: Assignment,
-        lease: Lease,
-        trail: Trail,
+        self, ctx: JobContext, warm: Warm, assignment: Assignment, lease: Lease, trail: Trail
     ) -> None:
         self._ctx = ctx
         self._settings = warm.settings
@@ -76,11 +71,7 @@ class Call:
         self._vitals = VitalSigns(
             lambda: self._conversation.session.agent_state, warm.memory, warm.processor
         )
-        measures = Measures(warm.figures, is_warm=lease.is_warm)
-        lease.on_start = measures.start
-        self._chronicle = Chronicle(
-            warm.store, warm.settings, assignment, lease.claimed, measures, trail=trail
-        )
+        self._chronicle = _chronicle(warm, assignment, lease, trail)
         self._limits = Limits(self._conversation, role, self.conclude)
         self._user = Presence(
             ctx.room,
@@ -290,3 +281,9 @@ class Call:
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
+
+
+def _chronicle(warm: Warm, assignment: Assignment, lease: Lease, trail: Trail) -> Chronicle:
+    measures = Measures(warm.figures, is_warm=lease.is_warm)
+    lease.on_start = measures.start
+    return Chronicle(warm.store, warm.settings, assignment, lease.claimed, measures, trail=trail)
