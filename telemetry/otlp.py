@@ -11,6 +11,7 @@ import asyncio
 import logging
 import random
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -18,6 +19,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -32,7 +34,7 @@ from opentelemetry.trace import (
 )
 
 from telemetry.settings import TracingSettings
-from telemetry.span_rules import allowed_attributes, allowed_name
+from telemetry.span_rules import LASTING, allowed_attributes, allowed_name
 from telemetry.tracing import Span, Traces, Value, is_sampled, trace_id
 from telemetry.version import VERSION
 
@@ -47,6 +49,8 @@ _BATCH = 256
 _MOST_WAITING = 2_000
 #: How long the end of a process waits for the last ones.
 _CLOSE_S = 2.0
+#: More calls than that no process has at once.
+_MOST_LASTING = 1_000
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
@@ -60,7 +64,7 @@ class OtlpTraces(Traces):
         on_lost: Callable[[int], None],
         resource: Mapping[str, str],
     ) -> None:
-        # Told of by `_CarefulExporter`, once and without what the receiver says.
+        # Told of by `_CountingExporter`, once and without what the receiver says.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self._ratio = settings.otel_traces_sampler_arg
         name = f"{settings.otel_service_name}-{service}"
@@ -69,14 +73,12 @@ class OtlpTraces(Traces):
         )
         self._scope = InstrumentationScope("voicefleet", VERSION)
         self._tally = _Tally(on_lost)
-        self._exporter = OTLPSpanExporter(
+        exporter = OTLPSpanExporter(
             endpoint=f"{str(settings.otel_exporter_otlp_endpoint).rstrip('/')}/v1/traces",
             headers=settings.otlp_headers,
             timeout=_EXPORT_S,
         )
-        self._processor = _BoundedProcessor(
-            _CarefulExporter(self._exporter, self._tally), self._tally
-        )
+        self._processor = _CarefulProcessor(_CountingExporter(exporter, self._tally), self._tally)
 
     @property
     def is_on(self) -> bool:
@@ -159,14 +161,15 @@ class _Tally:
             self._on_lost(1)
         return has_room
 
-    def settle(self, count: int, *, are_sent: bool) -> None:
-        """Count some that wait no more."""
+    def settle(self, count: int, *, are_sent: bool) -> bool:
+        """Count some that wait no more; False when all were given up before."""
         with self._lock:
-            if self._is_closed:  # counted as lost already
-                return
+            if self._is_closed:
+                return False
             self._waiting -= count
         if not are_sent:
             self._on_lost(count)
+        return True
 
     def close(self) -> None:
         """Give up those that still wait."""
@@ -176,11 +179,17 @@ class _Tally:
             self._on_lost(left)
 
 
-class _BoundedProcessor(SpanProcessor):
-    """Hands spans to the thread that sends them."""
+class _CarefulProcessor(SpanProcessor):
+    """Takes of each span what it may say, and hands it to the thread that sends it.
+
+    A framework's span that lasts as long as a call is left out, and what is below it is put below
+    the next one: of an agent that is killed it would never come, and leave the others in the air.
+    """
 
     def __init__(self, exporter: SpanExporter, tally: _Tally) -> None:
         self._tally = tally
+        #: Those that are left out, by id, with what they are below themselves.
+        self._lasting: OrderedDict[int, SpanContext | None] = OrderedDict()
         self._batches = BatchSpanProcessor(
             exporter,
             # It would drop the oldest and tell nobody.
@@ -190,19 +199,34 @@ class _BoundedProcessor(SpanProcessor):
             export_timeout_millis=_EXPORT_S * 1000,
         )
 
+    def on_start(
+        self,
+        span: SdkSpan,
+        parent_context: otel_context.Context | None = None,  # noqa: ARG002 - of the SDK
+    ) -> None:
+        """Note one that is to be left out."""
+        if span.name in LASTING and span.context is not None:
+            self._lasting[span.context.span_id] = span.parent
+            while len(self._lasting) > _MOST_LASTING:
+                self._lasting.popitem(last=False)
+
     def on_end(self, span: ReadableSpan) -> None:
         """Take one that is over."""
-        context = span.context
-        if context is not None and context.trace_flags.sampled and self._tally.admit():
-            self._batches.on_end(span)
+        if span.context is None or not span.context.trace_flags.sampled or span.name in LASTING:
+            return
+        if self._tally.admit():
+            parent = span.parent
+            if parent is not None:
+                parent = self._lasting.get(parent.span_id, parent)
+            self._batches.on_end(_careful(span, parent))
 
     def shutdown(self) -> None:
         """Send what waits, and end the thread."""
         self._batches.shutdown()  # type: ignore[no-untyped-call]
 
 
-class _CarefulExporter(SpanExporter):
-    """Lets through of each span what it may say, and tells when a receiver does not take them."""
+class _CountingExporter(SpanExporter):
+    """Counts what a receiver takes, and tells when it does not."""
 
     def __init__(self, exporter: SpanExporter, tally: _Tally) -> None:
         self._exporter = exporter
@@ -213,11 +237,11 @@ class _CarefulExporter(SpanExporter):
         """Send some, from the thread of the processor."""
         result = SpanExportResult.FAILURE
         try:
-            result = self._exporter.export([_careful(span) for span in spans])
+            result = self._exporter.export(spans)
         finally:
             is_taken = result is SpanExportResult.SUCCESS
-            self._tally.settle(len(spans), are_sent=is_taken)
-            if is_taken is not self._is_taken:
+            is_news = is_taken is not self._is_taken
+            if self._tally.settle(len(spans), are_sent=is_taken) and is_news:
                 self._is_taken = is_taken
                 level = logging.INFO if is_taken else logging.WARNING
                 logger.log(level, "spans are taken again" if is_taken else "spans are not taken")
@@ -228,12 +252,12 @@ class _CarefulExporter(SpanExporter):
         self._exporter.shutdown()
 
 
-def _careful(span: ReadableSpan) -> ReadableSpan:
+def _careful(span: ReadableSpan, parent: SpanContext | None) -> ReadableSpan:
     """Return a copy that says only what is listed in telemetry/span_rules.py."""
     return ReadableSpan(
         name=allowed_name(span.name),
         context=span.context,
-        parent=span.parent,
+        parent=parent,
         resource=span.resource,
         attributes=allowed_attributes(span.attributes),
         # Of a framework's, whoever made it could have put words into its attributes.

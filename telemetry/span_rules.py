@@ -18,7 +18,6 @@ OTHER = "other"
 #: Of livekit-agents 1.8.9.
 _FRAMEWORK_SPANS = frozenset(
     {
-        "agent_session",
         "agent_speaking",
         "agent_turn",
         "decision_model.evaluate",
@@ -52,6 +51,8 @@ _FRAMEWORK_SPANS = frozenset(
         "wait_for_participant",
     }
 )
+#: Last as long as a call.
+LASTING = frozenset({"agent_session"})
 NAMES = frozenset(Step) | _FRAMEWORK_SPANS
 
 _OURS = frozenset(

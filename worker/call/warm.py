@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 
 from sessions.batch import Client
 from sessions.store import SessionStore
 from telemetry.figures import FigureSender
-from telemetry.metrics import SPANS_LOST
 from telemetry.tracing import Traces
 from worker.call.measures import Processor
 from worker.call.notice import Notice
@@ -40,8 +38,6 @@ class Warm:
     figures: FigureSender
     processor: Processor
     traces: Traces
-    #: How many spans were lost, as the thread that sends them tells.
-    spans_lost: deque[int]
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 
@@ -51,15 +47,11 @@ class Warm:
             return self.greeting
         return await asyncio.to_thread(load_clip, role.settings, text)
 
-    def count_lost_spans(self) -> None:
-        """Send on how many were lost since the last time."""
-        while self.spans_lost:
-            self.figures.count(SPANS_LOST, self.spans_lost.popleft())
-
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
         await self.traces.aclose()
-        self.count_lost_spans()
+        # Which spans were lost is told as figures, too.
+        await asyncio.sleep(0)
         self.processor.count()
         self.figures.close()
         await self.pipeline.aclose()

@@ -53,7 +53,6 @@ async def on_session_end(ctx: JobContext) -> None:
         if isinstance(call, Call):
             await call.finish()
     finally:
-        warm_of(ctx.proc).count_lost_spans()
         # A process that has one job ends with it.
         if ctx.proc.executor_type is JobExecutorType.PROCESS:
             await warm_of(ctx.proc).aclose()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from livekit import rtc
 from livekit.agents import JobProcess
@@ -14,6 +14,7 @@ from livekit.agents.telemetry import set_tracer_provider
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from telemetry.figures import FigureSender
+from telemetry.metrics import SPANS_LOST
 from telemetry.tracing import Traces, open_traces
 from worker.call.measures import Processor
 from worker.call.notice import Notice
@@ -42,7 +43,6 @@ def prewarm(settings: WorkerSettings, cast: Cast, figures_at: str, process: JobP
     notice.install()
     redis = connect(settings, Temper.PATIENT)
     figures = FigureSender(figures_at)
-    spans_lost: deque[int] = deque()
     warm = Warm(
         settings=settings,
         redis=redis,
@@ -55,8 +55,7 @@ def prewarm(settings: WorkerSettings, cast: Cast, figures_at: str, process: JobP
         memory=Memory(),
         figures=figures,
         processor=Processor(figures),
-        traces=_traces(settings, spans_lost.append),
-        spans_lost=spans_lost,
+        traces=_traces(settings, partial(figures.count_from_thread, SPANS_LOST)),
         since=time.time(),
     )
     keep_warm(process, warm)
