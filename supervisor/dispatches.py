@@ -137,9 +137,9 @@ class Dispatcher:
                 return await self._send(session, look)
             except SessionError as error:
                 # It ended meanwhile, another server was quicker, or Redis is away: it stays due.
-                logger.info("not sent", extra={"session_id": session.id, "code": error.code})
+                logger.info("not sent", extra={**session.log_fields, "code": error.code})
             except Exception:
-                logger.exception("could not send an agent", extra={"session_id": session.id})
+                logger.exception("could not send an agent", extra=session.log_fields)
             return False
 
     async def _send(self, session: Session, look: _Look) -> bool:
@@ -168,7 +168,7 @@ class Dispatcher:
             logger.log(
                 level_of(error),
                 "could not send an agent",
-                extra={"session_id": session.id, "reason": str(error)},
+                extra={**session.log_fields, "reason": str(error)},
             )
             # It may come all the same, so the next one gets another epoch.
             await self._store.lose(
@@ -180,7 +180,7 @@ class Dispatcher:
                 delay_s=_RETRY_S,
             )
             return False
-        logger.info("agent sent", extra={"session_id": session.id, "epoch": duty.epoch})
+        logger.info("agent sent", extra={**session.log_fields, "epoch": duty.epoch})
         return True
 
     async def _write_off(self, session: Session, look: _Look) -> bool:
@@ -204,7 +204,7 @@ class Dispatcher:
         if loss.changed:
             logger.warning(
                 "no agent came",
-                extra={"session_id": session.id, "losses": loss.losses, "status": loss.status},
+                extra={**session.log_fields, "losses": loss.losses, "status": loss.status},
             )
         return loss.changed and loss.status in HOLDING
 
@@ -271,13 +271,13 @@ class Dispatcher:
             return
         try:
             if await self._rooms.remove_agent(session.room, session.ghost_job_id):
-                logger.info("lost agent removed", extra={"session_id": session.id})
+                logger.info("lost agent removed", extra=session.log_fields)
         except RoomsError as error:
             # The next one is on its way. This one leaves by itself, should it wake up.
             logger.log(
                 level_of(error),
                 "could not remove a lost agent",
-                extra={"session_id": session.id, "reason": str(error)},
+                extra={**session.log_fields, "reason": str(error)},
             )
 
     def _excuse(self) -> None:

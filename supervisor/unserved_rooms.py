@@ -124,7 +124,7 @@ class UnservedRooms:
         # The worker that the user had may be the one that is gone.
         await self._rooms.send_agent(room, ours.model_copy(update={"prefer": None}).to_metadata())
         wait.sent_at = now
-        logger.warning("sent an agent once more", extra={"session_id": ours.session_id})
+        logger.warning("sent an agent once more", extra=ours.log_fields)
         return True
 
     async def _close(self, room: str) -> bool:

@@ -70,7 +70,7 @@ class Affinity:
 
     async def _watch(self, assignment: Assignment) -> None:
         await asyncio.sleep(_PATIENCE_S)
-        fields = {"session_id": assignment.session_id, "worker_id": assignment.prefer}
+        fields = {**assignment.log_fields, "worker_id": assignment.prefer}
         try:
             if not await self._is_lost(assignment):
                 return

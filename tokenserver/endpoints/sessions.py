@@ -23,7 +23,7 @@ from sessions.errors import (
     UserBusy,
 )
 from sessions.ids import UserId
-from sessions.model import Admission, Outcome, Place
+from sessions.model import Admission, Outcome, Place, Session
 from sessions.states import State
 from telemetry.meter import Meter
 from telemetry.metrics import REJECTS, STARTS
@@ -79,7 +79,7 @@ async def start_session(call: Call) -> Response:
             await _open_room(call.state, seat, is_ours=is_ours, returning=returning)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["meter"].count(STARTS, outcome=_outcome(admission))
-    call.note(session_id=seat.id, outcome=admission.outcome, session_status=seat.status)
+    call.note(**seat.log_fields, outcome=admission.outcome, session_status=seat.status)
     if seat.status is State.QUEUED:
         waiting = _waiting(seat, admission, latency_ms)
         return answer(waiting, HTTPStatus.ACCEPTED)
@@ -105,7 +105,7 @@ async def stop(call: Call) -> Response:
         ended = await store.end(session.id)
         # A room of somebody else's stays: only the agent leaves it, with its next heartbeat.
         is_done = ended.status is State.ENDING and (
-            session.foreign_room is not None or await _close_room(call.state, session.room)
+            session.foreign_room is not None or await _close_room(call.state, session)
         )
         if is_done:
             await store.mark_closed(session.id)
@@ -160,12 +160,13 @@ async def _open_room(
         affinity.watch(assignment)
 
 
-async def _close_room(state: AppState, room: str) -> bool:
+async def _close_room(state: AppState, session: Session) -> bool:
     try:
-        await state["rooms"].close(room)
+        await state["rooms"].close(session.room)
     except RoomsError as error:
         # The session stays `ending`: the supervisor tries again.
-        logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
+        fields = {**session.log_fields, "reason": str(error)}
+        logger.warning("could not close a room", extra=fields)
         return False
     return True
 

@@ -97,6 +97,7 @@ def _standard(call: Call, asked: StandardTokenRequest) -> Response:
             ttl_s=settings.token_ttl_s,
             agent_metadata=assignment.to_metadata(),
         )
+    call.note(**assignment.log_fields)
     return _answer(call, session_id, token, secret)
 
 
