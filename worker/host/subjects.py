@@ -12,6 +12,7 @@ from collections import OrderedDict
 from livekit.protocol.agent import Job
 
 from sessions.assignment import Assignment
+from sessions.ids import session_of_room
 
 #: So many jobs are remembered: those under way, and some that were not taken or are over.
 _MOST = 5_000
@@ -39,8 +40,14 @@ class Subjects(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add what is known and was not said."""
-        known = self._jobs.get(str(getattr(record, "job_id", "")), {})
+        known = self._jobs.get(str(getattr(record, "job_id", ""))) or self._of_room(record)
         for name, value in {"worker_id": self._worker_id, **known}.items():
             if not hasattr(record, name):
                 setattr(record, name, value)
         return True
+
+    @staticmethod
+    def _of_room(record: logging.LogRecord) -> dict[str, str | int]:
+        """Return what the name of a room says; of a job that is not offered yet, there is no more."""
+        session_id = session_of_room(str(getattr(record, "room", "")))
+        return {} if session_id is None else {"session_id": session_id}
