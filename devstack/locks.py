@@ -42,8 +42,9 @@ WITH_DEV_VERSIONS = ("-c", "requirements/dev.lock")
 LOCKS = (
     Lock("dev", ("pyproject.toml", "--all-extras", "--group", "dev")),
     Lock("run", ("pyproject.toml", "--all-extras", "--group", "stack", *WITH_DEV_VERSIONS)),
+    Lock("tokens", ("pyproject.toml", "--extra", "tokenserver", *WITH_DEV_VERSIONS)),
     Lock(
-        "tokens",
+        "tokens-traced",
         ("pyproject.toml", "--extra", "tokenserver", "--extra", "tracing", *WITH_DEV_VERSIONS),
     ),
     Lock("worker", ("pyproject.toml", "--extra", "worker", *WITH_DEV_VERSIONS)),

@@ -93,7 +93,9 @@ def loops(
             wakes=(State.QUEUED, State.STARTING),
         ),
         Loop(
-            "unserved rooms", settings.unserved_interval_s, UnservedRooms(store, rooms).serve_once
+            "unserved rooms",
+            settings.unserved_interval_s,
+            UnservedRooms(store, rooms, traces=traces).serve_once,
         ),
         Loop("endings", settings.closing_interval_s, RoomCloser(store, rooms).close_once),
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),

@@ -1,7 +1,7 @@
 """Sends spans by OTLP over HTTP, from a thread of its own, for as long as its queue has room.
 
-Imported only where there is a receiver (telemetry/tracing.py): it takes OpenTelemetry's SDK, 40 MB
-of memory that nobody else needs. A receiver that hangs, refuses or is slow costs spans, which are
+Imported only where there is a receiver (telemetry/tracing.py): it takes OpenTelemetry's SDK, which
+comes with the extra `tracing`. A receiver that hangs, refuses or is slow costs spans, which are
 counted, and nobody's time: who makes a span never waits, and the end of a process waits a moment.
 """
 

@@ -21,6 +21,7 @@ from sessions.errors import SessionError
 from sessions.ids import UserId, WorkerId
 from sessions.states import State
 from sessions.store import SessionStore
+from telemetry.tracing import OFF, Step, Traces, root_span
 
 logger = logging.getLogger("tokenserver")
 
@@ -35,8 +36,9 @@ _MOST_WATCHED = 500
 class Affinity:
     """Names the worker that a user had, and watches that its job is not lost for that."""
 
-    def __init__(self, store: SessionStore, rooms: Rooms) -> None:
+    def __init__(self, store: SessionStore, rooms: Rooms, traces: Traces = OFF) -> None:
         self._store = store
+        self._traces = traces
         self._rooms = rooms
         self._watching: set[asyncio.Task[None]] = set()
 
@@ -75,7 +77,14 @@ class Affinity:
             if not await self._is_lost(assignment):
                 return
             anybody = assignment.model_copy(update={"prefer": None})
-            await self._rooms.send_agent(anybody.room, anybody.to_metadata())
+            with self._traces.span(
+                anybody.session_id,
+                Step.DISPATCH,
+                parent=root_span(anybody.session_id),
+                epoch=anybody.epoch,
+                reason="preferred_gone",
+            ):
+                await self._rooms.send_agent(anybody.room, anybody.to_metadata())
         except (SessionError, RoomsError) as error:
             logger.info("left to the supervisor", extra=fields | {"reason": type(error).__name__})
         except Exception:

@@ -49,7 +49,7 @@ def lifespan_of(
             rooms = await stack.enter_async_context(open_rooms(settings, on_call=meter.note_call))
             keys = await stack.enter_async_context(open_keys(settings))
             store = SessionStore(redis, settings, on_step=meter.note_step)
-            affinity = Affinity(store, rooms)
+            affinity = Affinity(store, rooms, traces)
             stack.push_async_callback(affinity.aclose)
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
             await stack.enter_async_context(_running(feed.run()))

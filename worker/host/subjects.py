@@ -48,6 +48,6 @@ class Subjects(logging.Filter):
 
     @staticmethod
     def _of_room(record: logging.LogRecord) -> dict[str, str | int]:
-        """Return what the name of a room says; of a job that is not offered yet, there is no more."""
+        """Return what the name of a room says, where a job has not been offered yet."""
         session_id = session_of_room(str(getattr(record, "room", "")))
         return {} if session_id is None else {"session_id": session_id}

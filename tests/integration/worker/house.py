@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,15 @@ class House:
 
 
 async def open_house(
-    fleet: Fleet, redis: RedisServer, logs: Path, cleanup: AsyncExitStack, **changes: str
+    fleet: Fleet,
+    redis: RedisServer,
+    logs: Path,
+    cleanup: AsyncExitStack,
+    *,
+    of_server: Mapping[str, str] | None = None,
+    **changes: str,
 ) -> House:
-    """Start both, with some variables of both changed."""
+    """Start both, with some variables of both changed, and some of the token server's only."""
     worker = await fleet.start_worker(**changes)  # type: ignore[arg-type]
     shared = {
         "AGENT_LEASE_S": "6",
@@ -78,7 +85,9 @@ async def open_house(
     env = replica_environment(redis, fleet.server)
     replicas = Replicas(env, logs, cleanup)
     # Where LiveKit's webhooks go.
-    server = await replicas.start(fleet.server.webhook_port, **shared | changes)
+    server = await replicas.start(
+        fleet.server.webhook_port, **shared | changes | dict(of_server or {})
+    )
     http = await replicas.http(server)
     return House(worker=worker, server=server, http=http, store=fleet.store)
 
