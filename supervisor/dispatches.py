@@ -41,7 +41,7 @@ from sessions.states import HOLDING, State
 from sessions.store import SessionStore
 from supervisor.absent_workers import taking_since_ms, was_dropped
 from supervisor.loop import level_of
-from telemetry.tracing import OFF, Step, Traces, dispatch_span, root_span
+from telemetry.tracing import OFF, Step, Traces, dispatch_span
 
 logger = logging.getLogger("supervisor")
 
@@ -155,14 +155,7 @@ class Dispatcher:
         if not duty.changed:
             return False
         try:
-            with self._traces.span(
-                session.id,
-                Step.DISPATCH,
-                parent=root_span(session.id),
-                own_id=dispatch_span(session.id, duty.epoch),
-                epoch=duty.epoch,
-                reason=_reason(session, duty.epoch),
-            ):
+            with self._traces.dispatch(session.id, duty.epoch, _reason(session, duty.epoch)):
                 await self._invite(session, duty.epoch, has_room=has_room)
         except RoomsError as error:
             logger.log(

@@ -28,7 +28,7 @@ from sessions.ids import session_of_room
 from sessions.store import SessionStore
 from supervisor.absent_workers import MARGIN_MS, taking_since_ms
 from supervisor.loop import level_of
-from telemetry.tracing import OFF, Step, Traces, root_span
+from telemetry.tracing import OFF, Traces
 
 logger = logging.getLogger("supervisor")
 
@@ -130,13 +130,7 @@ class UnservedRooms:
             return False
         # The worker that the user had may be the one that is gone.
         anybody = ours.model_copy(update={"prefer": None}).to_metadata()
-        with self._traces.span(
-            ours.session_id,
-            Step.DISPATCH,
-            parent=root_span(ours.session_id),
-            epoch=ours.epoch,
-            reason="unserved",
-        ):
+        with self._traces.dispatch(ours.session_id, ours.epoch, "unserved", is_first=False):
             await self._rooms.send_agent(room, anybody)
         wait.sent_at = now
         logger.warning("sent an agent once more", extra=ours.log_fields)

@@ -13,7 +13,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -164,6 +164,19 @@ class Traces:
                 link=link,
             )
             self.take(span)
+
+    def dispatch(
+        self, session_id: str, epoch: int, reason: str, *, is_first: bool = True
+    ) -> AbstractContextManager[None]:
+        """Make the span of a dispatch; `is_first`: of its epoch, whose agent is put below it."""
+        return self.span(
+            session_id,
+            Step.DISPATCH,
+            parent=root_span(session_id),
+            own_id=dispatch_span(session_id, epoch) if is_first else None,
+            epoch=epoch,
+            reason=reason,
+        )
 
 
 def error_code(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from sessions.errors import SessionError
 from sessions.ids import UserId, WorkerId
 from sessions.states import State
 from sessions.store import SessionStore
-from telemetry.tracing import OFF, Step, Traces, root_span
+from telemetry.tracing import OFF, Traces
 
 logger = logging.getLogger("tokenserver")
 
@@ -77,13 +77,10 @@ class Affinity:
             if not await self._is_lost(assignment):
                 return
             anybody = assignment.model_copy(update={"prefer": None})
-            with self._traces.span(
-                anybody.session_id,
-                Step.DISPATCH,
-                parent=root_span(anybody.session_id),
-                epoch=anybody.epoch,
-                reason="preferred_gone",
-            ):
+            told = self._traces.dispatch(
+                anybody.session_id, anybody.epoch, "preferred_gone", is_first=False
+            )
+            with told:
                 await self._rooms.send_agent(anybody.room, anybody.to_metadata())
         except (SessionError, RoomsError) as error:
             logger.info("left to the supervisor", extra=fields | {"reason": type(error).__name__})

@@ -89,15 +89,9 @@ def dispatch_traced(
     traces: Traces, session_id: SessionId, epoch: int, *, is_ours: bool
 ) -> Iterator[None]:
     """Make spans of an agent's dispatch, and of opening its room, which is one call of LiveKit."""
-    span = traces.span(
-        session_id,
-        Step.DISPATCH,
-        parent=root_span(session_id),
-        # Whoever repeats a start may open the room again, which changes nothing.
-        own_id=dispatch_span(session_id, epoch) if is_ours else None,
-        epoch=epoch,
-        reason="admitted" if is_ours else "repeated",
-    )
+    # Whoever repeats a start may open the room again, which changes nothing.
+    reason = "admitted" if is_ours else "repeated"
+    span = traces.dispatch(session_id, epoch, reason, is_first=is_ours)
     opened = traces.span(session_id, Step.OPEN_ROOM, parent=dispatch_span(session_id, epoch))
     with span, opened:
         yield

@@ -11,7 +11,7 @@ import time
 from sessions.assignment import Assignment
 from sessions.records import TurnTimes
 from telemetry.tracing import Span, Step, Traces, Value, dispatch_span, root_span, span_id
-from worker.call.moments import Moment
+from worker.call.moments import Moment, could_speak_ms
 from worker.call.outcome import Outcome
 
 _NS_PER_MS = 1_000_000
@@ -69,11 +69,7 @@ class Trail:
         self._moments_ms.setdefault(moment, at_ms)
         for step, (begin, end) in _STEPS.items():
             self._tell(step, self._moments_ms.get(begin), self._moments_ms.get(end))
-        # The agent speaks once it can be heard, and somebody is there to hear it.
-        heard, there = (
-            self._moments_ms.get(moment) for moment in (Moment.PUBLISHED, Moment.USER_JOINED)
-        )
-        begin_ms = None if heard is None or there is None else max(heard, there)
+        begin_ms = could_speak_ms(self._moments_ms)
         self._tell(Step.GREETING, begin_ms, self._moments_ms.get(Moment.GREETED))
         if moment is Moment.PUBLISHED:
             self._tell_of_agent(at_ms * _NS_PER_MS)
