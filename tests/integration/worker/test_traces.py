@@ -52,7 +52,7 @@ async def open_one(
 
         async def opening(**changes: str) -> House:
             changes |= {"OTEL_EXPORTER_OTLP_ENDPOINT": tempo.url}
-            return await open_house(fleet, redis_server, tmp_path, cleanup, **changes)
+            return await open_house(fleet, redis_server, tmp_path, cleanup, **changes)  # type: ignore[arg-type]
 
         yield opening
 
