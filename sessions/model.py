@@ -56,6 +56,16 @@ class Session:
         return self.foreign_room or room_name(self.id)
 
     @property
+    def log_fields(self) -> dict[str, str | int]:
+        """How lines of a log say whom they are about. A room of somebody else's is not named."""
+        fields: dict[str, str | int] = {"session_id": self.id, "epoch": self.epoch}
+        if self.foreign_room is None:
+            fields["room"] = self.room
+        if self.job_id is not None and self.worker_id is not None:
+            fields |= {"job_id": self.job_id, "worker_id": self.worker_id}
+        return fields
+
+    @property
     def startup_ms(self) -> int | None:
         """From the slot to the first agent that could be heard."""
         if self.ready_at_ms is None or self.admitted_at_ms is None:

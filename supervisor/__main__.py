@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, aclosing
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -23,7 +24,8 @@ from supervisor.supervisor import Supervisor
 from telemetry.endpoint import PortTaken, served
 from telemetry.logs import configure_logging
 from telemetry.meter import Meter
-from telemetry.metrics import NEIGHBOURS, SUPERVISOR
+from telemetry.metrics import NEIGHBOURS, SPANS_LOST, SUPERVISOR, TRACES
+from telemetry.tracing import open_traces
 
 logger = logging.getLogger("supervisor")
 
@@ -57,13 +59,15 @@ async def _run(settings: ProcessSettings) -> int:
     done, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    meter = Meter(NEIGHBOURS, SUPERVISOR)
+    meter = Meter(NEIGHBOURS, SUPERVISOR, TRACES)
     async with AsyncExitStack() as cleanup:
+        traces = open_traces(settings, "supervisor", partial(meter.count, SPANS_LOST))
+        cleanup.push_async_callback(traces.aclose)
         redis = await cleanup.enter_async_context(aclosing(connect(settings, Temper.PATIENT)))
         rooms = await cleanup.enter_async_context(open_rooms(settings, on_call=meter.note_call))
         store = SessionStore(redis, settings, on_step=meter.note_step)
         feed = ChangeFeed(store)
-        supervisor = Supervisor(settings, store, rooms, feed, meter)
+        supervisor = Supervisor(settings, store, rooms, feed, meter, traces=traces)
         app = build_app(meter, lambda: supervisor.leads)
         where = (settings.supervisor_host, settings.supervisor_port)
         port = await cleanup.enter_async_context(served(app, *where))

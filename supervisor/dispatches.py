@@ -37,10 +37,11 @@ from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.model import LossCause, Session
-from sessions.states import HOLDING
+from sessions.states import HOLDING, State
 from sessions.store import SessionStore
 from supervisor.absent_workers import taking_since_ms, was_dropped
 from supervisor.loop import level_of
+from telemetry.tracing import OFF, Step, Traces, dispatch_span
 
 logger = logging.getLogger("supervisor")
 
@@ -78,11 +79,17 @@ class Dispatcher:
     """Sends agents to sessions that need one. Any number of them may run at the same time."""
 
     def __init__(
-        self, store: SessionStore, rooms: Rooms, *, clock: Callable[[], float] = time.monotonic
+        self,
+        store: SessionStore,
+        rooms: Rooms,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        traces: Traces = OFF,
     ) -> None:
         self._store = store
         self._rooms = rooms
         self._clock = clock
+        self._traces = traces
         self._turns = asyncio.Semaphore(_AT_ONCE)
         #: Until then nobody is judged for not coming, by our clock.
         self._excused_until = -math.inf
@@ -130,9 +137,9 @@ class Dispatcher:
                 return await self._send(session, look)
             except SessionError as error:
                 # It ended meanwhile, another server was quicker, or Redis is away: it stays due.
-                logger.info("not sent", extra={"session_id": session.id, "code": error.code})
+                logger.info("not sent", extra={**session.log_fields, "code": error.code})
             except Exception:
-                logger.exception("could not send an agent", extra={"session_id": session.id})
+                logger.exception("could not send an agent", extra=session.log_fields)
             return False
 
     async def _send(self, session: Session, look: _Look) -> bool:
@@ -148,12 +155,13 @@ class Dispatcher:
         if not duty.changed:
             return False
         try:
-            await self._invite(session, duty.epoch, has_room=has_room)
+            with self._traces.dispatch(session.id, duty.epoch, _reason(session, duty.epoch)):
+                await self._invite(session, duty.epoch, has_room=has_room)
         except RoomsError as error:
             logger.log(
                 level_of(error),
                 "could not send an agent",
-                extra={"session_id": session.id, "reason": str(error)},
+                extra={**session.log_fields, "reason": str(error)},
             )
             # It may come all the same, so the next one gets another epoch.
             await self._store.lose(
@@ -165,7 +173,7 @@ class Dispatcher:
                 delay_s=_RETRY_S,
             )
             return False
-        logger.info("agent sent", extra={"session_id": session.id, "epoch": duty.epoch})
+        logger.info("agent sent", extra={**session.log_fields, "epoch": duty.epoch})
         return True
 
     async def _write_off(self, session: Session, look: _Look) -> bool:
@@ -189,7 +197,7 @@ class Dispatcher:
         if loss.changed:
             logger.warning(
                 "no agent came",
-                extra={"session_id": session.id, "losses": loss.losses, "status": loss.status},
+                extra={**session.log_fields, "losses": loss.losses, "status": loss.status},
             )
         return loss.changed and loss.status in HOLDING
 
@@ -239,12 +247,13 @@ class Dispatcher:
             persona=session.persona,
             foreign_room=session.foreign_room,
         ).to_metadata()
-        if has_room:
+        step = Step.SEND_AGENT if has_room else Step.OPEN_ROOM
+        with self._traces.span(session.id, step, parent=dispatch_span(session.id, epoch)):
             # LiveKit passes over the agents that are named for a room which is there already.
-            await self._rooms.send_agent(session.room, metadata)
+            ask = self._rooms.send_agent if has_room else self._rooms.open
+            await ask(session.room, metadata)
+        if has_room:
             await self._put_out_ghost(session)
-        else:
-            await self._rooms.open(session.room, metadata)
 
     async def _put_out_ghost(self, session: Session) -> None:
         """Remove the agent that was lost: one that hangs would stay in the room beside the next.
@@ -255,18 +264,25 @@ class Dispatcher:
             return
         try:
             if await self._rooms.remove_agent(session.room, session.ghost_job_id):
-                logger.info("lost agent removed", extra={"session_id": session.id})
+                logger.info("lost agent removed", extra=session.log_fields)
         except RoomsError as error:
             # The next one is on its way. This one leaves by itself, should it wake up.
             logger.log(
                 level_of(error),
                 "could not remove a lost agent",
-                extra={"session_id": session.id, "reason": str(error)},
+                extra={**session.log_fields, "reason": str(error)},
             )
 
     def _excuse(self) -> None:
         """Judge nobody for a while: LiveKit is away."""
         self._excused_until = self._clock() + self._store.settings.claim_deadline_s
+
+
+def _reason(session: Session, epoch: int) -> str:
+    """Say in one word why an agent is sent."""
+    if session.status is State.RECOVERING:
+        return "agent_lost"
+    return "admitted" if epoch == 1 else "no_agent"
 
 
 def _is_for(session: Session, metadata: str) -> bool:

@@ -49,7 +49,7 @@ class RoomCloser:
             logger.log(
                 level_of(error),
                 "could not close a room yet",
-                extra={"session_id": session.id, "reason": str(error)},
+                extra={**session.log_fields, "reason": str(error)},
             )
             return False
         except SessionNotFound:

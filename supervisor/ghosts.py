@@ -88,7 +88,7 @@ class Ghosts:
     async def _remove(self, session: Session, identity: str) -> bool:
         is_removed = await self._rooms.remove(session.room, identity)
         if is_removed:
-            fields = {"session_id": session.id, "participant": identity}
+            fields = {**session.log_fields, "participant": identity}
             logger.warning("put out an agent that was replaced", extra=fields)
         return is_removed
 

@@ -63,6 +63,6 @@ class LeaseSweeper:
         if is_judged:
             logger.warning(
                 "a lease lapsed",
-                extra={"session_id": session_id, "epoch": session.epoch, "status": status},
+                extra={**session.log_fields, "status": status},
             )
         return is_judged

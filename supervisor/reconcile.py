@@ -97,11 +97,11 @@ class Reconciler:
             try:
                 is_closed = await self._rooms.close(session.room)
             except RoomsError as error:
-                extra = {"session_id": session.id, "reason": str(error)}
+                extra = {**session.log_fields, "reason": str(error)}
                 logger.log(level_of(error), "could not close a room yet", extra=extra)
                 return False
         if is_closed:
-            logger.warning("closed a room whose session is over", extra={"session_id": session.id})
+            logger.warning("closed a room whose session is over", extra=session.log_fields)
         return is_closed
 
     async def _end_sessions(self, sessions: list[Session], rooms: Collection[str]) -> int:
@@ -123,5 +123,5 @@ class Reconciler:
             except SessionError:
                 return False  # it has ended meanwhile
         if ended.changed:
-            logger.warning("the room of a session is gone", extra={"session_id": session.id})
+            logger.warning("the room of a session is gone", extra=session.log_fields)
         return ended.changed

@@ -11,12 +11,13 @@ from notices.settings import NoticeSettings
 from rooms.settings import RoomSettings
 from supervisor.pool_schedule import Schedule
 from supervisor.scale_settings import ScaleSettings
+from telemetry.settings import TracingSettings
 
 #: So often at least does the sweep look at leases.
 _SWEEPS_PER_LEASE = 4
 
 
-class SupervisorSettings(ScaleSettings, RoomSettings, NoticeSettings):
+class SupervisorSettings(ScaleSettings, RoomSettings, NoticeSettings, TracingSettings):
     """What a supervisor reads from its environment; docs/settings.md lists it."""
 
     supervise: bool = Field(

@@ -38,6 +38,7 @@ from supervisor.unserved_rooms import UnservedRooms
 from supervisor.waiting_rooms import WaitingRooms
 from telemetry.meter import Meter
 from telemetry.metrics import NOTICE_AGE, NOTICES_WAITING, STRANDED, SUPERVISOR_LEADS
+from telemetry.tracing import OFF, Traces
 
 logger = logging.getLogger("supervisor")
 
@@ -71,7 +72,11 @@ class Loop:
 
 
 def loops(
-    settings: SupervisorSettings, store: SessionStore, rooms: Rooms, meter: Meter
+    settings: SupervisorSettings,
+    store: SessionStore,
+    rooms: Rooms,
+    meter: Meter,
+    traces: Traces = OFF,
 ) -> tuple[Loop, ...]:
     """Return what a leader does. Nothing in it is older than its term."""
     departure_s = settings.room_departure_timeout_s
@@ -82,7 +87,7 @@ def loops(
         Loop(
             "dispatches",
             settings.dispatch_interval_s,
-            Dispatcher(store, rooms).dispatch_due_once,
+            Dispatcher(store, rooms, traces=traces).dispatch_due_once,
             wakes=(State.STARTING, State.RECOVERING),
         ),
         Loop("leases", settings.sweep_interval_s, LeaseSweeper(store).sweep_once),
@@ -96,7 +101,9 @@ def loops(
             wakes=(State.QUEUED, State.STARTING),
         ),
         Loop(
-            "unserved rooms", settings.unserved_interval_s, UnservedRooms(store, rooms).serve_once
+            "unserved rooms",
+            settings.unserved_interval_s,
+            UnservedRooms(store, rooms, traces=traces).serve_once,
         ),
         Loop("endings", settings.closing_interval_s, RoomCloser(store, rooms).close_once),
         Loop("reconcile", settings.reconcile_interval_s, reconciler.reconcile_once),
@@ -133,11 +140,14 @@ class Supervisor:
         rooms: Rooms,
         feed: ChangeFeed,
         meter: Meter,
+        *,
+        traces: Traces = OFF,
     ) -> None:
         self._settings = settings
         self._rooms = rooms
         self._feed = feed
         self._meter = meter
+        self._traces = traces
         self._leadership = Leadership(
             store,
             lease_s=settings.leader_lease_s,
@@ -192,7 +202,7 @@ class Supervisor:
         self._term = term
         self._working = [
             asyncio.create_task(loop.run(self._feed, self._meter), name=loop.name)
-            for loop in loops(self._settings, self._store, self._rooms, self._meter)
+            for loop in loops(self._settings, self._store, self._rooms, self._meter, self._traces)
         ]
         return 1
 

@@ -28,6 +28,7 @@ from sessions.ids import session_of_room
 from sessions.store import SessionStore
 from supervisor.absent_workers import MARGIN_MS, taking_since_ms
 from supervisor.loop import level_of
+from telemetry.tracing import OFF, Traces
 
 logger = logging.getLogger("supervisor")
 
@@ -52,11 +53,17 @@ class UnservedRooms:
     """Sends for agents that got lost before there was a session. One leader does this at a time."""
 
     def __init__(
-        self, store: SessionStore, rooms: Rooms, *, clock: Callable[[], float] = time.monotonic
+        self,
+        store: SessionStore,
+        rooms: Rooms,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        traces: Traces = OFF,
     ) -> None:
         self._store = store
         self._rooms = rooms
         self._clock = clock
+        self._traces = traces
         self._waits: dict[str, _Wait] = {}
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -122,9 +129,11 @@ class UnservedRooms:
         if ours is None or (is_taken and now - wait.sent_at < _TAKEN_PATIENCE_S):
             return False
         # The worker that the user had may be the one that is gone.
-        await self._rooms.send_agent(room, ours.model_copy(update={"prefer": None}).to_metadata())
+        anybody = ours.model_copy(update={"prefer": None}).to_metadata()
+        with self._traces.dispatch(ours.session_id, ours.epoch, "unserved", is_first=False):
+            await self._rooms.send_agent(room, anybody)
         wait.sent_at = now
-        logger.warning("sent an agent once more", extra={"session_id": ours.session_id})
+        logger.warning("sent an agent once more", extra=ours.log_fields)
         return True
 
     async def _close(self, room: str) -> bool:

@@ -146,7 +146,8 @@ class WaitingRooms:
         except SessionError:
             return
         if given_up.changed:
-            logger.warning("a room is gone whose user waited", extra={"session_id": session_id})
+            fields = {"session_id": session_id, "room": room_name(session_id)}
+            logger.warning("a room is gone whose user waited", extra=fields)
 
     async def _tell(self, session_id: SessionId, note: str) -> bool:
         async with self._turns:
@@ -156,6 +157,10 @@ class WaitingRooms:
                 logger.log(
                     level_of(error),
                     "could not tell a room",
-                    extra={"session_id": session_id, "reason": str(error)},
+                    extra={
+                        "session_id": session_id,
+                        "room": room_name(session_id),
+                        "reason": str(error),
+                    },
                 )
                 return False

@@ -49,6 +49,7 @@ class FigureSender:
         self._socket: socket.socket | None = None
         self._rows: deque[Row] = deque(maxlen=_MOST_WAITING)
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def count(self, metric: Metric, amount: float = 1, /, **labels: str) -> None:
         """See `Figures`."""
@@ -57,6 +58,13 @@ class FigureSender:
     def observe(self, metric: Metric, value: float, /, **labels: str) -> None:
         """See `Figures`."""
         self._take(metric, Kind.HISTOGRAM, value, labels)
+
+    def count_from_thread(self, metric: Metric, amount: float) -> None:
+        """Count more of a counter, from any thread, once figures have come from the event loop."""
+        if self._loop is not None:
+            # At the very end of a process it is closed.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self.count, metric, amount)
 
     def flush(self) -> None:
         """Send what waits, as far as it is taken; a worker that is gone takes nothing any more."""
@@ -93,7 +101,8 @@ class FigureSender:
     def _flush_in(self, delay_s: float) -> None:
         # At the very end of a process there is no loop any more.
         with suppress(RuntimeError):
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self.flush)
+            self._loop = asyncio.get_running_loop()
+            self._timer = self._loop.call_later(delay_s, self.flush)
 
     def _next_datagram(self) -> tuple[list[Row], bytes]:
         """Take as many rows from those that wait as go into one, and at least one."""

@@ -70,3 +70,9 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     # Third parties at INFO tell of every request and every model step; ours suffice.
     for noisy in ("faster_whisper", "httpcore2", "httpx2", "openai", "piper"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def complete_lines(subjects: logging.Filter) -> None:
+    """Have a filter add to each record of this process, from now on, what it knows of it."""
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(subjects)

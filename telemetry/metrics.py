@@ -230,6 +230,13 @@ FIGURES_LOST = counter(
     "figures_lost_total", "Figures that a worker was sent by its calls, and did not understand."
 )
 
+# --- whoever sends spans ---
+
+SPANS_LOST = counter(
+    "trace_spans_lost_total", "Spans that no receiver has taken, or for which there was no room."
+)
+
+TRACES = (SPANS_LOST,)
 NEIGHBOURS = (REDIS_DURATION, REDIS_FAILURES, LIVEKIT_DURATION, LIVEKIT_FAILURES)
 SUPERVISOR = (
     *(SUPERVISOR_LEADS, STRANDED, PASS_DURATION, PASS_FAILURES, REPAIRS),

@@ -18,6 +18,8 @@ MAX_CHARS = 16_384
 _SECRET_NAME = re.compile(
     r"(secret|password|passwd|authorization|cookie|token|api_?key|admin_?key|transcript)", re.I
 )
+#: How livekit-agents marks what users say and what tools are told: `lk.pii.text`.
+_SOMEBODYS_OWN = re.compile(r"(?:^|\.)pii(?:\.|$)", re.I)
 #: Counts and sizes may carry such a word in their name without being secret.
 _HARMLESS_NAME = re.compile(r"(_count|_ms|_s|_bytes|tokens|_ttl)$", re.I)
 #: Text comes from strangers too: each pattern starts at the edge of a word and looks only so far
@@ -76,4 +78,6 @@ def redact_fields(fields: Mapping[str, object]) -> dict[str, object]:
 
 @lru_cache(maxsize=1024)
 def _is_secret(name: str) -> bool:
+    if _SOMEBODYS_OWN.search(name):
+        return True
     return bool(_SECRET_NAME.search(name)) and not _HARMLESS_NAME.search(name)

@@ -21,6 +21,7 @@ from sessions.errors import SessionError
 from sessions.ids import UserId, WorkerId
 from sessions.states import State
 from sessions.store import SessionStore
+from telemetry.tracing import OFF, Traces
 
 logger = logging.getLogger("tokenserver")
 
@@ -35,8 +36,9 @@ _MOST_WATCHED = 500
 class Affinity:
     """Names the worker that a user had, and watches that its job is not lost for that."""
 
-    def __init__(self, store: SessionStore, rooms: Rooms) -> None:
+    def __init__(self, store: SessionStore, rooms: Rooms, traces: Traces = OFF) -> None:
         self._store = store
+        self._traces = traces
         self._rooms = rooms
         self._watching: set[asyncio.Task[None]] = set()
 
@@ -70,12 +72,16 @@ class Affinity:
 
     async def _watch(self, assignment: Assignment) -> None:
         await asyncio.sleep(_PATIENCE_S)
-        fields = {"session_id": assignment.session_id, "worker_id": assignment.prefer}
+        fields = {**assignment.log_fields, "worker_id": assignment.prefer}
         try:
             if not await self._is_lost(assignment):
                 return
             anybody = assignment.model_copy(update={"prefer": None})
-            await self._rooms.send_agent(anybody.room, anybody.to_metadata())
+            told = self._traces.dispatch(
+                anybody.session_id, anybody.epoch, "preferred_gone", is_first=False
+            )
+            with told:
+                await self._rooms.send_agent(anybody.room, anybody.to_metadata())
         except (SessionError, RoomsError) as error:
             logger.info("left to the supervisor", extra=fields | {"reason": type(error).__name__})
         except Exception:

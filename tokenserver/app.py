@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from telemetry.meter import Meter
-from telemetry.metrics import API, NEIGHBOURS, SUPERVISOR
+from telemetry.metrics import API, NEIGHBOURS, SUPERVISOR, TRACES
 from tokenserver.access.limits import Rule
 from tokenserver.access.rules import ADMIN, ANYONE, LIVEKIT, OWNER, USER, USER_OR_OWNER
 from tokenserver.contract.openapi import document as document_of
@@ -67,7 +67,7 @@ OPERATIONS = (
 
 def create_app(settings: TokenserverSettings) -> Starlette:
     """Return the token server as an ASGI application."""
-    meter = Meter(API, NEIGHBOURS, SUPERVISOR)
+    meter = Meter(API, NEIGHBOURS, SUPERVISOR, TRACES)
     # Not counted, and no operations: bytes in memory, the same for all, cost less than counting.
     pages = page_routes(settings)
     app = Starlette(

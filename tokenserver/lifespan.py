@@ -11,6 +11,7 @@ from contextlib import (
     asynccontextmanager,
     suppress,
 )
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -21,6 +22,8 @@ from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from supervisor.supervisor import Supervisor
 from telemetry.meter import Meter
+from telemetry.metrics import SPANS_LOST
+from telemetry.tracing import Traces, open_traces
 from tokenserver.access.keys import open_keys
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
@@ -40,18 +43,19 @@ def lifespan_of(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[AppState]:
         async with AsyncExitStack() as stack:
+            traces = await stack.enter_async_context(_tracing(settings, meter))
             redis = connect(settings, Temper.HASTY)
             stack.push_async_callback(redis.aclose)
             rooms = await stack.enter_async_context(open_rooms(settings, on_call=meter.note_call))
             keys = await stack.enter_async_context(open_keys(settings))
             store = SessionStore(redis, settings, on_step=meter.note_step)
-            affinity = Affinity(store, rooms)
+            affinity = Affinity(store, rooms, traces)
             stack.push_async_callback(affinity.aclose)
             feed, circuit = ChangeFeed(store), RedisCircuit(store, settings)
             await stack.enter_async_context(_running(feed.run()))
             await stack.enter_async_context(_running(circuit.run()))
             if settings.supervise:
-                await stack.enter_async_context(_supervising(settings, rooms, feed, meter))
+                await stack.enter_async_context(_supervising(settings, rooms, feed, meter, traces))
             watchers = Watchers(settings.watchers_limit, settings.watchers_per_address)
             app.state.watchers = watchers
             yield {
@@ -66,6 +70,7 @@ def lifespan_of(
                 "neighbours": Neighbours(store, rooms),
                 "affinity": affinity,
                 "meter": meter,
+                "traces": traces,
                 "document": document,
             }
 
@@ -73,8 +78,17 @@ def lifespan_of(
 
 
 @asynccontextmanager
+async def _tracing(settings: TokenserverSettings, meter: Meter) -> AsyncIterator[Traces]:
+    """Yield where spans go; those of all the rest are sent when it ends."""
+    async with aclosing(
+        open_traces(settings, "tokenserver", partial(meter.count, SPANS_LOST))
+    ) as traces:
+        yield traces
+
+
+@asynccontextmanager
 async def _supervising(
-    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, meter: Meter
+    settings: TokenserverSettings, rooms: Rooms, feed: ChangeFeed, meter: Meter, traces: Traces
 ) -> AsyncIterator[None]:
     """Supervise the fleet beside the application, in turns with other servers.
 
@@ -83,7 +97,7 @@ async def _supervising(
     """
     async with aclosing(connect(settings, Temper.PATIENT)) as redis:
         store = SessionStore(redis, settings, on_step=meter.note_step)
-        supervisor = Supervisor(settings, store, rooms, feed, meter)
+        supervisor = Supervisor(settings, store, rooms, feed, meter, traces=traces)
         async with _running(supervisor.run()):
             yield
 

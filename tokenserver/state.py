@@ -8,6 +8,7 @@ from rooms.client import Rooms
 from sessions.store import SessionStore
 from supervisor.changes import ChangeFeed
 from telemetry.meter import Meter
+from telemetry.tracing import Traces
 from tokenserver.access.limits import RateLimits
 from tokenserver.access.user_tokens import UserTokens
 from tokenserver.affinity import Affinity
@@ -31,4 +32,5 @@ class AppState(TypedDict):
     neighbours: Neighbours
     affinity: Affinity
     meter: Meter
+    traces: Traces
     document: dict[str, Any]

@@ -29,7 +29,7 @@ def main() -> int:
         return 2
     # Not at the top: job processes import this file again and need none of it.
     from telemetry.endpoint import PortTaken  # noqa: PLC0415
-    from telemetry.logs import configure_logging  # noqa: PLC0415
+    from telemetry.logs import complete_lines, configure_logging  # noqa: PLC0415
     from worker.errors import Unusable  # noqa: PLC0415
     from worker.host.drain import run_worker  # noqa: PLC0415
     from worker.host.forkserver import fork_forkserver  # noqa: PLC0415
@@ -44,6 +44,7 @@ def main() -> int:
         lines = ["The worker cannot start with these files:", *error.problems]
         sys.stderr.write("\n  ".join(lines) + "\n")
         return 2
+    complete_lines(worker.subjects)
     try:
         return asyncio.run(run_worker(worker, errors_of_jobs))
     except PortTaken as error:

@@ -9,6 +9,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from telemetry.settings import TracingSettings
 from worker.personas.settings import ConversationSettings
 from worker.voice.settings import ProviderSettings
 
@@ -32,7 +33,7 @@ def _make_worker_id() -> str:
 _HEARTBEATS_PER_LEASE = 3
 
 
-class WorkerSettings(ProviderSettings, ConversationSettings):
+class WorkerSettings(ProviderSettings, ConversationSettings, TracingSettings):
     """Settings of one worker and of the job processes it starts."""
 
     livekit_url: str = Field(

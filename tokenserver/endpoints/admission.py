@@ -69,6 +69,11 @@ class Seat:
         """The name of the room."""
         return room_name(self.id)
 
+    @property
+    def log_fields(self) -> dict[str, str | int]:
+        """How lines of a log say whom they are about."""
+        return {"session_id": self.id, "room": self.room, "epoch": self.epoch}
+
     @classmethod
     def of_newcomer(cls, newcomer: Newcomer, admission: Admission, secret: str) -> Self:
         """Return the seat of a session that was made just now; nothing has to be read for that."""

@@ -23,10 +23,11 @@ from sessions.errors import (
     UserBusy,
 )
 from sessions.ids import UserId
-from sessions.model import Admission, Outcome, Place
+from sessions.model import Admission, Outcome, Place, Session
 from sessions.states import State
 from telemetry.meter import Meter
 from telemetry.metrics import REJECTS, STARTS
+from telemetry.tracing import Step, root_span
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
 from tokenserver.contract.requests import StartHeaders, StartRequest, StopRequest
 from tokenserver.contract.views import MESSAGES, session_view
@@ -35,6 +36,7 @@ from tokenserver.endpoints.looks import join_token
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
+from tokenserver.start_trace import StartTrace, dispatch_traced
 from tokenserver.state import AppState
 
 logger = logging.getLogger("tokenserver")
@@ -59,7 +61,8 @@ async def start_session(call: Call) -> Response:
     answer has the token.
     """
     began, applicant_ = time.perf_counter(), applicant(call)
-    with _counting_refusals(call.state["meter"]):
+    trace = StartTrace(call, applicant_.newcomer.id)
+    with trace, _counting_refusals(call.state["meter"]):
         # Asked first: with LiveKit away nothing is to be taken, and nothing to be given back.
         call.state["rooms"].breaker.require()
         admission = await call.state["store"].admit(
@@ -68,6 +71,7 @@ async def start_session(call: Call) -> Response:
             may_wait=call.asked(StartRequest).queue,
             idempotency=applicant_.idempotency,
         )
+        trace.note(admission)
         seat = await _seat(call.state, applicant_, admission)
         if seat.status is State.STARTING and seat.is_new:
             is_ours = admission.outcome is Outcome.NEW
@@ -75,7 +79,7 @@ async def start_session(call: Call) -> Response:
             await _open_room(call.state, seat, is_ours=is_ours, returning=returning)
     latency_ms = round((time.perf_counter() - began) * 1000, 1)
     call.state["meter"].count(STARTS, outcome=_outcome(admission))
-    call.note(session_id=seat.id, outcome=admission.outcome, session_status=seat.status)
+    call.note(**seat.log_fields, outcome=admission.outcome, session_status=seat.status)
     if seat.status is State.QUEUED:
         waiting = _waiting(seat, admission, latency_ms)
         return answer(waiting, HTTPStatus.ACCEPTED)
@@ -97,11 +101,14 @@ async def stop_any_session(call: Call) -> Response:
 async def stop(call: Call) -> Response:
     """End the session of a call and close its room."""
     store, session = call.state["store"], call.session
-    ended = await store.end(session.id)
-    # A room of somebody else's stays: only the agent leaves it, with its next heartbeat.
-    is_left = ended.status is State.ENDING and session.foreign_room is not None
-    if is_left or (ended.status is State.ENDING and await _close_room(call.state, session.room)):
-        await store.mark_closed(session.id)
+    with call.state["traces"].span(session.id, Step.STOP, parent=root_span(session.id)):
+        ended = await store.end(session.id)
+        # A room of somebody else's stays: only the agent leaves it, with its next heartbeat.
+        is_done = ended.status is State.ENDING and (
+            session.foreign_room is not None or await _close_room(call.state, session)
+        )
+        if is_done:
+            await store.mark_closed(session.id)
     return answer(session_view(await store.get(session.id)))
 
 
@@ -143,7 +150,8 @@ async def _open_room(
         prefer=None if returning is None else await affinity.worker_for(returning),
     )
     try:
-        await state["rooms"].open(seat.room, assignment.to_metadata())
+        with dispatch_traced(state["traces"], seat.id, seat.epoch, is_ours=is_ours):
+            await state["rooms"].open(seat.room, assignment.to_metadata())
     except RoomsError:
         if is_ours:
             await state["store"].fail(seat.id, _NOT_STARTED, is_undone=True)
@@ -152,12 +160,13 @@ async def _open_room(
         affinity.watch(assignment)
 
 
-async def _close_room(state: AppState, room: str) -> bool:
+async def _close_room(state: AppState, session: Session) -> bool:
     try:
-        await state["rooms"].close(room)
+        await state["rooms"].close(session.room)
     except RoomsError as error:
         # The session stays `ending`: the supervisor tries again.
-        logger.warning("could not close a room", extra={"room": room, "reason": str(error)})
+        fields = {**session.log_fields, "reason": str(error)}
+        logger.warning("could not close a room", extra=fields)
         return False
     return True
 

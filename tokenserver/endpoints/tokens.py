@@ -11,6 +11,7 @@ from sessions.assignment import Assignment
 from sessions.errors import SessionOver, StillWaiting
 from sessions.ids import SessionId, new_identity, new_session_id, room_name
 from sessions.model import UserPolicy
+from telemetry.tracing import Step, root_span
 from tokenserver.access.proofs import hash_secret, new_session_secret
 from tokenserver.access.rules import is_theirs
 from tokenserver.contract.answers import TokenAnswer
@@ -21,6 +22,7 @@ from tokenserver.errors import ApiError
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles
+from tokenserver.start_trace import caller_span
 
 
 @handles(
@@ -81,12 +83,21 @@ def _standard(call: Call, asked: StandardTokenRequest) -> Response:
         metadata=asked.participant_metadata,
         attributes=asked.participant_attributes,
     )
-    token = mint_token(
-        settings,
-        participant,
-        ttl_s=settings.token_ttl_s,
-        agent_metadata=assignment.to_metadata(),
+    traced = call.state["traces"].span(
+        session_id,
+        Step.STANDARD,
+        parent=None,
+        own_id=root_span(session_id),
+        link=caller_span(call),
     )
+    with traced:
+        token = mint_token(
+            settings,
+            participant,
+            ttl_s=settings.token_ttl_s,
+            agent_metadata=assignment.to_metadata(),
+        )
+    call.note(**assignment.log_fields)
     return _answer(call, session_id, token, secret)
 
 

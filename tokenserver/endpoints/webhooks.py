@@ -38,14 +38,16 @@ async def receive_webhook(call: Call) -> Response:
     It counts as applied only afterwards: what fails half-way is done again, which does no harm.
     """
     event = await _checked_event(call)
-    outcome = await _outcome(call.state, event)
+    session_id = session_of_room(event.room.name)
+    if session_id is not None:  # the names of others' rooms are nobody's business
+        call.note(session_id=session_id, room=event.room.name, event=event.event)
+    outcome = await _outcome(call.state, event, session_id)
     call.state["meter"].count(WEBHOOKS, result=outcome)
     return answer(WebhookApplied(applied=outcome == "applied"))
 
 
-async def _outcome(state: AppState, event: WebhookEvent) -> str:
+async def _outcome(state: AppState, event: WebhookEvent, session_id: SessionId | None) -> str:
     """Do what an event asks for, once; return what came of it, for the metrics."""
-    session_id = session_of_room(event.room.name)
     if session_id is None:
         return "foreign_room"
     if not _matters(event):
@@ -62,7 +64,8 @@ async def _outcome(state: AppState, event: WebhookEvent) -> str:
     except SessionNotFound:
         # A room of the standard token endpoint: its session begins when the agent admits it.
         logger.info(
-            "a room without a session", extra={"room": event.room.name, "event": event.event}
+            "a room without a session",
+            extra={"session_id": session_id, "room": event.room.name, "event": event.event},
         )
         return "unknown_session"
     return "applied"
@@ -93,7 +96,7 @@ async def _apply(state: AppState, event: WebhookEvent, session_id: SessionId) ->
         else:
             await state["store"].mark_closed(session_id)
     except SessionOver:
-        await _close_again(state, event.room.name)
+        await _close_again(state, session_id, event.room.name)
 
 
 async def _close_if_over(state: AppState, session_id: SessionId) -> str:
@@ -101,10 +104,11 @@ async def _close_if_over(state: AppState, session_id: SessionId) -> str:
     session = await state["store"].get(session_id)
     if not session.is_over:
         return "of_no_matter"
-    await _close_again(state, session.room)
+    await _close_again(state, session_id, session.room)
     return "applied"
 
 
-async def _close_again(state: AppState, room: str) -> None:
+async def _close_again(state: AppState, session_id: SessionId, room: str) -> None:
     await state["rooms"].close(room)
-    logger.info("closed a room that was opened again", extra={"room": room})
+    fields = {"session_id": session_id, "room": room}
+    logger.info("closed a room that was opened again", extra=fields)

@@ -79,11 +79,16 @@ async def _run(operation: Operation, request: ApiRequest, caller: Caller) -> Res
         body = checked(contract.body, await read_json(request))
         call.body = body.root if isinstance(body, RootModel) else body
     if not contract.needs_store:
-        await operation.access.check(call)
-        return await operation.handler.run(call)
+        return await _run_checked(operation, call)
     with request.state["redis"].guard():
-        await operation.access.check(call)
-        return await operation.handler.run(call)
+        return await _run_checked(operation, call)
+
+
+async def _run_checked(operation: Operation, call: Call) -> Response:
+    await operation.access.check(call)
+    if call.owned is not None:
+        call.note(**call.owned.log_fields)
+    return await operation.handler.run(call)
 
 
 def _caller(request: ApiRequest) -> Caller:

@@ -32,6 +32,7 @@ from worker.call.outcome import (
     after_disconnect,
 )
 from worker.call.presence import Presence
+from worker.call.trail import Trail
 from worker.call.vitals import VitalSigns
 from worker.call.warm import Warm
 
@@ -56,7 +57,9 @@ class Call:
     an agent come and go.
     """
 
-    def __init__(self, ctx: JobContext, warm: Warm, assignment: Assignment, lease: Lease) -> None:
+    def __init__(
+        self, ctx: JobContext, warm: Warm, assignment: Assignment, lease: Lease, trail: Trail
+    ) -> None:
         self._ctx = ctx
         self._settings = warm.settings
         self._lease = lease
@@ -68,9 +71,7 @@ class Call:
         self._vitals = VitalSigns(
             lambda: self._conversation.session.agent_state, warm.memory, warm.processor
         )
-        measures = Measures(warm.figures, is_warm=lease.is_warm)
-        lease.on_start = measures.start
-        self._chronicle = Chronicle(warm.store, warm.settings, assignment, lease.claimed, measures)
+        self._chronicle = _chronicle(warm, assignment, lease, trail)
         self._limits = Limits(self._conversation, role, self.conclude)
         self._user = Presence(
             ctx.room,
@@ -280,3 +281,9 @@ class Call:
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.conclude(after_disconnect(reason))
+
+
+def _chronicle(warm: Warm, assignment: Assignment, lease: Lease, trail: Trail) -> Chronicle:
+    measures = Measures(warm.figures, is_warm=lease.is_warm)
+    lease.on_start = measures.start
+    return Chronicle(warm.store, warm.settings, assignment, lease.claimed, measures, trail=trail)

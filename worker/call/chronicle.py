@@ -15,6 +15,7 @@ from worker.call.moments import Moment
 from worker.call.outcome import Outcome
 from worker.call.recall import Recall
 from worker.call.record import Record
+from worker.call.trail import Trail
 from worker.call.turns import Turns
 from worker.settings import WorkerSettings
 from worker.voice.voice import Voice
@@ -35,9 +36,12 @@ class Chronicle:
         assignment: Assignment,
         claimed: asyncio.Event,
         measures: Measures,
+        *,
+        trail: Trail,
     ) -> None:
         self._claimed = claimed
-        self.record = Record(store, assignment, claimed, measures)
+        self._trail = trail
+        self.record = Record(store, assignment, claimed, measures, trail)
         self.recall = Recall(store, assignment)
         self._turns = Turns(store, assignment, claimed)
         self._log = SessionLog(store, assignment, secrets_of(settings))
@@ -74,6 +78,7 @@ class Chronicle:
 
     async def finish(self, outcome: Outcome) -> None:
         """Write the last words and how it ended. A session that is over takes no more words."""
+        self._trail.leave()
         self.recall.stop()
         await asyncio.gather(
             self._turns.flush(_LAST_WORDS_S), self.record.finish(outcome, _LAST_WORDS_S)
@@ -81,6 +86,7 @@ class Chronicle:
 
     async def aclose(self, outcome: Outcome) -> None:
         """Write what could not be written before, and the last lines of the log."""
+        self._trail.end(outcome)
         await self.record.finish(outcome, _LAST_WORDS_S)
         await self._log.finish(_LAST_LINES_S)
 

@@ -34,6 +34,15 @@ def turn_times(item: object) -> TurnTimes | None:
     )
 
 
+def spoken_s(item: object) -> tuple[float, float] | None:
+    """Return from when to when a turn was spoken, in s since 1970; None where nobody knows."""
+    if not isinstance(item, ChatMessage):
+        return None
+    began_s = item.metrics.get("started_speaking_at")
+    ended_s = item.metrics.get("stopped_speaking_at")
+    return None if began_s is None or ended_s is None else (began_s, ended_s)
+
+
 def usage(models: Iterable[object]) -> tuple[Usage, ...]:
     """Return what each model has done so far, as the framework counts it (`ModelUsage`)."""
     found = [

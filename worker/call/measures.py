@@ -23,7 +23,7 @@ from telemetry.metrics import (
     TURN_DURATION,
     TURNS,
 )
-from worker.call.moments import Moment
+from worker.call.moments import Moment, could_speak_ms
 from worker.call.outcome import Outcome
 from worker.voice.trouble import Trouble
 
@@ -59,11 +59,7 @@ class Measures:
         self._moments_ms.setdefault(moment, at_ms)
         for phase, (begin, end) in _PHASES.items():
             self._measure(phase, self._moments_ms.get(begin), self._moments_ms.get(end))
-        # The agent speaks once it can be heard, and somebody is there to hear it.
-        heard, there = (
-            self._moments_ms.get(moment) for moment in (Moment.PUBLISHED, Moment.USER_JOINED)
-        )
-        begin_ms = None if heard is None or there is None else max(heard, there)
+        begin_ms = could_speak_ms(self._moments_ms)
         self._measure("greeting", begin_ms, self._moments_ms.get(Moment.GREETED))
 
     def start(self, start: Start) -> None:

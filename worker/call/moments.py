@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -19,3 +20,9 @@ class Moment(StrEnum):
     USER_JOINED = "user_joined"
     GREETED = "greeted"  # it began to speak for the first time
     USER_SPOKE = "user_spoke"  # the first word of the user
+
+
+def could_speak_ms(moments_ms: Mapping[Moment, int]) -> int | None:
+    """Return when the agent could be heard, and somebody was there to hear it; None before."""
+    heard, there = (moments_ms.get(one) for one in (Moment.PUBLISHED, Moment.USER_JOINED))
+    return None if heard is None or there is None else max(heard, there)

@@ -24,10 +24,11 @@ from sessions.assignment import Assignment
 from sessions.errors import SessionError, StoreUnavailable, WrongSchema
 from sessions.records import MAX_PART_BYTES, Failure, Part, TurnTimes
 from sessions.store import SessionStore
-from worker.call.figures import turn_times, usage
+from worker.call.figures import spoken_s, turn_times, usage
 from worker.call.measures import Measures
 from worker.call.moments import Moment
 from worker.call.outcome import Outcome
+from worker.call.trail import Trail
 from worker.voice.trouble import Trouble
 from worker.voice.wishes import Wishes
 
@@ -54,9 +55,11 @@ class Record:
         assignment: Assignment,
         claimed: asyncio.Event,
         measures: Measures,
+        trail: Trail | None = None,
     ) -> None:
         self._store = store
         self._measures = measures
+        self._trail = trail
         self._assignment = assignment
         #: Until then, the session may be that of another job under the same epoch.
         self._claimed = claimed
@@ -76,6 +79,8 @@ class Record:
         if self._moments.setdefault(moment, at_ms) == at_ms:
             self._news.set()
         self._measures.moment(moment, at_ms)
+        if self._trail is not None:
+            self._trail.moment(moment, at_ms)
 
     async def expect(self, events: Mapping[Moment, asyncio.Event]) -> None:
         """Note when each of these is set."""
@@ -190,6 +195,8 @@ class Record:
         if times.role == "user":
             self.mark(Moment.USER_SPOKE)
         self._measures.turn(times)
+        if self._trail is not None:
+            self._trail.turn(times, spoken_s(event.item))
         self._turns.append(times)
         self._turns_count += 1
         self._news.set()

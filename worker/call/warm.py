@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sessions.batch import Client
 from sessions.store import SessionStore
 from telemetry.figures import FigureSender
+from telemetry.tracing import Traces
 from worker.call.measures import Processor
 from worker.call.notice import Notice
 from worker.call.vitals import Memory
@@ -36,6 +37,7 @@ class Warm:
     #: Takes what is measured of calls, and of this process.
     figures: FigureSender
     processor: Processor
+    traces: Traces
     #: When this process was ready for a job, in seconds since 1970.
     since: float
 
@@ -47,6 +49,9 @@ class Warm:
 
     async def aclose(self) -> None:
         """Close what calls share, after the last of them."""
+        await self.traces.aclose()
+        # Which spans were lost is told as figures, too.
+        await asyncio.sleep(0)
         self.processor.count()
         self.figures.close()
         await self.pipeline.aclose()

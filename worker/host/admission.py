@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from livekit.agents import AssignmentTimeoutError, JobRequest
+from livekit.protocol.agent import Job
 
 from sessions.assignment import Assignment
 from sessions.ids import WorkerId
@@ -36,6 +37,7 @@ class Gate:
         can_start: Callable[[int], bool] = lambda _: True,
         on_start: Callable[[], None] = lambda: None,
         would_take: Callable[[WorkerId], bool] = lambda _: False,
+        on_offer: Callable[[Job], None] = lambda _: None,
     ) -> None:
         """`can_start` says whether one more call would find a process, with so many starting;
         `would_take` whether another worker is known to be there, and to have a place.
@@ -50,6 +52,7 @@ class Gate:
         self._can_start = can_start
         self._on_start = on_start
         self._would_take = would_take
+        self._on_offer = on_offer
         self._starting = 0
 
     @property
@@ -72,6 +75,7 @@ class Gate:
 
     async def answer(self, request: JobRequest) -> None:
         """Answer a request of the server; returns when an accepted job is running."""
+        self._on_offer(request.job)
         answer = self.decide(request.job.metadata, request.room.name)
         if answer is not Answer.ACCEPT:
             logger.info("job declined", extra={"job_id": request.id, "answer": answer.value})

@@ -44,7 +44,7 @@ class Crashes:
         if assignment is None:
             logger.error("a job process died", extra=fields)
             return
-        fields |= {"session_id": assignment.session_id, "epoch": assignment.epoch}
+        fields |= assignment.log_fields
         logger.error("the agent of a session died", extra=fields)
         task = asyncio.create_task(self._write_off(assignment, job.id))
         self._tasks.add(task)
@@ -64,10 +64,13 @@ class Crashes:
                     delay_s = min(2 * delay_s, _LONGEST_RETRY_S)
         except TimeoutError:
             logger.warning(
-                "its lease will lapse instead", extra={"session_id": assignment.session_id}
+                "its lease will lapse instead",
+                extra={**assignment.log_fields, "job_id": job_id},
             )
         except Exception:
-            logger.exception("could not write off an agent")
+            logger.exception(
+                "could not write off an agent", extra={**assignment.log_fields, "job_id": job_id}
+            )
 
     async def _try(self, assignment: Assignment, job_id: str) -> bool:
         """Say whether there is nothing more to do."""
@@ -87,11 +90,11 @@ class Crashes:
         except SessionError as error:
             logger.info(
                 "nothing to write off",
-                extra={"session_id": assignment.session_id, "code": error.code},
+                extra={**assignment.log_fields, "job_id": job_id, "code": error.code},
             )
         else:
             logger.warning(
                 "agent written off",
-                extra={"session_id": assignment.session_id, "status": loss.status},
+                extra={**assignment.log_fields, "job_id": job_id, "status": loss.status},
             )
         return True

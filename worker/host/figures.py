@@ -26,12 +26,13 @@ from telemetry.metrics import (
     JOB_MEMORY,
     JOB_PROCESSES,
     OF_CALLS,
+    TRACES,
 )
 from worker.host.memory import resident_bytes
 
 logger = logging.getLogger(__name__)
 
-_TABLE = {metric.name: metric for metric in OF_CALLS}
+_TABLE = {metric.name: metric for metric in (*OF_CALLS, *TRACES)}
 
 
 def figures_address() -> str:

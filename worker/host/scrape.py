@@ -17,7 +17,7 @@ class Scrape:
     """Answers scrapes."""
 
     def __init__(self, settings: WorkerSettings, pool: Pool, gate: Gate) -> None:
-        self.meter = Meter(metrics.WORKER_EVENTS, metrics.OF_CALLS)
+        self.meter = Meter(metrics.WORKER_EVENTS, metrics.OF_CALLS, metrics.TRACES)
         self._settings = settings
         self._pool = pool
         self._gate = gate

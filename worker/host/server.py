@@ -24,6 +24,7 @@ from worker.host.pool import Pool
 from worker.host.registry import Registry
 from worker.host.scrape import Scrape
 from worker.host.shared.pool import SharedServer
+from worker.host.subjects import Subjects
 from worker.job import hooks
 from worker.personas.cast import Cast
 from worker.settings import Isolation, WorkerSettings
@@ -51,6 +52,7 @@ class Worker:
     handover: Handover
     crashes: Crashes
     scrape: Scrape
+    subjects: Subjects
     #: Where its processes send what they measure.
     figures_at: str
 
@@ -63,7 +65,8 @@ def build_worker(settings: WorkerSettings) -> Worker:
     server = build_server(settings, cast, figures_at)
     pool = Pool(server)
     colleagues = Colleagues(WorkerId(settings.worker_id), settings.worker_heartbeat_s)
-    gate = _gate(settings, pool, colleagues)
+    subjects = Subjects(settings.worker_id, may_adopt=settings.adopt_dispatches)
+    gate = _gate(settings, pool, colleagues, subjects)
     server.load_fnc = lambda: _FULL_LOAD * min(gate.taken / gate.capacity, 1.0)
     server.rtc_session(
         hooks.run,
@@ -88,12 +91,13 @@ def build_worker(settings: WorkerSettings) -> Worker:
         cast=cast,
         crashes=crashes,
         scrape=scrape,
+        subjects=subjects,
         figures_at=figures_at,
         handover=Handover(settings, store.fleet, pool),
     )
 
 
-def _gate(settings: WorkerSettings, pool: Pool, colleagues: Colleagues) -> Gate:
+def _gate(settings: WorkerSettings, pool: Pool, colleagues: Colleagues, subjects: Subjects) -> Gate:
     return Gate(
         settings.worker_capacity,
         lambda: pool.active,
@@ -102,6 +106,7 @@ def _gate(settings: WorkerSettings, pool: Pool, colleagues: Colleagues) -> Gate:
         can_start=lambda starting: not pool.failures or pool.idle > starting,
         on_start=pool.call_starts,
         would_take=colleagues.would_take,
+        on_offer=subjects.learn,
     )
 
 

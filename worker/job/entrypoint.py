@@ -12,6 +12,7 @@ from sessions.model import AgentProcess
 from worker.call.call import Call
 from worker.call.lease import Lease
 from worker.call.outcome import CRASHED
+from worker.call.trail import Trail
 from worker.call.warm import Warm
 from worker.job.info import job_moments, job_received_at
 from worker.job.warmth import warm_of
@@ -33,7 +34,9 @@ async def run(ctx: JobContext) -> None:
         ctx.shutdown("not_ours")
         return
     ctx.log_context_fields = {"session_id": assignment.session_id, "epoch": assignment.epoch}
-    call = Call(ctx, warm, assignment, _lease(ctx, warm, assignment))
+    trail = _trail(ctx, warm, assignment)
+    trail.enter()
+    call = Call(ctx, warm, assignment, _lease(ctx, warm, assignment), trail)
     ctx.proc.userdata[_key(ctx)] = call
     try:
         await call.start(job_moments(ctx))
@@ -57,6 +60,17 @@ async def on_session_end(ctx: JobContext) -> None:
 
 def _key(ctx: JobContext) -> str:
     return f"call {ctx.job.id}"
+
+
+def _trail(ctx: JobContext, warm: Warm, assignment: Assignment) -> Trail:
+    return Trail(
+        warm.traces,
+        assignment,
+        job_id=ctx.job.id,
+        worker_id=warm.settings.worker_id,
+        is_warm=warm.since <= job_received_at(ctx),
+        is_adopted=not ctx.job.metadata,
+    )
 
 
 def _lease(ctx: JobContext, warm: Warm, assignment: Assignment) -> Lease:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from functools import partial
 
 from livekit import rtc
 from livekit.agents import JobProcess
+from livekit.agents.telemetry import set_tracer_provider
 
 from sessions.connection import Temper, connect
 from sessions.store import SessionStore
 from telemetry.figures import FigureSender
+from telemetry.metrics import SPANS_LOST
+from telemetry.tracing import Traces, open_traces
 from worker.call.measures import Processor
 from worker.call.notice import Notice
 from worker.call.vitals import Memory
@@ -50,9 +55,20 @@ def prewarm(settings: WorkerSettings, cast: Cast, figures_at: str, process: JobP
         memory=Memory(),
         figures=figures,
         processor=Processor(figures),
+        traces=_traces(settings, partial(figures.count_from_thread, SPANS_LOST)),
         since=time.time(),
     )
     keep_warm(process, warm)
+
+
+def _traces(settings: WorkerSettings, on_lost: Callable[[int], None]) -> Traces:
+    """Return where the spans of this process go, the framework's included."""
+    traces = open_traces(settings, "worker", on_lost)
+    provider = traces.provider()
+    if provider is not None:
+        # What it puts into them is looked at twice: telemetry/span_rules.py.
+        set_tracer_provider(provider, allow_pii=False)
+    return traces
 
 
 def _is_no_unheard_stream(record: logging.LogRecord) -> bool:

@@ -77,7 +77,9 @@ async def test_what_asks_first(paper: PaperFleet, looks: BrowserContext, suffix:
     session_id = await paper.talk()
     async with console_page(looks, paper.url, ADMIN_KEY) as console:
         await _refuse(console, f"Drain {WORKER}", "The fleet has fewer places", f"drain-{suffix}")
-        await _refuse(console, "No target", "each worker its own POOL_SIZE at least", f"no-target-{suffix}")
+        await _refuse(
+            console, "No target", "each worker its own POOL_SIZE at least", f"no-target-{suffix}"
+        )
         await console.page.get_by_label("Processes to keep warm").fill("2")
         await _refuse(console, "Apply", "2 warm processes instead of 5", f"shrink-{suffix}")
         await console.open_session(session_id)

@@ -20,8 +20,10 @@ from devstack.settings import REPO
 from rooms.settings import RoomSettings
 from sessions.settings import StoreSettings
 from sessions.store import SessionStore
+from telemetry.tracing import dispatch_span, root_span, trace_id
 from tests.integration.sessions.conftest import agent
 from tests.integration.supervisor.conftest import Media, line_up
+from tests.support.otlp import receiver
 from tests.support.plain import NO_TLS
 from tests.support.servers import LiveKitServer, RedisServer, neutral_environment
 from tests.support.wait import eventually
@@ -138,6 +140,27 @@ async def test_it_tells_how_it_is(start: Start, store: SessionStore) -> None:
     answer = await one.ask("/metrics")
     assert answer.headers["content-type"].startswith("text/plain")
     assert "voicefleet_supervisor_leads 1.0" in answer.text.splitlines()
+
+
+async def test_it_tells_of_what_it_sends_in_the_sessions_trace(
+    start: Start, store: SessionStore, media: Media
+) -> None:
+    """What was sent within the last moment is told at the end of the process."""
+    current, waiting = await line_up(store, 1)
+    async with receiver() as tempo:
+        one = await start(OTEL_EXPORTER_OTLP_ENDPOINT=tempo.url)
+        await store.end(current.id)
+        await eventually(lambda: media.is_sent(waiting.room), READY_S)
+        one.process.send_signal(signal.SIGTERM)
+        assert await one.exit() == 0
+    (sent,) = tempo.named("dispatch")
+    assert (sent.trace, sent.parent) == (trace_id(waiting.id), root_span(waiting.id))
+    assert sent.id == dispatch_span(waiting.id, 1)
+    assert (sent.service, sent.attributes["voicefleet.reason"]) == (
+        "voicefleet-supervisor",
+        "admitted",
+    )
+    assert [opened.parent for opened in tempo.named("open room")] == [sent.id]
 
 
 async def test_a_port_that_is_taken_is_named(start: Start) -> None:

@@ -55,7 +55,9 @@ def uses(file: Path) -> list[Use]:
 
 def pids_of(worker: WorkerProcess, call: Call) -> set[int]:
     records = [json.loads(line) for line in worker.records_of(call) if line.startswith("{")]
-    return {one["pid"] for one in records if one.get("session_id") == call.session_id}
+    # The worker's own lines name the session, too, and no process.
+    own = [one for one in records if one.get("session_id") == call.session_id]
+    return {one["pid"] for one in own if "pid" in one}
 
 
 @pytest.mark.parametrize("isolation", ["process", "shared"])

@@ -16,6 +16,7 @@ def test_the_page_is_the_table() -> None:
     groups = (
         *(metrics.API, metrics.NEIGHBOURS, metrics.SUPERVISOR, metrics.FLEET),
         *(metrics.WORKER_STATE, metrics.WORKER_EVENTS, metrics.OF_CALLS),
+        metrics.TRACES,
     )
     assert ROW.findall(PAGE) == [_row(metric) for group in groups for metric in group]
 

@@ -38,6 +38,18 @@ def test_secret_fields_are_hidden(name: str) -> None:
     assert line("x", **{name: "s3cret"})[name] == HIDDEN
 
 
+@pytest.mark.parametrize(
+    "name", ["lk.pii.text", "lk.pii.arguments", "lk.pii.function_tool.output", "pii.tokens", "pii"]
+)
+def test_fields_that_a_framework_marks_as_somebodys_own_are_hidden(name: str) -> None:
+    """livekit-agents logs all that is said, and what tools are asked, at the level DEBUG."""
+    assert line("x", **{name: "my word"})[name] == HIDDEN
+
+
+def test_a_name_that_has_the_mark_within_a_word_is_none() -> None:
+    assert line("x", pipeline="p", piid="q")["piid"] == "q"
+
+
 def test_secret_fields_are_hidden_deep_down() -> None:
     assert line("x", body={"list": [{"secret": "s3cret"}]})["body"] == {
         "list": [{"secret": HIDDEN}]

@@ -28,6 +28,7 @@ def test_each_metric_is_exported_by_somebody_and_has_a_name_of_its_own() -> None
     groups = (
         *(metrics.API, metrics.NEIGHBOURS, metrics.SUPERVISOR, metrics.FLEET),
         *(metrics.WORKER_EVENTS, metrics.WORKER_STATE, metrics.OF_CALLS),
+        metrics.TRACES,
     )
     exported = [metric for group in groups for metric in group]
     assert sorted(one.name for one in exported) == sorted(one.name for one in TABLE)
