@@ -39,7 +39,7 @@ class NoticeSettings(BaseSettings):
         "while one is replaced. Needed for `json`, of no use for `slack`.",
     )
     alert_interval_s: float = Field(
-        10.0, gt=0, le=300, description="How often alerts are looked for."
+        10.0, gt=0, le=30, description="How often alerts are looked for."
     )
     alert_for_s: float = Field(
         30.0, ge=0, le=3600, description="How long something has to be wrong before that is told."

@@ -32,6 +32,8 @@ class Registration:
     version: str
     #: The id LiveKit gave it; changes with every reconnect.
     livekit_id: str | None = None
+    #: Of the processes it has started, those that it has told of before.
+    spawned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +44,12 @@ class Beat:
     idle: int
     #: From 0 to 1.
     load: float
-    #: All processes it has started since it registered; it only grows.
+    #: All processes it has ever started; it only grows.
     spawned: int
     is_draining: bool = False
     livekit_id: str | None = None
+    #: How many warm processes it is to have now.
+    target: int = 0
     #: How long it takes until a warm process that was taken is replaced; None: not known.
     refill_ms: int | None = None
 
@@ -84,6 +88,8 @@ class Worker:
     refill_ms: int | None = None
     #: Since when it drains because there are more workers than are wanted; None if it does not.
     surplus_since_ms: int | None = None
+    #: How many warm processes it is to have.
+    target: int = 0
 
     @classmethod
     def from_hash(cls, worker_id: WorkerId, fields: Mapping[str, str]) -> Self:
@@ -103,6 +109,7 @@ class Worker:
             takes_since_ms=int(fields["takesSince"]) if "takesSince" in fields else None,
             refill_ms=int(fields["refillMs"]) if "refillMs" in fields else None,
             surplus_since_ms=int(fields["surplusAt"]) if "surplusAt" in fields else None,
+            target=int(fields.get("target", 0)),
         )
 
     @property
@@ -138,6 +145,7 @@ class Fleet:
             id=checked_worker_id(worker.id),
             capacity=worker.capacity,
             host=clean(worker.host, 128),
+            spawned=worker.spawned,
             version=clean(worker.version, 64),
             livekitId=None if worker.livekit_id is None else clean(worker.livekit_id, 64),
         )
@@ -151,12 +159,14 @@ class Fleet:
             active=beat.active,
             idle=beat.idle,
             load=beat.load,
+            target=beat.target,
             spawned=beat.spawned,
             draining=beat.is_draining,
             livekitId=None if beat.livekit_id is None else clean(beat.livekit_id, 64),
             refillMs=beat.refill_ms,
         )
-        target, place = answer.get("poolTarget"), (answer["rank"], answer["workers"])
+        # Who drains has no place among those who share.
+        target, place = answer.get("poolTarget"), (answer.get("rank"), answer["workers"])
         return Orders(
             is_draining=answer["draining"],
             pool_size=None if target is None else share(target, *place),
@@ -253,6 +263,8 @@ class Fleet:
         return await read_arrivals(self._engine)
 
 
-def share(target: int, rank: int, workers: int) -> int:
+def share(target: int, rank: int | None, workers: int) -> int:
     """Return how many of ``target`` processes the worker of this rank keeps; all shares add up."""
+    if rank is None:
+        return 0
     return target // workers + (rank < target % workers)

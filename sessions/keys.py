@@ -35,6 +35,7 @@ SHARED = (
     "events",
     "notices",
     "workers",
+    "takers",
     *(f"session:{state}" for state in State),
 )
 
@@ -180,6 +181,11 @@ class Keys:
     def workers(self) -> str:
         """ZSET of worker ids scored by when their lease lapses. Shared."""
         return self._key("workers")
+
+    @property
+    def takers(self) -> str:
+        """ZSET of the ids of workers that take calls, all with the score 0. Shared."""
+        return self._key("takers")
 
     @property
     def pool_target(self) -> str:

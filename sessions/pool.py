@@ -34,8 +34,6 @@ class Tuning:
 
     size: int
     why: Why
-    #: What the workers share out: more than the size where some of them drain, who keep none.
-    told: int
     #: Starts of the last hour, and the share of them that this size had served warm; None of none.
     starts: int
     hit_share: float | None
@@ -94,14 +92,13 @@ async def write_target(engine: Engine, target: int | None) -> None:
 
 
 async def write_tuning(engine: Engine, tuning: Tuning, *, ttl_s: int) -> bool:
-    """Note what the traffic asks for; say whether the workers are told another number than before.
+    """Note what the traffic asks for; say whether it is another number than before.
 
     After `ttl_s` without another one each worker keeps its own number. Raises StoreUnavailable.
     """
     fields = {
         "size": tuning.size,
         "why": tuning.why.value,
-        "told": tuning.told,
         "starts": tuning.starts,
         "hitShare": "" if tuning.hit_share is None else round(tuning.hit_share, 4),
         "peak": tuning.peak,
@@ -118,7 +115,6 @@ def _to_tuning(fields: dict[str, str]) -> Tuning:
     return Tuning(
         size=int(fields["size"]),
         why=Why(fields["why"]),
-        told=int(fields["told"]),
         starts=int(fields["starts"]),
         hit_share=float(share) if share else None,
         peak=int(fields["peak"]),

@@ -11,6 +11,8 @@ from enum import StrEnum
 
 from rooms.breaker import BreakerState
 from sessions.budget import Budget
+from sessions.fleet import Worker
+from sessions.settings import STARTUP_EDGES_MS
 from sessions.states import State
 from sessions.views import FleetSummary
 
@@ -22,6 +24,11 @@ MOST_STARTING = 10
 LONGEST_QUEUE = 20
 #: Warm starts take a fraction of this (docs/benchmarks.md); a user hears nothing meanwhile.
 SLOWEST_START_MS = 2_000
+#: One in 20, as a p95 has it; of fewer starts one would be too many.
+MOST_SLOW = 0.05
+FEWEST_STARTS = 5
+#: Starts are counted by how long they took; those beyond that edge come after it.
+_SLOW_FROM = STARTUP_EDGES_MS.index(SLOWEST_START_MS) + 1
 #: Now and then a machine dies; more than this is a fault of something that all share. Fewer
 #: outcomes than these are no figure: one failure would be a rate.
 MOST_FAILURES = 0.10
@@ -82,28 +89,38 @@ def alerts_of(
     return [alert for alert in found if alert is not None]
 
 
+def _taking_calls(summary: FleetSummary) -> list[Worker]:
+    return [worker for worker in summary.workers if not worker.is_draining]
+
+
 def _no_worker(summary: FleetSummary) -> Alert | None:
-    if summary.workers:
+    if _taking_calls(summary):
         return None
+    message = (
+        "All workers drain: sessions wait, and then fail. Let one take calls again, or start one."
+        if summary.workers
+        else "No worker is there: sessions wait, and then fail. Start one, or read its log."
+    )
     return Alert(
         code="no_worker",
         severity=Severity.CRITICAL,
-        message="No worker is there: sessions wait, and then fail. Start one, or read its log.",
+        message=message,
         value=0,
         limit=1,
     )
 
 
 def _empty_pool(summary: FleetSummary) -> Alert | None:
-    is_meant = summary.pool.target == 0
-    if not summary.workers or is_meant or summary.idle >= FEWEST_WARM:
+    taking = _taking_calls(summary)
+    idle, wanted = sum(one.idle for one in taking), sum(one.target for one in taking)
+    if not wanted or idle >= FEWEST_WARM:
         return None
     return Alert(
         code="pool_empty",
         severity=Severity.WARNING,
         message="No process is warm: the next call waits until one has started. "
         "Make the pool larger, or add workers.",
-        value=summary.idle,
+        value=idle,
         limit=FEWEST_WARM,
     )
 
@@ -178,16 +195,18 @@ def _burning_budget(budget: Budget) -> Alert | None:
 
 
 def _slow_starts(summary: FleetSummary) -> Alert | None:
-    p95_ms = summary.startup_ms.get(95)
-    if p95_ms is None or p95_ms <= SLOWEST_START_MS:
+    startups = summary.recent.startups
+    starts, slow = sum(startups), sum(startups[_SLOW_FROM:])
+    if starts < FEWEST_STARTS or slow / starts <= MOST_SLOW:
         return None
     return Alert(
         code="slow_starts",
         severity=Severity.WARNING,
-        message="One of 20 recent starts took so many ms or more. Look at the pool of warm "
-        "processes, and at the load of the workers.",
-        value=p95_ms,
-        limit=SLOWEST_START_MS,
+        message=f"Of {starts} starts of the last {len(summary.recent.minutes)} minutes {slow} took "
+        f"more than {SLOWEST_START_MS // 1000} s. Look at the pool of warm processes, and at the "
+        "load of the workers.",
+        value=round(slow / starts, 3),
+        limit=MOST_SLOW,
     )
 
 

@@ -1,6 +1,6 @@
 """Known peaks: hours in which the pool has a certain size at least.
 
-    POOL_SCHEDULE="mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 30; daily 22:00-02:00 5"
+    POOL_SCHEDULE="mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 15; daily 22:00-02:00 5"
 
 An entry that goes over midnight belongs to the day on which it begins. Of several that hold at the
 same moment the largest counts.
@@ -16,7 +16,7 @@ from typing import Self
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ENTRY = re.compile(r"(\S+)\s+(\d{1,2}:\d{2})-(\d{1,2}:\d{2})\s+(\d{1,5})")
-_EXAMPLE = "mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 30"
+_EXAMPLE = "mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 15"
 #: More would be no schedule any more.
 _MOST_ENTRIES = 100
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from sessions.arrivals import Arrivals
+from sessions.errors import StoreUnavailable
 from sessions.fleet import Worker
 from sessions.pool import Tuning
 from sessions.store import SessionStore
@@ -54,13 +55,20 @@ class PoolTuner:
         """Look at the traffic and note what it asks for; return 1 where that has changed."""
         if not self._settings.pool_tuning:
             return 0
+        try:
+            return await self._tune()
+        except StoreUnavailable as error:
+            logger.warning("redis is away; no pool is tuned", extra={"reason": str(error)})
+            return 0
+
+    async def _tune(self) -> int:
         fleet = self._store.fleet
         arrivals, workers = await fleet.arrivals(), await fleet.workers()
         before = (await fleet.pool()).tuning
         now_ms = await self._store.now()
         refill_s = refill_time_s(workers)
         size = settled(_size_of(before), wanted(arrivals, refill_s, self._bounds(workers)), now_ms)
-        tuning = explained(size, arrivals, workers, refill_s=refill_s, at_ms=now_ms)
+        tuning = explained(size, arrivals, refill_s=refill_s, at_ms=now_ms)
         is_changed = await fleet.tune_pool(tuning, ttl_s=self._ttl_s)
         if before is None or before.size != size.size:
             logger.info(
@@ -88,23 +96,13 @@ def refill_time_s(workers: Sequence[Worker]) -> float:
     return sum(known) / len(known) / 1000 if known else _REFILL_S
 
 
-def explained(
-    size: Size,
-    arrivals: Arrivals,
-    workers: Sequence[Worker],
-    *,
-    refill_s: float,
-    at_ms: int,
-) -> Tuning:
-    """Return a size with its reasons, and with what the workers are told, draining ones or not."""
+def explained(size: Size, arrivals: Arrivals, *, refill_s: float, at_ms: int) -> Tuning:
+    """Return a size with its reasons."""
     whole_s = max(1, math.ceil(refill_s))
     starts = sum(number for _, number in arrivals.seconds)
-    taking = sum(1 for worker in workers if not worker.is_draining)
-    told = math.ceil(size.size * len(workers) / taking) if taking else size.size
     return Tuning(
         size=size.size,
         why=size.why,
-        told=told,
         starts=starts,
         hit_share=hits(arrivals.seconds, size.size, whole_s) / starts if starts else None,
         peak=peak(arrivals.seconds, whole_s),

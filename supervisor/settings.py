@@ -93,7 +93,7 @@ class SupervisorSettings(ScaleSettings, RoomSettings, NoticeSettings, TracingSet
         None,
         max_length=4000,
         description="Known peaks, and how many there are at least: "
-        "`mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 30`.",
+        "`mon-fri 08:45-10:00 12; sat,sun 20:00-23:00 15`.",
     )
     pool_schedule_zone: str = Field(
         "UTC", max_length=64, description="Time zone of these, as `Europe/Berlin`."
@@ -123,6 +123,9 @@ class SupervisorSettings(ScaleSettings, RoomSettings, NoticeSettings, TracingSet
     def _check_pool(self) -> Self:
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("POOL_MAX_SIZE must not be less than POOL_MIN_SIZE")
+        peaks = Schedule.parse(self.pool_schedule or "").peaks
+        if any(peak.size > self.pool_max_size for peak in peaks):
+            raise ValueError("POOL_SCHEDULE asks for more than POOL_MAX_SIZE: raise that, too")
         return self
 
     @model_validator(mode="after")

@@ -16,9 +16,11 @@ if ask.surplus and ask.draining then
   if known[1] == "1" or is_soon then return answer({ changed = false }) end
   redis.call("HSET", name, "draining", 1, "surplusAt", now)
   redis.call("HSET", KEYS[1], "surplusAt", now)
+  redis.call("ZREM", key("takers"), ask.id)
   return answer({ changed = true })
 end
 if ask.surplus and not known[2] then return answer({ changed = false }) end
 redis.call("HSET", name, "draining", wanted)
+if ask.draining then redis.call("ZREM", key("takers"), ask.id) end
 redis.call("HDEL", name, "surplusAt")
 return answer({ changed = known[1] ~= wanted })

@@ -8,6 +8,7 @@ if not ask.id then
   ids = redis.call("ZRANGE", key("workers"), "-inf", as_of, "BYSCORE", "LIMIT", 0, ask.limit)
 end
 for _, id in ipairs(ids) do
+  redis.call("ZREM", key("takers"), id)
   if redis.call("ZREM", key("workers"), id) == 1 then
     gone[#gone + 1] = id
     redis.call("HSET", key("worker:" .. id), "goneAt", now)

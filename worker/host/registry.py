@@ -57,6 +57,8 @@ class Registry:
         self._retire = _stay
         #: Calls and warm processes, as they were told last.
         self._told = (0, 0)
+        #: Processes it has started, as the list knows of them.
+        self._spawned_told = 0
 
     async def run(self, stop: asyncio.Event, retire: Callable[[], None] = _stay) -> None:
         """Beat until told to stop; then leave the list.
@@ -138,17 +140,21 @@ class Registry:
         gate = self._gate
         # Told, also where Redis does not hear it: it is not tried again at once.
         self._told = active, idle = self._figures()
+        spawned = self._pool.spawned
         beat = Beat(
             active=active,
             idle=idle,
             load=min(gate.taken / gate.capacity, 1.0),
-            spawned=self._pool.spawned,
+            spawned=spawned,
+            target=self._pool.target,
             # Its own stop only: what it was ordered is in the list already.
             is_draining=gate.is_draining,
             livekit_id=self._pool.livekit_worker_id,
             refill_ms=self._pool.refill_ms,
         )
-        return await self._fleet.renew(self._id, beat)
+        orders = await self._fleet.renew(self._id, beat)
+        self._spawned_told = spawned
+        return orders
 
     async def _register(self) -> None:
         """Enter the list, at the start and whenever it has lost this worker.
@@ -162,6 +168,7 @@ class Registry:
                 host=socket.gethostname(),
                 version=VERSION,
                 livekit_id=self._pool.livekit_worker_id,
+                spawned=self._spawned_told,
             )
         )
         if self._gate.is_paused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from redis.asyncio import Redis
@@ -142,3 +143,17 @@ async def test_the_counters_of_the_pool_only_grow(store: SessionStore) -> None:
 async def test_what_is_no_worker_id_reaches_no_key(store: SessionStore, worker_id: str) -> None:
     with pytest.raises(InvalidInput):
         await store.fleet.renew(WorkerId(worker_id), IDLE)
+
+
+async def test_a_worker_that_was_forgotten_is_not_counted_twice(store: SessionStore) -> None:
+    """1. It tells of 5 processes. 2. Its lease is lost. 3. It is there again, and tells of 6.
+
+    Result: 6 were started, not 11.
+    """
+    worker = Registration(id=WorkerId("w1"), capacity=1, host="h", version="0")
+    await store.fleet.register(worker)
+    await store.fleet.renew(worker.id, Beat(active=0, idle=1, load=0, spawned=5))
+    await store.fleet.leave(worker.id)
+    await store.fleet.register(replace(worker, spawned=5))
+    await store.fleet.renew(worker.id, Beat(active=0, idle=1, load=0, spawned=6))
+    assert (await store.fleet.pool()).total_spawned == 6

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import SecretStr
 
+from devstack.services.ports import free_port
 from rooms.settings import RoomSettings
+from sessions.connection import Temper, connect
 from sessions.errors import Deposed
 from sessions.fleet import Beat, Registration
 from sessions.ids import WorkerId
@@ -165,15 +169,40 @@ async def test_what_is_scheduled_is_there_in_the_zone_of_who_wrote_it(
     assert ((await noted(store)).size, (await noted(store)).why) == (6, Why.SCHEDULE)
 
 
+@pytest.mark.parametrize("draining", [("a", "b"), ("d", "e"), ("a", "e")])
+@pytest.mark.parametrize("size", [1, 4, 6])
 async def test_what_a_draining_worker_would_keep_the_others_do(
+    store: SessionStore, room_settings: RoomSettings, size: int, draining: tuple[str, ...]
+) -> None:
+    """Two of five drain, whichever; an admin's target is shared out in the same way."""
+    names = ("a", "b", "c", "d", "e")
+    await come(store, *names)
+    for name in draining:
+        await store.fleet.drain(WorkerId(name))
+    for name in names:
+        await work(store, name)
+    await burst(store, size)
+    await tuner(room_settings, store).tune_once()
+    kept = {name: await work(store, name) for name in names}
+    assert sum(kept.values()) == size
+    assert [kept[name] for name in draining] == [0, 0]
+    await store.fleet.set_pool_target(7)
+    beat = Beat(active=0, idle=0, load=0, spawned=0)
+    orders = [await store.fleet.renew(WorkerId(name), beat) for name in names]
+    assert sum(one.pool_size or 0 for one in orders) == 7
+
+
+async def test_one_that_is_gone_leaves_its_share_to_the_others(
     store: SessionStore, room_settings: RoomSettings
 ) -> None:
-    await come(store, "one", "two", "three")
-    await store.fleet.drain(WorkerId("two"))
-    await burst(store, 6)
+    await come(store, "a", "b")
+    for name in ("a", "b"):
+        await work(store, name)
+    await burst(store, 3)
     await tuner(room_settings, store).tune_once()
-    assert await work(store, "one") + await work(store, "three") == 6
-    assert (await noted(store)).size == 6
+    assert await work(store, "b") == 1
+    await store.fleet.leave(WorkerId("a"))
+    assert await work(store, "b") == 3
 
 
 async def test_what_nobody_renews_lapses(
@@ -216,3 +245,16 @@ async def test_where_it_is_switched_off_nothing_is_noted(
     await burst(store, 5)
     assert await tuner(room_settings, store, pool_tuning=False).tune_once() == 0
     assert (await store.fleet.pool()).tuning is None
+
+
+async def test_redis_being_away_is_no_failure_of_the_loop(
+    room_settings: RoomSettings,
+) -> None:
+    """Nobody listens at this port; the pass says that nothing was changed."""
+    settings = SupervisorSettings(
+        livekit_api_key=room_settings.livekit_api_key,
+        livekit_api_secret=room_settings.livekit_api_secret,
+        redis_url=SecretStr(f"redis://127.0.0.1:{free_port()}/0"),
+    )
+    async with aclosing(connect(settings, Temper.HASTY)) as redis:
+        assert await PoolTuner(settings, SessionStore(redis, settings)).tune_once() == 0

@@ -113,6 +113,7 @@ def test_the_scripts_and_keys_py_name_the_same_keys() -> None:
         keys.idempotency("0" * 32),
         keys.worker(WorkerId("w1")),
         keys.workers,
+        keys.takers,
         keys.pool_target,
         keys.pool_tuning,
         keys.arrivals,

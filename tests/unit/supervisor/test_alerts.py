@@ -28,14 +28,22 @@ LEASE_S = 6.0
 CLOSED = {"redis": BreakerState.CLOSED, "livekit": BreakerState.CLOSED}
 
 
-def worker(name: str = "worker-1", *, idle: int = 3, silent_ms: int = 500) -> Worker:
+def worker(
+    name: str = "worker-1",
+    *,
+    idle: int = 3,
+    target: int = 3,
+    silent_ms: int = 500,
+    drains: bool = False,
+) -> Worker:
     return Worker(
         id=WorkerId(name),
         capacity=50,
         active=0,
         idle=idle,
         load=0.1,
-        is_draining=False,
+        is_draining=drains,
+        target=target,
         host="h",
         version="0",
         livekit_id="",
@@ -52,8 +60,11 @@ def outage(name: str) -> Outage:
     return Outage(name=name, since_ms=NOW_MS - 5_000, until_ms=NOW_MS + 2_500, failures=1)
 
 
-def recent(*, ready: int = 0, failed: int = 0) -> History:
-    return History(minutes=(Minute(at_ms=NOW_MS, ready=ready, failed=failed),), startups=())
+def recent(*, ready: int = 0, failed: int = 0, slow: tuple[int, ...] = ()) -> History:
+    """Return the last minutes; `slow`: the bins of starts from 2 to 5 s on."""
+    quick = (ready - sum(slow), 0, 0, 0)
+    minutes = (Minute(at_ms=NOW_MS, ready=ready, failed=failed),)
+    return History(minutes=minutes, startups=(*quick, *(slow or (0, 0, 0))))
 
 
 #: A fleet that is well.
@@ -95,15 +106,20 @@ FIRING: dict[str, dict[str, Any]] = {
     "long_queue": {"line": Line(length=21, oldest_wait_ms=1)},
     "many_failures": {"recent": recent(ready=8, failed=2)},
     "error_budget_burns": {"budget": burnt(17, 3)},
-    "slow_starts": {"startup_ms": WELL.startup_ms | {95: 2_001}},
+    "slow_starts": {"recent": recent(ready=39, slow=(0, 1, 1))},
     "provider_down": {"outages": (outage("llm one/model"),)},
 }
 QUIET: dict[str, list[dict[str, Any]]] = {
-    "no_worker": [{"workers": (worker(),)}],
+    "no_worker": [
+        {"workers": (worker(),)},
+        {"workers": (worker(drains=True), worker("worker-2"))},
+    ],
     "pool_empty": [
         {"workers": (worker(idle=0), worker("worker-2", idle=1))},
-        # Who wants none has none; and where nobody is, another alert says so.
-        {"workers": (worker(idle=0),), "pool": pool(0)},
+        # Who is to have none has none; and where nobody takes calls, another alert says so.
+        {"workers": (worker(idle=0, target=0),)},
+        {"workers": (worker(idle=0, target=0), worker("worker-2", idle=0, drains=True))},
+        {"workers": (worker(idle=0, drains=True),)},
         {"workers": ()},
     ],
     "worker_silent": [{"workers": (worker(), worker("worker-2", silent_ms=3_000))}],
@@ -122,8 +138,12 @@ QUIET: dict[str, list[dict[str, Any]]] = {
         {"budget": burnt(17, 3, is_over=True)},
     ],
     "slow_starts": [
-        {"startup_ms": WELL.startup_ms | {95: 2_000, 99: 9_000}},
-        {"startup_ms": dict.fromkeys(WELL.startup_ms)},
+        # One in 20, and what was slow before the last minutes.
+        {"recent": recent(ready=40, slow=(1, 1, 0))},
+        {"startup_ms": WELL.startup_ms | {95: 9_000}},
+        # Of so few one says nothing.
+        {"recent": recent(ready=4, slow=(0, 0, 4))},
+        {"recent": recent()},
     ],
     "provider_down": [{"outages": ()}],
 }
@@ -145,6 +165,19 @@ def test_it_fires(code: str) -> None:
 )
 def test_it_is_quiet(code: str, changes: dict[str, Any]) -> None:
     assert code not in {alert.code for alert in found(**changes)}
+
+
+def test_where_all_drain_nobody_takes_calls() -> None:
+    draining = (worker(idle=0, drains=True), worker("worker-2", drains=True))
+    (alert,) = found(workers=draining)
+    assert alert.code == "no_worker"
+    assert alert.message.startswith("All workers drain")
+
+
+def test_what_drains_has_nothing_warm_to_offer() -> None:
+    """The one that takes calls has none; the one that drains has three."""
+    (alert,) = found(workers=(worker(idle=0), worker("worker-2", drains=True)))
+    assert (alert.code, alert.value) == ("pool_empty", 0)
 
 
 def test_every_alert_is_tried_both_ways() -> None:

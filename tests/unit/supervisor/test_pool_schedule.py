@@ -70,6 +70,12 @@ def test_what_cannot_be_read_is_told_at_the_start(text: str, said: str) -> None:
         settings(pool_schedule=text)
 
 
+def test_more_than_the_most_is_told_at_the_start() -> None:
+    with pytest.raises(ValidationError, match="POOL_SCHEDULE asks for more than POOL_MAX_SIZE"):
+        settings(pool_schedule="mon 09:00-10:00 21")
+    assert settings(pool_schedule="mon 09:00-10:00 21", pool_max_size=21).pool_max_size == 21
+
+
 def test_a_zone_that_does_not_exist_is_told_at_the_start() -> None:
     with pytest.raises(ValidationError, match="no such time zone"):
         settings(pool_schedule_zone="Europe/Atlantis")

@@ -123,7 +123,6 @@ def asked_for(size: int) -> Tuning:
     return Tuning(
         size=size,
         why=Why.TRAFFIC,
-        told=size,
         starts=9,
         hit_share=1.0,
         peak=size,
