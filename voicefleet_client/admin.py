@@ -62,7 +62,7 @@ class Admin(Connected):
     async def resize_pool(self, size: int | None) -> dict[str, Any]:
         """Set how many warm processes the fleet shall have; return the pool.
 
-        With None there is no target any more: each worker keeps its own POOL_SIZE.
+        With None there is no target any more: they keep what traffic and POOL_SIZE ask for.
         """
         answer = await self._transport.call("POST", "/api/pool/resize", body={"size": size})
         with understanding():

@@ -69,7 +69,7 @@ class WorkerSettings(ProviderSettings, ConversationSettings, TracingSettings):
         ge=0,
         le=100,
         description="For how many calls more there is a warm process at any moment, or a place in "
-        "one (`ISOLATION=shared`); 0 makes calls slow.",
+        "one (`ISOLATION=shared`), whatever the traffic; 0: only what `POOL_TUNING` asks for.",
     )
     scale_in_exit: bool = Field(
         False,

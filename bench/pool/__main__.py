@@ -1,7 +1,7 @@
 """Plays a day of arrivals on pools of warm processes: `python -m bench.pool --help`.
 
 Nothing is started: it is a simulation, in which the code that decides on the pool's size is the
-supervisor's own. It takes two or three minutes. `--trace FILE` adds a day of yours: times as
+supervisor's own. It takes half a minute. `--trace FILE` adds a day of yours: times as
 9:41:07, one a line.
 """
 

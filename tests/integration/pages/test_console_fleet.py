@@ -153,7 +153,7 @@ async def test_it_says_why_the_traffic_asks_for_so_many(
             pool = console.page.get_by_role("region", name="Warm pool")
             await expect(console.fact("By traffic", pool)).to_have_text(re.compile("[1-4]"))
             size = await console.fact("By traffic", pool).inner_text()
-            await pool.get_by_text(f"Why {size}?").click()
+            await pool.get_by_text(f"Why does traffic ask for {size}?").click()
             await expect(pool.get_by_role("group")).to_contain_text(
                 re.compile(r"Of the 4 starts of the last hour, this many would have served \d")
             )

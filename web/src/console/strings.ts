@@ -142,7 +142,7 @@ export const words = {
   },
   workers: {
     title: "Workers",
-    none: "No worker is registered, so no session can start. Start one, or see its log.",
+    none: "No worker is registered, so sessions wait, and then fail. Start one, or see its log.",
     summary: (workers: number, free: number) => `${count(workers)} · ${count(free)} free places`,
     scaling: ({ desired, current, calls, waiting, reserve, reason }: Scaling) =>
       `${many(current, "worker")}, ${count(desired)} wanted: ${many(calls, "call")}, ${count(waiting)} in line, ` +
@@ -180,15 +180,15 @@ export const words = {
     unsetAbout: "Without a target, the fleet keeps what its traffic asks for, and each worker its own POOL_SIZE at least.",
     tuned: "By traffic",
     untuned: "not tuned",
-    whyTitle: (size: number) => `Why ${count(size)}?`,
+    whyTitle: (size: number) => `Why does traffic ask for ${count(size)}?`,
     why: {
       traffic: (starts: number, share: string, peak: number, within: string) =>
         `Of the ${count(starts)} ${starts === 1 ? "start" : "starts"} of the last hour, this many would have served ${share} warm. At most ${count(peak)} came within ${within}, the time to replace one.`,
-      rate: "More have come in the last minute than in the hour before: at this rate, so many are taken before one is replaced.",
+      rate: "At the rate of the last minute, so many are taken before one is replaced, nine times out of ten.",
       calming: "The last hour asks for fewer now. The pool shrinks step by step.",
       schedule: "POOL_SCHEDULE asks for so many at this hour.",
       least: "Traffic asks for no more than POOL_MIN_SIZE.",
-      most: "Traffic asks for more than POOL_MAX_SIZE, or than the workers have places.",
+      most: "More is asked for than POOL_MAX_SIZE, or than the workers have places.",
     },
     spawned: "Processes started",
     assigned: "Calls taken warm",
