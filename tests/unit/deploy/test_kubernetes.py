@@ -116,8 +116,8 @@ BREAKS: dict[str, Break] = {
     "'two' is not of type": lambda r: the(r, "Deployment/voicefleet-tokens")["spec"].update(
         replicas="two"
     ),
-    "Couldn't find schema for kind Deploiment": lambda r: r.append(
-        {"kind": "Deploiment", "apiVersion": "apps/v1", "metadata": {"name": "x"}}
+    "Couldn't find schema for kind Depot": lambda r: r.append(
+        {"kind": "Depot", "apiVersion": "apps/v1", "metadata": {"name": "x"}}
     ),
     "worker reads no DRAIN_TIMEOUT": lambda r: config_of(r, "worker").update(DRAIN_TIMEOUT="540"),
     "tokens reads no OPENAI_API_KEY": lambda r: container_of(r, "tokens")["env"].append(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from telemetry.metrics import WORKERS_DESIRED, Metric
+from telemetry.metrics import WORKERS_DESIRED
 from tests.unit.deploy.checks import VERSIONS, schema_faults
 from tests.unit.deploy.manifests import (
     KUBERNETES,
@@ -75,7 +75,6 @@ def test_keda_asks_for_the_number(keda: list[Resource]) -> None:
 def test_queries_name_what_exists(keda: list[Resource]) -> None:
     """Of the whole table of metrics and its labels, as the rules of Prometheus are checked."""
     (trigger,) = the(keda, "ScaledObject/voicefleet-worker")["spec"]["triggers"]
-    assert isinstance(WORKERS_DESIRED, Metric)
     assert faults_in(trigger["metadata"]["query"]) == []
     assert faults_in(adapter_rule()["metricsQuery"]) == []
     assert faults_in(trigger["metadata"]["query"].replace("desired", "wanted")) != []
