@@ -39,6 +39,12 @@ READ: Mapping[str, frozenset[str]] = {
     "livekit": frozenset({"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "LIVEKIT_KEYS"}),
     "redis": frozenset(),
 }
+#: Those that are hidden in logs; localvoice's are in no manifest.
+SECRETS = frozenset(
+    name.upper()
+    for name, field in (TokenserverSettings.model_fields | WorkerSettings.model_fields).items()
+    if "SecretStr" in str(field.annotation)
+)
 #: What each answers to a GET without a key.
 PATHS: Mapping[str, frozenset[str]] = {
     "tokens": frozenset(one.path for one in OPERATIONS if one.method == "GET"),
@@ -81,9 +87,13 @@ def setting_faults(resources: Resources) -> Iterator[str]:
 def reference_faults(resources: Resources, secret_keys: Iterable[str]) -> Iterator[str]:
     """Find settings, files and secrets that are referred to and do not exist."""
     for one, pod, container in deployments(resources):
-        maps = [source["configMapRef"]["name"] for source in container.get("envFrom", ())]
+        sources = container.get("envFrom", ())
+        maps = [source["configMapRef"]["name"] for source in sources if "configMapRef" in source]
         maps += [v["configMap"]["name"] for v in pod.get("volumes", ()) if "configMap" in v]
         yield from (f"no ConfigMap {name}" for name in maps if not data_of(resources, name))
+        for source in sources:
+            if not source.get("secretRef", {"optional": True}).get("optional"):
+                yield f"no Secret {source['secretRef']['name']}"
         for variable in container.get("env", ()):
             if reference := variable.get("valueFrom", {}).get("secretKeyRef"):
                 yield from _secret_faults(reference, secret_keys)
@@ -94,6 +104,14 @@ def reference_faults(resources: Resources, secret_keys: Iterable[str]) -> Iterat
         for endpoint in one["spec"]["endpoints"]:
             if "authorization" in endpoint:
                 yield from _secret_faults(endpoint["authorization"]["credentials"], secret_keys)
+
+
+def openness_faults(resources: Resources) -> Iterator[str]:
+    """Find secrets that stand where everybody may read them."""
+    for _, _, container in deployments(resources):
+        for name, value in environment(resources, container).items():
+            if name in SECRETS and value is not None:
+                yield f"{container['name']}: {name} is open to all"
 
 
 def _secret_faults(reference: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from tests.support.servers import lacking
 
 ROOT = Path(__file__).parents[3]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
-OVERLAYS = ("dev", "prod")
+#: Production with the other autoscaler, by the one line that says so.
+WITH_KEDA = "prod-keda"
+OVERLAYS = ("dev", "prod", WITH_KEDA)
 
 Resource = dict[str, Any]
 Resources = Sequence[Resource]
@@ -42,26 +45,22 @@ def build(folder: Path) -> list[Resource]:
 
 
 @functools.cache
-def _built(overlay: str) -> tuple[Resource, ...]:
-    return tuple(build(KUBERNETES / "overlays" / overlay))
+def _built(name: str) -> tuple[Resource, ...]:
+    if name != WITH_KEDA:
+        return tuple(build(KUBERNETES / "overlays" / name))
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = Path(shutil.copytree(KUBERNETES, Path(scratch) / "kubernetes"))
+        file = copy / "overlays" / "prod" / "kustomization.yaml"
+        text = file.read_text(encoding="utf-8")
+        changed = text.replace("- ../../components/hpa\n", "- ../../components/keda\n")
+        assert changed != text
+        file.write_text(changed, encoding="utf-8")
+        return tuple(build(file.parent))
 
 
 def overlay(name: str) -> list[Resource]:
-    """Return an overlay's resources, to do with what you like; `prod-keda` is prod with KEDA."""
-    text = yaml.safe_dump_all(_built(name))
-    return list(yaml.safe_load_all(text))
-
-
-def build_with_keda(scratch: Path) -> list[Resource]:
-    """Return production with the other autoscaler, by the one line that says so."""
-    copy = scratch / "kubernetes"
-    shutil.copytree(KUBERNETES, copy)
-    file = copy / "overlays" / "prod" / "kustomization.yaml"
-    text = file.read_text(encoding="utf-8")
-    changed = text.replace("- ../../components/hpa\n", "- ../../components/keda\n")
-    assert changed != text
-    file.write_text(changed, encoding="utf-8")
-    return build(file.parent)
+    """Return an overlay's resources, to do with what you like."""
+    return list(yaml.safe_load_all(yaml.safe_dump_all(_built(name))))
 
 
 def name_of(resource: Resource) -> str:
@@ -94,7 +93,8 @@ def environment(resources: Resources, container: Resource) -> dict[str, str | No
     """Return the variables of a container; None where a Secret has the value."""
     values: dict[str, str | None] = {}
     for source in container.get("envFrom", ()):
-        values |= data_of(resources, source["configMapRef"]["name"])
+        if "configMapRef" in source:
+            values |= data_of(resources, source["configMapRef"]["name"])
     for one in container.get("env", ()):
         values[one["name"]] = one.get("value")
     return values

@@ -23,6 +23,11 @@ LONGEST_GRACE_S = 600
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 
+#: What the services of docker-compose.yml are built from.
+BUILT = {
+    service["build"]["dockerfile"] for service in COMPOSE["services"].values() if "build" in service
+}
+
 
 def seconds(resources: Resources, container: Resource, setting: str) -> float:
     """Return a setting of a container, which may be left at its default."""
@@ -86,5 +91,5 @@ def image_faults(resources: Resources) -> Iterator[str]:
             yield f"{name}: no image voicefleet-{name}"
         elif tag not in {"dev", VERSION}:
             yield f"{name}: tag {tag}"
-        elif not (ROOT / COMPOSE["services"][name]["build"]["dockerfile"]).exists():
-            yield f"{name}: no Dockerfile"
+        elif f"Dockerfile.{name}" not in BUILT:
+            yield f"{name}: docker-compose.yml builds none"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ import yaml
 from bench.capacity.model import SHARED, Load, Machine, sessions_on
 from tests.unit.deploy.checks import (
     VERSIONS,
+    openness_faults,
     port_faults,
     reference_faults,
     schema_faults,
@@ -25,7 +25,6 @@ from tests.unit.deploy.manifests import (
     OVERLAYS,
     ROOT,
     Resource,
-    build_with_keda,
     data_of,
     deployments,
     environment,
@@ -55,14 +54,14 @@ def all_faults(resources: list[Resource], namespace: str) -> list[str]:
     faults = [fault for one in resources for fault in schema_faults(one, VERSIONS[-1])]
     faults += [*setting_faults(resources), *port_faults(resources), *selector_faults(resources)]
     faults += [*target_faults(resources), *reference_faults(resources, secret_keys(namespace))]
+    faults += openness_faults(resources)
     return [*faults, *grace_faults(resources), *rights_faults(resources), *image_faults(resources)]
 
 
-@pytest.fixture(params=[*OVERLAYS, "prod-keda"])
-def resources(request: pytest.FixtureRequest, tmp_path: Path) -> list[Resource]:
+@pytest.fixture(params=OVERLAYS)
+def resources(request: pytest.FixtureRequest) -> list[Resource]:
     """What one overlay comes to."""
-    name: str = request.param
-    return build_with_keda(tmp_path) if name == "prod-keda" else overlay(name)
+    return overlay(request.param)
 
 
 def test_versions_are_the_newest_that_there_are() -> None:
@@ -135,6 +134,12 @@ BREAKS: dict[str, Break] = {
     "Deployment/voicefleet-worker: no volume greetings": lambda r: pod_of(r, "worker")[
         "volumes"
     ].pop(),
+    "tokens: ALERT_WEBHOOK_URL is open to all": lambda r: config_of(r, "tokens").update(
+        ALERT_WEBHOOK_URL="https://hooks.example.com/key"
+    ),
+    "no Secret voicefleet-worker": lambda r: container_of(r, "worker")["envFrom"][1][
+        "secretRef"
+    ].pop("optional"),
     "worker: nothing at /livez": lambda r: container_of(r, "worker")["livenessProbe"][
         "httpGet"
     ].update(path="/livez"),

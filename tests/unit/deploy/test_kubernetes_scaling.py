@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +13,8 @@ from tests.unit.deploy.checks import VERSIONS, schema_faults
 from tests.unit.deploy.manifests import (
     KUBERNETES,
     ROOT,
+    WITH_KEDA,
     Resource,
-    build_with_keda,
     data_of,
     of_kind,
     overlay,
@@ -28,9 +27,9 @@ SCALING = (ROOT / "docs" / "scaling.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def keda(tmp_path: Path) -> list[Resource]:
+def keda() -> list[Resource]:
     """Production with KEDA."""
-    return build_with_keda(tmp_path)
+    return overlay(WITH_KEDA)
 
 
 def hpa() -> dict[str, Any]:

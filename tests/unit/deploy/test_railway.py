@@ -15,6 +15,7 @@ from tests.unit.deploy.pods import TOKENS_END_S, WORKER_END_S
 
 MODULES = {"tokens": "tokenserver", "worker": "worker"}
 SERVICES = tuple(MODULES)
+STARTERS = ("CMD", "ENTRYPOINT")
 PAGE = (ROOT / "docs" / "deploy" / "railway.md").read_text(encoding="utf-8")
 #: Of https://docs.railway.com/config-as-code/reference, as far as we use them. Seconds are numbers:
 #: the strings that it shows are refused (railwayapp/docs#1243).
@@ -55,6 +56,11 @@ def type_faults(config: dict[str, Any]) -> Iterator[str]:
                 yield f"{name} is no {kind.__name__}"
 
 
+def starts(dockerfile: str, module: str) -> bool:
+    """Say whether an image runs the program itself."""
+    return any(f'\n{word} ["python", "-m", "{module}"]\n' in dockerfile for word in STARTERS)
+
+
 def faults_of(service: str, config: dict[str, Any]) -> Iterator[str]:
     """Find what Railway refuses, and what would cut calls."""
     yield from type_faults(config)
@@ -63,7 +69,7 @@ def faults_of(service: str, config: dict[str, Any]) -> Iterator[str]:
     if build["builder"] != "DOCKERFILE" or not dockerfile.is_file():
         yield "no Dockerfile"
     # A shell in between would keep SIGTERM to itself.
-    elif f'CMD ["python", "-m", "{MODULES[service]}"]' not in dockerfile.read_text().splitlines():
+    elif not starts(dockerfile.read_text(), MODULES[service]):
         yield "SIGTERM does not reach the program"
     if deploy["healthcheckPath"] not in PATHS[service]:
         yield f"nothing at {deploy['healthcheckPath']}"
