@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import shutil
 import subprocess
@@ -49,8 +50,8 @@ def _built(name: str) -> tuple[Resource, ...]:
     if name != WITH_KEDA:
         return tuple(build(KUBERNETES / "overlays" / name))
     with tempfile.TemporaryDirectory() as scratch:
-        copy = Path(shutil.copytree(KUBERNETES, Path(scratch) / "kubernetes"))
-        file = copy / "overlays" / "prod" / "kustomization.yaml"
+        copied = Path(shutil.copytree(KUBERNETES, Path(scratch) / "kubernetes"))
+        file = copied / "overlays" / "prod" / "kustomization.yaml"
         text = file.read_text(encoding="utf-8")
         changed = text.replace("- ../../components/hpa\n", "- ../../components/keda\n")
         assert changed != text
@@ -60,7 +61,7 @@ def _built(name: str) -> tuple[Resource, ...]:
 
 def overlay(name: str) -> list[Resource]:
     """Return an overlay's resources, to do with what you like."""
-    return list(yaml.safe_load_all(yaml.safe_dump_all(_built(name))))
+    return list(copy.deepcopy(_built(name)))
 
 
 def name_of(resource: Resource) -> str:
