@@ -12,6 +12,7 @@ from pathlib import Path
 from devstack import tasks
 from devstack.errors import DevstackError
 from devstack.install.chromium import ensure_chromium
+from devstack.install.deploy_checks import path_for_tests
 from devstack.install.pages import PAGES_SETTING, ensure_pages
 from devstack.install.prometheus import prometheus_for_tests
 from devstack.install.tools import CHROMIUM, LIVEKIT, REDIS
@@ -142,6 +143,7 @@ def _setup(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal
         terminal.step("chromium", "ready", note=str(chromium))
     for program in prometheus_for_tests(env, terminal).values():
         terminal.step(Path(program).name, "ready", note=program)
+    path_for_tests(env, terminal)
     return 0
 
 
@@ -164,6 +166,7 @@ def _tests(arguments: Arguments, rest: Sequence[str], env: Environment, terminal
     if chromium := ensure_chromium(env, terminal):
         found[CHROMIUM.setting] = str(chromium)
     found |= prometheus_for_tests(env, terminal)
+    found["PATH"] = path_for_tests(env, terminal)
     is_all = arguments.command == "test"
     stages = tasks.all_stages(env, rest) if is_all else tasks.tier_stages(arguments.command, rest)
     return tasks.run_stages(stages, process_environment() | found, terminal)

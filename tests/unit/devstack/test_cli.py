@@ -34,6 +34,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Given:
     monkeypatch.setattr(cli, "ensure_pages", lambda *_: Path("/web/dist"))
     monkeypatch.setattr(cli, "ensure_chromium", lambda *_: None)
     monkeypatch.setattr(cli, "prometheus_for_tests", lambda *_: {PROMTOOL.setting: "/promtool"})
+    monkeypatch.setattr(cli, "path_for_tests", lambda *_: "/kustomize:/bin")
     monkeypatch.setattr(cli, "process_environment", lambda: {"PATH": "/bin"})
     return runs
 
@@ -48,7 +49,7 @@ def test_tests_are_given_the_servers_and_the_pages(given: Given, command: str) -
     run(command)
     ((_, env),) = given
     assert env == {
-        "PATH": "/bin",
+        "PATH": "/kustomize:/bin",
         REDIS.setting: "/redis",
         LIVEKIT.setting: "/livekit",
         PAGES_SETTING: "/web/dist",
