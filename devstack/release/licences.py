@@ -65,7 +65,8 @@ def _told(name: str) -> str:
         for words in found.get_all("Classifier") or ()
         if words.startswith("License :: OSI Approved ::")
     ]
-    return found.get("License-Expression") or found.get("License") or " ".join(classified)
+    said = (found[field] for field in ("License-Expression", "License") if field in found)
+    return next((words for words in said if words), " ".join(classified))
 
 
 def write_page(terminal: Terminal) -> int:

@@ -19,7 +19,7 @@ from packageurl import PackageURL
 
 from devstack.errors import DevstackError
 from devstack.release.licences import licence_of
-from devstack.release.pins import IMAGES, Pin, image_pins, npm_pins
+from devstack.release.pins import IMAGES, ROOT, Pin, image_pins, npm_pins
 from devstack.terminal import Terminal
 
 _SCHEMAS = resources.files("cyclonedx.schema") / "_res"
@@ -52,17 +52,21 @@ def all_pins() -> Mapping[str, list[Pin]]:
 
 def bill(name: str, version: str, pins: Iterable[Pin]) -> str:
     """Return the bill of what `pins` list, checked against CycloneDX's schema. Raises `BadBill`."""
-    components = [_component(pin) for pin in pins]
+    components = {pin: _component(pin) for pin in pins}
     kind = ComponentType.APPLICATION if name == "web" else ComponentType.CONTAINER
     subject = Component(
         type=kind, name=f"voicefleet-{name}", version=version, bom_ref=f"voicefleet-{name}"
     )
-    contents = json.dumps([name, version, sorted(one.bom_ref.value or "" for one in components)])
+    contents = json.dumps([name, version, sorted(str(one.purl) for one in components.values())])
     bom = Bom(
-        components=components,
+        components=components.values(),
         metadata=BomMetaData(component=subject),
         serial_number=uuid.uuid5(_NAMESPACE, contents),
     )
+    for pin, component in components.items():
+        parents = [one for other, one in components.items() if other.name in pin.needed_by]
+        for parent in [*parents, *([subject] if ROOT in pin.needed_by else [])]:
+            bom.register_dependency(parent, [component])
     text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2)
     check_bill(text)
     return text + "\n"
@@ -85,6 +89,7 @@ def check_bill(text: str) -> None:
 def _component(pin: Pin) -> Component:
     group, _, name = pin.name.rpartition("/")
     purl = PackageURL("npm" if pin.is_npm else "pypi", group or None, name, pin.version)
+    is_one = len(pin.hashes) == 1
     algorithm = HashAlgorithm.SHA_512 if pin.is_npm else HashAlgorithm.SHA_256
     return Component(
         type=ComponentType.LIBRARY,
@@ -94,16 +99,12 @@ def _component(pin: Pin) -> Component:
         purl=purl,
         bom_ref=str(purl),
         licenses=[LicenseFactory().make_from_string(licence_of(pin))],
-        **_hashes(pin, algorithm),
+        # Several hashes of one algorithm would contradict each other: where a lock allows several
+        # files, these are properties.
+        hashes=[HashType(alg=algorithm, content=one) for one in pin.hashes] if is_one else [],
+        properties=[] if is_one else _allowed(pin),
     )
 
 
-def _hashes(pin: Pin, algorithm: HashAlgorithm) -> dict[str, list[HashType] | list[Property]]:
-    """Say which file it is, or, where a lock allows several, which ones it may be.
-
-    Several hashes of one algorithm would contradict each other: they are properties then.
-    """
-    if len(pin.hashes) == 1:
-        return {"hashes": [HashType(alg=algorithm, content=pin.hashes[0])]}
-    name = f"voicefleet:lock:{algorithm.value.lower()}"
-    return {"properties": [Property(name=name, value=one) for one in pin.hashes]}
+def _allowed(pin: Pin) -> list[Property]:
+    return [Property(name="voicefleet:lock:sha-256", value=one) for one in pin.hashes]
