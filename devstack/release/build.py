@@ -65,7 +65,8 @@ def pack_pages(pages: Path, directory: Path, version: str) -> Path:
     ):
         for path in sorted(pages.rglob("*")):
             name = path.relative_to(pages)
-            if path.is_file() and not name.name.startswith(".") and name.suffix != ".map":
+            is_hidden = any(part.startswith(".") for part in name.parts)
+            if path.is_file() and not is_hidden and name.suffix != ".map":
                 entry = tarfile.TarInfo(f"{root}/{name.as_posix()}")
                 entry.size, entry.mode = path.stat().st_size, 0o644
                 with path.open("rb") as content:

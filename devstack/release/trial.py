@@ -89,15 +89,15 @@ class Trial:
 
     def _run_uv(self, name: str, argv: list[str]) -> float:
         """Run uv, at first with what its cache has; return how many seconds that took."""
-        env = uv_environment(bare_environment(self.env))
+        env = uv_environment(self.env)
         with suppress(StepFailed):
             return run_step(self.terminal, name, "offline", argv, {**env, "UV_OFFLINE": "1"})
         try:
             return run_step(self.terminal, name, "installing", argv, env)
         except StepFailed as error:
             raise TrialFailed(
-                f"the step {name} failed: above is what uv says. What the wheel needs and the "
-                "locks of the images have to fit each other (`make lock`).",
+                f"the step {name} failed: above is what uv says. Without a network its cache has "
+                "to have the packages; what the wheel needs has to fit the locks (`make lock`).",
                 log_tail=error.log_tail,
             ) from None
 
