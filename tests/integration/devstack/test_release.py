@@ -110,7 +110,7 @@ LACKS = {
     "the sdist": ("pyproject.toml", '"CHANGELOG.md" = "CHANGELOG.md"', ""),
 }
 REFUSALS = {
-    "Lua": "missing: sessions/lua/admit.lua",
+    "Lua": "-py3-none-any.whl is not to be released:\n  missing: sessions/lua/admit.lua",
     "an entry": f"no entry `## [{release_version()}]",
     "a licence": "docs/licences.md does not fit the locks: run `make licences`",
     "a version": "no entry `## [99.0.0]",

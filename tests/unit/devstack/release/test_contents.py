@@ -140,6 +140,12 @@ def test_what_an_index_would_refuse_or_show_badly_is_told(good: str, bad: str, w
     assert any(words in problem for problem in problems), problems
 
 
+def test_a_version_of_one_machine_is_not_for_others() -> None:
+    own = f"{VERSION}+mine"
+    raw = METADATA.replace(f"Version: {VERSION}", f"Version: {own}").encode()
+    assert metadata_problems(raw, own) == ["metadata: a version of this machine only"]
+
+
 def test_paths_and_keys_of_this_machine_are_looked_for(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "ADMIN_API_KEY=0123456789abcdef\nREDIS_URL=redis://:secret@host:6379\n"
