@@ -78,4 +78,6 @@ def _ask(stage: Stage, env: Mapping[str, str]) -> tuple[Outcome, str]:
         )
     except subprocess.TimeoutExpired:
         return "unasked", f"no answer within {WITHIN_S:.0f} s"
+    except OSError as error:
+        return "unasked", f"{error}: run `make setup`."
     return outcome_of(done.returncode, done.stdout), done.stdout.strip()

@@ -47,13 +47,13 @@ def check_release(options: Options, env: Mapping[str, str], terminal: Terminal) 
         artifacts = build(drafts, env, terminal)
         look_into(artifacts, version, env, terminal)
         write_bills(drafts / "sbom", version, terminal)
+        if options.has_audit:
+            terminal.title("── vulnerabilities")
+            failures += audit(audit_stages(env), process_environment(), terminal)
         if not options.is_quick:
             pages = pack_pages(ensure_pages(env, terminal), drafts, version)
             trial = Trial(folder=Path(scratch) / "trial", env=env, terminal=terminal)
             _try(trial, artifacts.wheel, pages, version)
-        if options.has_audit:
-            terminal.title("── vulnerabilities")
-            failures += audit(audit_stages(env), process_environment(), terminal)
         if failures == 0:
             shutil.copytree(drafts, options.out, dirs_exist_ok=True)
     _tell_end(options, failures, terminal)

@@ -154,6 +154,8 @@ class Trial:
                 home=self.home,
             )
             asyncio.run(_converse(config, tools, lock, self.terminal))
+        except asyncio.CancelledError:  # SIGTERM
+            raise KeyboardInterrupt from None
         finally:
             lock.release()
 

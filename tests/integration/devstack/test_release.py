@@ -15,8 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from devstack.release import trial
 from devstack.release.build import release_version
 from devstack.release.trial import Trial, TrialFailed
+from devstack.services.config import StackConfig
+from devstack.services.keys import Keys
+from devstack.services.ports import random_ports
 from devstack.settings import REPO
 from devstack.terminal import Terminal
 from tests.support.servers import neutral_environment
@@ -169,19 +173,29 @@ def test_each_command_has_a_help(checkout: Checkout, command: str) -> None:
 
 def test_the_services_of_a_trial_are_those_that_were_installed(tmp_path: Path) -> None:
     said = StringIO()
-    trial = Trial(folder=tmp_path, env=neutral_environment(), terminal=Terminal({}, said))
+    one = Trial(folder=tmp_path, env=neutral_environment(), terminal=Terminal({}, said))
     venv.create(tmp_path / "venv", symlinks=True)
-    trial.home.mkdir()
+    one.home.mkdir()
     with pytest.raises(TrialFailed, match="does not run where only the wheel is") as failure:
-        trial.ask_modules(release_version())
+        one.ask_modules(release_version())
     assert "No module named 'tokenserver'" in failure.value.log_tail
     for name in ("tokenserver", "worker"):
-        (trial.home / f"{name}.py").touch()
+        (one.home / f"{name}.py").touch()
     with pytest.raises(TrialFailed) as failure:
-        trial.ask_modules(release_version())
+        one.ask_modules(release_version())
     assert "tokenserver is of" in failure.value.log_tail
-    trial.keep_logs(tmp_path / "kept")
+    one.keep_logs(tmp_path / "kept")
     assert (tmp_path / "kept" / "asked-origin.log").is_file()
+
+
+async def test_a_question_without_an_answer_fails_a_trial(tmp_path: Path) -> None:
+    config = StackConfig(
+        run_dir=tmp_path, ports=random_ports(), keys=Keys.generate(), env=neutral_environment()
+    )
+    (tmp_path / "logs").mkdir()
+    with pytest.raises(TrialFailed, match="a question had no answer") as failure:
+        await trial._ask(config, Terminal({}, StringIO()))
+    assert "no stack is running" in failure.value.log_tail
 
 
 def test_a_wheel_is_the_same_whenever_it_is_built(checkout: Checkout) -> None:

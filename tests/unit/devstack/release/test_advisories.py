@@ -67,6 +67,12 @@ def test_a_service_that_is_not_reached_fails_and_is_no_finding() -> None:
     assert "known vulnerabilities in tokens" not in text
 
 
+def test_a_program_that_is_missing_asks_nobody() -> None:
+    status, text = run(Stage("tokens", ("/nowhere/pip-audit",)))
+    assert status == 1
+    assert "'/nowhere/pip-audit': run `make setup`." in text
+
+
 def test_who_is_asked_and_does_not_answer_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
