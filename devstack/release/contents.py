@@ -65,12 +65,12 @@ def shipped_files() -> frozenset[str]:
     """
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
     packages: list[str] = project["tool"]["hatch"]["build"]["packages"]
-    return frozenset(_git("ls-files", "--", *packages).splitlines())
+    return frozenset(git("ls-files", "--", *packages).splitlines())
 
 
 def is_committed() -> bool:
     """Say whether the checkout is as its last commit."""
-    return not _git("status", "--porcelain", "--untracked-files=no")
+    return not git("status", "--porcelain", "--untracked-files=no")
 
 
 def needles_of(env: Mapping[str, str], repo: Path = REPO) -> dict[str, str]:
@@ -149,11 +149,12 @@ def _raise(archive: Path, problems: list[str]) -> None:
         raise BadRelease("\n  ".join([f"{archive.name} is not to be released:", *problems]))
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str, cwd: Path = REPO) -> str:
+    """Return what git says in a checkout. Raises `BadRelease`."""
     try:
         done = subprocess.run(
             ["git", *arguments],  # noqa: S607 - whichever git made the checkout
-            cwd=REPO,
+            cwd=cwd,
             capture_output=True,
             text=True,
             check=True,

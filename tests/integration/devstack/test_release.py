@@ -17,6 +17,7 @@ import pytest
 
 from devstack.release import trial
 from devstack.release.build import release_version
+from devstack.release.contents import git
 from devstack.release.trial import Trial, TrialFailed
 from devstack.services.config import StackConfig
 from devstack.services.keys import Keys
@@ -61,18 +62,6 @@ class Checkout:
         """The names of what was put into dist/."""
         found = (self.folder / "dist").rglob("*")
         return {path.name for path in found if path.is_file()}
-
-
-def git(*arguments: str, cwd: Path = REPO) -> str:
-    done = subprocess.run(
-        ["git", *arguments],  # noqa: S607 - whichever git made the checkout
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return done.stdout
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hatchling.metadata.core import ProjectMetadata
 from hatchling.plugin.manager import PluginManager
 
 from devstack.release.build import VERSION_FILE, release_version
+from devstack.release.contents import git
 from telemetry.version import VERSION
 from tokenserver.app import OPERATIONS
 from tokenserver.contract.openapi import document
@@ -47,16 +47,8 @@ def test_what_states_a_version_is_recognized() -> None:
 
 
 def test_no_other_file_states_another_version() -> None:
-    listed = subprocess.run(
-        ["git", "ls-files"],  # noqa: S607 - whichever git made the checkout
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=30,
-    )
     others = {}
-    for name in listed.stdout.splitlines():
+    for name in git("ls-files").splitlines():
         if LEFT_OUT.search(name) or not (ROOT / name).is_file():
             continue
         text = (ROOT / name).read_text(encoding="utf-8", errors="replace")
