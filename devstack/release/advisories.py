@@ -12,9 +12,7 @@ from devstack.tasks import AT_ONCE, Stage
 from devstack.terminal import Terminal
 
 Outcome = Literal["ok", "vulnerable", "unasked"]
-FOUND = re.compile(
-    r"^Found \d+ known vulnerabilit|^# npm audit report|^\d+ .*vulnerabilit", re.MULTILINE
-)
+FOUND = re.compile(r"^Found \d+ known vulnerab|^# npm audit report|^\d+ .*vulnerab", re.MULTILINE)
 """What pip-audit and npm say when they know of something; anything else is no answer."""
 WITHIN_S = 300.0
 MAX_SHOWN_LINES = 12

@@ -16,6 +16,7 @@ from devstack.settings import REPO
 
 IMAGES: Mapping[str, str] = {
     "tokens": "Dockerfile.tokens",
+    "tokens-traced": "Dockerfile.tokens",
     "worker": "Dockerfile.worker",
     "localvoice": "Dockerfile.localvoice",
 }

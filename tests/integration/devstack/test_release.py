@@ -18,6 +18,7 @@ import pytest
 from devstack.release import trial
 from devstack.release.build import release_version
 from devstack.release.contents import git
+from devstack.release.pins import IMAGES
 from devstack.release.trial import Trial, TrialFailed
 from devstack.services.config import StackConfig
 from devstack.services.keys import Keys
@@ -87,8 +88,7 @@ def test_what_is_in_git_is_built_looked_into_and_put_into_dist(checkout: Checkou
     assert checkout.dist == {
         f"voicefleet-{version}-py3-none-any.whl",
         f"voicefleet-{version}.tar.gz",
-        *(f"voicefleet-{name}-{version}.cdx.json" for name in ("tokens", "worker", "localvoice")),
-        f"voicefleet-web-{version}.cdx.json",
+        *(f"voicefleet-{name}-{version}.cdx.json" for name in (*IMAGES, "web")),
     }
     assert "nothing was installed or run (--quick): this is no release yet." in said
     assert "nobody was asked for vulnerabilities (--without-audit)" in said
