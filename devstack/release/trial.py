@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import signal
 import sys
@@ -114,15 +113,15 @@ class Trial:
         self._run_python("origin", "-c", origin)
         for name in MODULES:
             self._run_python(name, "-m", name, "--help")
-        told = json.loads(self._run_python("openapi", "-m", "tokenserver", "--openapi"))
-        if (found := told["info"]["version"]) != version:
-            raise TrialFailed(f"the installed token server is of version {found}, not {version}.")
+        said = self._run_python("openapi", "-m", "tokenserver", "--openapi")
+        if f'"version": "{version}"' not in said:
+            raise TrialFailed(f"the installed token server does not say that it is {version}.")
 
     def _run_python(self, name: str, *arguments: str) -> str:
-        """Run the installed Python; return what it printed."""
+        """Run the installed Python; return what it printed, in whichever way."""
         log = self.run_dir / "logs" / f"asked-{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        argv = ["/bin/sh", "-c", 'exec "$@" 2>&1 >&2', "sh", str(self.python), *arguments]
+        argv = [str(self.python), *arguments]
         env = bare_environment(self.env)
         try:
             seconds = run_step(self.terminal, name, "asking", argv, env, log=log, cwd=self.home)
