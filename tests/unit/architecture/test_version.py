@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 LEFT_OUT = re.compile(r"\.lock$|^web/package-lock\.json$|^tests/|^bench/|^CHANGELOG\.md$")
 STATED = re.compile(
     r"voicefleet[\w/]*['\"]?(?:[-:@ ]|==)v?(\d+\.\d+\.\d+)"
-    r"|^\W*(?:app_?version|__version__|version)['\"]?\s*[:=]\s*['\"]?v?(\d+\.\d+\.\d+)\b",
+    r"|^\W*(?:ARG )?(?:app_?version|__version__|version)['\"]?\s*[:=]\s*['\"]?v?(\d+\.\d+\.\d+)\b",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -34,6 +34,7 @@ def test_what_states_a_version_is_recognized() -> None:
     for text in (
         'version = "9.9.9"',
         "appVersion: 9.9.9",
+        "ARG VERSION=9.9.9",
         '  "version": "9.9.9",',
         '__version__ = "9.9.9"',
         "image: registry/voicefleet/tokens:9.9.9",
