@@ -9,10 +9,10 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit
+.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit release-check sbom licences
 
 help: ## list the targets; ARGS="…" passes arguments on
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: ## install what development needs, the servers included
 	$(TASK) setup $(ARGS)
@@ -67,3 +67,12 @@ lock: ## write requirements/*.lock anew; ARGS=--check only compares
 
 audit: ## look for known vulnerabilities in the locks
 	$(TASK) audit $(ARGS)
+
+release-check: ## build what is released, look into it, install it elsewhere, and speak with it; ARGS=--quick installs and runs nothing
+	$(TASK) release-check $(ARGS)
+
+sbom: ## write what is in each image and in the pages, as CycloneDX, into dist/sbom
+	$(TASK) sbom $(ARGS)
+
+licences: ## write docs/licences.md anew; ARGS=--check only compares
+	$(TASK) licences $(ARGS)

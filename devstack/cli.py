@@ -18,6 +18,7 @@ from devstack.install.prometheus import prometheus_for_tests
 from devstack.install.tools import CHROMIUM, LIVEKIT, REDIS
 from devstack.install.web import ensure_web
 from devstack.locks import check_locks, write_locks
+from devstack.release.advisories import audit
 from devstack.services.detachment import run_detached
 from devstack.services.inspection import show_status, stop_stack
 from devstack.services.observation import observe_stack
@@ -33,8 +34,13 @@ TESTING = {
 TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks and tests"}
 TESTING |= {"chaos": "the stories of a fleet to which the worst happens"}
 
+RELEASING = {
+    "release-check": "build what is released, install it elsewhere, and speak with it",
+    "sbom": "write what is in each image and in the pages (CycloneDX)",
+    "licences": "write docs/licences.md anew",
+}
 #: Commands that become another program; it reads their arguments.
-HANDED_OVER = frozenset({"ask", "bench", "bench-full"})
+HANDED_OVER = frozenset({"ask", "bench", "bench-full", *RELEASING})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -91,6 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
     commands.add_parser("audit", help="look for known vulnerabilities in the locks")
+    for name, text in RELEASING.items():
+        commands.add_parser(name, help=text, add_help=False)
     return parser
 
 
@@ -186,7 +194,13 @@ def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Te
 
 
 def _audit(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal) -> int:
-    return tasks.run_stages(tasks.audit_stages(env), process_environment(), terminal)
+    return audit(tasks.audit_stages(env), process_environment(), terminal)
+
+
+def _release(arguments: Arguments, rest: Sequence[str], _: Environment, __: Terminal) -> int:
+    """Hand over to `devstack.release`, whose packages only developers have."""
+    command = [sys.executable, "-m", "devstack.release", arguments.command, *rest]
+    os.execv(command[0], command)  # noqa: S606
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -204,4 +218,5 @@ COMMANDS: Mapping[str, Command] = {
     "bench-full": _bench,
     "lock": _lock,
     "audit": _audit,
+    **dict.fromkeys(RELEASING, _release),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from devstack.errors import DevstackError
 from devstack.services.keys import Keys
 from devstack.services.ports import LOOPBACK, Ports
-from devstack.settings import is_set
+from devstack.settings import REPO, is_set
 
 DEFAULTS = {
     "AGENT_NAME": "voicefleet",
@@ -25,7 +26,8 @@ DEFAULTS = {
 class StackConfig:
     """`env` is the environment of the person who runs the stack, `.env` included.
 
-    `web_dir` has the pages that were built for it, if any were.
+    `web_dir` has the pages that were built for it, if any were. The services are those that
+    `python` finds from `home`: the checkout's, or those of a wheel that was installed elsewhere.
     """
 
     run_dir: Path
@@ -33,6 +35,8 @@ class StackConfig:
     keys: Keys
     env: Mapping[str, str] = field(repr=False)
     web_dir: Path | None = None
+    python: Path = Path(sys.executable)
+    home: Path = REPO
 
     @property
     def redis_url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from devstack.services.process import Command
 from devstack.services.readiness import http_ok
 from devstack.services.servers import livekit_service, redis_service
 from devstack.services.service import Service
-from devstack.settings import REPO
 
 LOCALVOICE_READY_WITHIN_S = 120.0
 """It loads a speech recognizer and a voice from disk."""
@@ -113,11 +111,11 @@ def _neighbours(config: StackConfig) -> dict[str, str]:
 
 
 def _python_module(name: str, config: StackConfig, variables: Mapping[str, str]) -> Command:
-    """Describe `python -m name`, run in the checkout, its output unbuffered."""
+    """Describe `python -m name`, run in its home, its output unbuffered."""
     return Command(
         name=name,
-        argv=(sys.executable, "-m", name),
+        argv=(str(config.python), "-m", name),
         env={**config.env, "PYTHONUNBUFFERED": "1", **variables},
         log=config.run_dir / "logs" / f"{name}.log",
-        cwd=REPO,
+        cwd=config.home,
     )
