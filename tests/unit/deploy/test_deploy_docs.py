@@ -9,7 +9,10 @@ import pytest
 
 from tests.unit.deploy.manifests import ROOT
 
-PAGES = [ROOT / "docs" / "deploy" / f"{name}.md" for name in ("kubernetes", "railway", "systemd")]
+PAGES = [
+    ROOT / "docs" / "deploy" / f"{name}.md"
+    for name in ("kubernetes", "livekit", "railway", "systemd")
+]
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 #: Of our pages, but not our settings.
 OTHERS = {"LIVEKIT_KEYS"}
