@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit
+.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit images-check
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -67,3 +67,6 @@ lock: ## write requirements/*.lock anew; ARGS=--check only compares
 
 audit: ## look for known vulnerabilities in the locks
 	$(TASK) audit $(ARGS)
+
+images-check: ## do what the Dockerfiles say, without a container engine; as root, on Linux
+	$(TASK) images-check $(ARGS)

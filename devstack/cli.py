@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devstack import tasks
 from devstack.errors import DevstackError
+from devstack.images.check import check_images
 from devstack.install.chromium import ensure_chromium
 from devstack.install.pages import PAGES_SETTING, ensure_pages
 from devstack.install.prometheus import prometheus_for_tests
@@ -90,6 +91,12 @@ def build_parser() -> argparse.ArgumentParser:
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
     commands.add_parser("audit", help="look for known vulnerabilities in the locks")
+    images = commands.add_parser(
+        "images-check", help="do what the Dockerfiles say, without a container engine; as root"
+    )
+    images.add_argument(
+        "images", nargs="*", help="tokens, worker, localvoice; all if none is named"
+    )
     return parser
 
 
@@ -186,6 +193,10 @@ def _audit(_: Arguments, __: Sequence[str], env: Environment, terminal: Terminal
     return tasks.run_stages(tasks.audit_stages(env), process_environment(), terminal)
 
 
+def _images(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return check_images(env, terminal, arguments.images)
+
+
 COMMANDS: Mapping[str, Command] = {
     "run": _run,
     "stop": _stop,
@@ -201,4 +212,5 @@ COMMANDS: Mapping[str, Command] = {
     "bench-full": _bench,
     "lock": _lock,
     "audit": _audit,
+    "images-check": _images,
 }
