@@ -103,7 +103,7 @@ class Builder:
             raise NotUnderstood(f"{self._dockerfile.name}: FROM a stage is not replayed here")
         work = _Work(root=self._folder / f"{number}-{stage.name or 'image'}")
         furnish(work.root)
-        self._make_places(work.root, pip_packages() | self._configuration())
+        _make_places(work.root, pip_packages() | self._configuration())
         self._roots[stage.name or str(number)] = work.root
         before = snapshot(work.root)
         for one in stage.instructions:
@@ -142,7 +142,7 @@ class Builder:
 
     def _run(self, one: Instruction, values: Mapping[str, str], work: _Work) -> None:
         caches = self._caches(one)
-        self._make_places(work.root, caches)
+        _make_places(work.root, caches)
         shared = pip_packages() | self._configuration() | caches
         room = Room(root=work.root, workdir=work.workdir, user=work.user, shared=shared)
         argv = one.exec_form or ("/bin/sh", "-c", one.rest)
@@ -155,14 +155,6 @@ class Builder:
                 f"{self._dockerfile.name}:{one.line} failed: {one.rest}", log_tail=error.log_tail
             ) from None
         self._terminal.step(name, "ok", seconds, _shortened(one.rest))
-
-    def _make_places(self, root: Path, shared: Mapping[str, Path]) -> None:
-        """Make what the machine's folders and files are mounted on."""
-        for at, path in shared.items():
-            place = root / at.strip("/")
-            (place if path.is_dir() else place.parent).mkdir(parents=True, exist_ok=True)
-            if not path.is_dir():
-                place.touch()
 
     def _of_registries(self) -> dict[str, str]:
         return {
@@ -189,6 +181,15 @@ class Builder:
             path.mkdir(parents=True, exist_ok=True)
             found[target] = path
         return found
+
+
+def _make_places(root: Path, shared: Mapping[str, Path]) -> None:
+    """Make what the machine's folders and files are mounted on."""
+    for at, path in shared.items():
+        place = root / at.strip("/")
+        (place if path.is_dir() else place.parent).mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            place.touch()
 
 
 def _shortened(command: str, width: int = 70) -> str:
