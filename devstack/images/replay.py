@@ -146,7 +146,7 @@ class Builder:
         shared = pip_packages() | self._configuration() | caches
         room = Room(root=work.root, workdir=work.workdir, user=work.user, shared=shared)
         argv = one.exec_form or ("/bin/sh", "-c", one.rest)
-        env = {"HOME": "/root"} | self._of_registries() | values
+        env = {"HOME": "/root", **self._of_registries(), **values}
         name = f"{self._dockerfile.name.rpartition('.')[2]}:{one.line}"
         try:
             seconds = run_step(self._terminal, name, "running", room.command(argv), env)
