@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -125,6 +126,24 @@ async def test_an_image_is_built_and_run_and_ended(workshop: Workshop) -> None:
         await running.end()
     assert not (image.root / "tmp" / "scratch").exists()
     assert not (image.root / "var" / "thing" / "ready").exists()
+
+
+async def test_no_setting_is_an_argument_that_everybody_sees(workshop: Workshop) -> None:
+    image = workshop.build()
+    key = secrets.token_hex()
+    async with workshop.running(image, KEY=key) as running:
+        await running.until_healthy()
+        shown = [commands_of(pid) for pid in Path("/proc").glob("[0-9]*")]
+    assert any("\0-m\0thing\0" in command for command in shown)
+    assert not any(key in command for command in shown)
+
+
+def commands_of(process: Path) -> str:
+    """Return the arguments of a process; nothing of one that is gone."""
+    try:
+        return (process / "cmdline").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def test_layers_tell_what_each_instruction_has_added(workshop: Workshop) -> None:
