@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 from collections.abc import Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,17 +133,19 @@ async def test_no_setting_is_an_argument_that_everybody_sees(workshop: Workshop)
     key = secrets.token_hex()
     async with workshop.running(image, KEY=key) as running:
         await running.until_healthy()
-        shown = [commands_of(pid) for pid in Path("/proc").glob("[0-9]*")]
+        shown = commands_shown()
     assert any("\0-m\0thing\0" in command for command in shown)
     assert not any(key in command for command in shown)
 
 
-def commands_of(process: Path) -> str:
-    """Return the arguments of a process; nothing of one that is gone."""
-    try:
-        return (process / "cmdline").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+def commands_shown() -> list[str]:
+    """Return the arguments of all processes, as anybody sees them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # one that is gone
+            text = (process / "cmdline").read_text(encoding="utf-8", errors="replace")
+            found.append(text)
+    return found
 
 
 def test_layers_tell_what_each_instruction_has_added(workshop: Workshop) -> None:
