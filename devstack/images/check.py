@@ -13,7 +13,7 @@ from pathlib import Path
 from devstack.errors import DevstackError
 from devstack.images.context import Context
 from devstack.images.dockerfile import Dockerfile, read_dockerfile
-from devstack.images.layers import SIZE_HEADER, size_rows
+from devstack.images.layers import SIZE_HEADER, largest, shown_size, size_rows
 from devstack.images.replay import Builder, Image
 from devstack.images.room import must_be_possible
 from devstack.images.rules import broken_rules
@@ -40,6 +40,8 @@ SERVICES = {
     "worker": worker_service,
 }
 GREETING_WITHIN_S = 120.0
+BIGGEST = 6
+"""How many packages are named as what makes an image big."""
 
 
 def check_images(env: Mapping[str, str], terminal: Terminal, names: Sequence[str] = ()) -> int:
@@ -63,7 +65,7 @@ def check_images(env: Mapping[str, str], terminal: Terminal, names: Sequence[str
             images[name] = Builder(file, context, Path(scratch) / name, env, terminal).build()
         terminal.title("── run read-only")
         asyncio.run(_run(images, Path(scratch), env, tools, terminal))
-    _tell_sizes(list(images.values()), terminal)
+        _tell_sizes(list(images.values()), terminal)
     _tell_unchecked(dockerfiles, terminal)
     return 0
 
@@ -132,6 +134,12 @@ def _tell_sizes(images: Sequence[Image], terminal: Terminal) -> None:
     terminal.title("── layers, unpacked, without the base image")
     rows = [row for image in images for row in size_rows(image.name, image.layers)]
     terminal.table([SIZE_HEADER, *rows])
+    terminal.title("── what is biggest in /opt/venv")
+    for image in images:
+        for packages in image.root.glob("opt/venv/lib/*/site-packages"):
+            found = largest(packages, BIGGEST)
+            names = ", ".join(f"{name} {shown_size(size_bytes)}" for name, size_bytes in found)
+            terminal.note(f"{image.name}: {names}")
 
 
 def _tell_unchecked(files: Sequence[Dockerfile], terminal: Terminal) -> None:

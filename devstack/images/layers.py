@@ -54,6 +54,15 @@ def size_rows(image: str, layers: Sequence[Layer]) -> Iterator[tuple[str, ...]]:
             yield image, f"{shown_size(one.size_bytes):>9}", f"{one.files:>6}", one.instruction
 
 
+def largest(site_packages: Path, count: int) -> list[tuple[str, int]]:
+    """Return the folders and files of installed packages that take most, with their bytes."""
+    sizes: dict[str, int] = {}
+    for name, (size_bytes, _, _) in snapshot(site_packages).items():
+        package = name.partition("/")[0]
+        sizes[package] = sizes.get(package, 0) + size_bytes
+    return sorted(sizes.items(), key=lambda one: (-one[1], one[0]))[:count]
+
+
 def shown_size(size_bytes: int) -> str:
     """Show a size as people read it."""
     if size_bytes < 100_000:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from devstack.cli import COMMANDS, build_parser
 from devstack.errors import DevstackError, ToolMissing
 from devstack.images.check import SERVICES, check_images
 from devstack.images.dockerfile import read_dockerfile
-from devstack.images.layers import Layer, layer_between, shown_size, size_rows
+from devstack.images.layers import Layer, largest, layer_between, shown_size, size_rows
 from devstack.settings import REPO
 from devstack.terminal import Terminal
 
@@ -54,6 +55,14 @@ def test_sizes_are_told_with_their_sum() -> None:
         ("it", "2.0 MB", "21", "all of them"),
     ]
     assert shown_size(99_999) == "100.0 kB"
+
+
+def test_what_is_biggest(tmp_path: Path) -> None:
+    for name, size_bytes in {"one/a": 3, "one/deep/b": 4, "two.py": 5, "three/c": 1}.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(size_bytes))
+    assert largest(tmp_path, 2) == [("one", 7), ("two.py", 5)]
 
 
 @pytest.mark.parametrize("name", SERVICES)
