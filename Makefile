@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit release-check sbom licences
+.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit release-check sbom licences images-check
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,7 +56,7 @@ e2e: ## run the tests that speak with the whole stack
 chaos: ## do the worst to a whole fleet and tell what becomes of its calls; ARGS="--chaos-json FILE" writes the table, too
 	$(TASK) chaos $(ARGS)
 
-bench: ## measure the store, starts and bursts in less than 6 minutes; ARGS=NAME: one at length, of store, starts, assignment, race, burst, recovery, degradation, capacity, pages, warm, worker_memory, soak
+bench: ## measure the store, starts and bursts in less than 6 minutes; ARGS=NAME: one at length, of store, starts, assignment, race, burst, recovery, pool, degradation, capacity, pages, warm, worker_memory, soak
 	$(TASK) bench $(ARGS)
 
 bench-full: ## run all benchmarks, which takes hours; ARGS=--resume goes on where it was stopped
@@ -76,3 +76,6 @@ sbom: ## write what is in each image and in the pages, as CycloneDX, into dist/s
 
 licences: ## write docs/licences.md anew; ARGS=--check only compares
 	$(TASK) licences $(ARGS)
+
+images-check: ## do what the Dockerfiles say, without a container engine; as root, on Linux
+	$(TASK) images-check $(ARGS)

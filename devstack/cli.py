@@ -11,6 +11,7 @@ from pathlib import Path
 
 from devstack import tasks
 from devstack.errors import DevstackError
+from devstack.images.check import check_images
 from devstack.install.chromium import ensure_chromium
 from devstack.install.deploy_checks import path_for_tests
 from devstack.install.pages import PAGES_SETTING, ensure_pages
@@ -99,6 +100,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser("audit", help="look for known vulnerabilities in the locks")
     for name, text in RELEASING.items():
         commands.add_parser(name, help=text, add_help=False)
+    images = commands.add_parser(
+        "images-check", help="do what the Dockerfiles say, without a container engine; as root"
+    )
+    images.add_argument(
+        "images", nargs="*", help="tokens, worker, localvoice; all if none is named"
+    )
     return parser
 
 
@@ -203,6 +210,10 @@ def _release(arguments: Arguments, rest: Sequence[str], _: Environment, __: Term
     os.execv(command[0], command)  # noqa: S606
 
 
+def _images(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
+    return check_images(env, terminal, arguments.images)
+
+
 COMMANDS: Mapping[str, Command] = {
     "run": _run,
     "stop": _stop,
@@ -219,4 +230,5 @@ COMMANDS: Mapping[str, Command] = {
     "lock": _lock,
     "audit": _audit,
     **dict.fromkeys(RELEASING, _release),
+    "images-check": _images,
 }

@@ -1,0 +1,1 @@
+"""What the Dockerfiles say, tried on a machine without a container engine."""
