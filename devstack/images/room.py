@@ -121,8 +121,10 @@ def _may_mount() -> bool:
         return False
     try:
         tried = subprocess.run(
-            [_program("unshare"), "--mount", "--pid", "--fork", "--propagation", "private"]
-            + [_program("mount"), "-t", "tmpfs", "tmpfs", tempfile.gettempdir()],
+            (
+                *(_program("unshare"), "--mount", "--pid", "--fork", "--propagation", "private"),
+                *(_program("mount"), "-t", "tmpfs", "tmpfs", tempfile.gettempdir()),
+            ),
             capture_output=True,
             timeout=_TRIED_WITHIN_S,
             check=False,
