@@ -75,7 +75,7 @@ class PaperFleet:
             Registration(id=worker_id, capacity=CAPACITY, host="host-a", version="0.1.0")
         )
         load = active / CAPACITY
-        beat = Beat(active=active, idle=idle, load=load, spawned=active + idle)
+        beat = Beat(active=active, idle=idle, target=3, load=load, spawned=active + idle)
         await self.store.fleet.renew(worker_id, beat)
 
     async def start(self, user: str = "ada") -> SessionId:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -75,8 +76,10 @@ async def test_what_somebody_ought_to_look_at(http: httpx2.AsyncClient, standing
     async with standing.store() as store:
         await store.fleet.register(Registration(id=WORKER, capacity=5, host="h", version="1"))
         try:
+            beat = Beat(active=0, idle=0, target=3, load=0.1, spawned=3)
+            await store.fleet.renew(WORKER, beat)
             assert codes(await asked(http, "/api/fleet")) == {"pool_empty"}
-            await store.fleet.renew(WORKER, Beat(active=0, idle=3, load=0.1, spawned=3))
+            await store.fleet.renew(WORKER, replace(beat, idle=3))
             assert (await asked(http, "/api/fleet"))["alerts"] == []
         finally:
             await store.fleet.leave(WORKER)
