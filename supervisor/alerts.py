@@ -11,10 +11,10 @@ from enum import StrEnum
 
 from rooms.breaker import BreakerState
 from sessions.budget import Budget
-from sessions.fleet import Worker
 from sessions.settings import STARTUP_EDGES_MS
 from sessions.states import State
 from sessions.views import FleetSummary
+from supervisor.scale import taking_calls
 
 #: With one warm process a start is as fast as ever; without any, a user waits for one to start.
 FEWEST_WARM = 1
@@ -89,12 +89,8 @@ def alerts_of(
     return [alert for alert in found if alert is not None]
 
 
-def _taking_calls(summary: FleetSummary) -> list[Worker]:
-    return [worker for worker in summary.workers if not worker.is_draining]
-
-
 def _no_worker(summary: FleetSummary) -> Alert | None:
-    if _taking_calls(summary):
+    if taking_calls(summary.workers):
         return None
     message = (
         "All workers drain: sessions wait, and then fail. Let one take calls again, or start one."
@@ -111,7 +107,7 @@ def _no_worker(summary: FleetSummary) -> Alert | None:
 
 
 def _empty_pool(summary: FleetSummary) -> Alert | None:
-    taking = _taking_calls(summary)
+    taking = taking_calls(summary.workers)
     idle, wanted = sum(one.idle for one in taking), sum(one.target for one in taking)
     if not wanted or idle >= FEWEST_WARM:
         return None

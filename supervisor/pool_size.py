@@ -126,9 +126,14 @@ def size_for_rate(rate_per_s: float, refill_s: float, goal: float = RATE_GOAL) -
 _LARGE_MEAN = 500.0
 
 
+def whole_seconds(refill_s: float) -> int:
+    """Return a time to refill as arrivals are counted: in seconds, and at least one."""
+    return max(1, math.ceil(refill_s))
+
+
 def wanted(arrivals: Arrivals, refill_s: float, bounds: Bounds) -> Size:
     """Return how many warm processes there should be now, whatever there were before."""
-    whole_s = max(1, math.ceil(refill_s))
+    whole_s = whole_seconds(refill_s)
     last_minute = arrivals.since(arrivals.now_s - MINUTE_S)
     rate = last_minute / MINUTE_S if last_minute >= FEWEST_FOR_RATE else 0.0
     candidates = [

@@ -24,7 +24,8 @@ from sessions.fleet import Worker
 from sessions.pool import Tuning
 from sessions.store import SessionStore
 from supervisor.pool_schedule import Schedule
-from supervisor.pool_size import Bounds, Size, hits, peak, settled, wanted
+from supervisor.pool_size import Bounds, Size, hits, peak, settled, wanted, whole_seconds
+from supervisor.scale import taking_calls
 from supervisor.settings import SupervisorSettings
 
 logger = logging.getLogger("supervisor")
@@ -80,7 +81,7 @@ class PoolTuner:
     def _bounds(self, workers: Sequence[Worker]) -> Bounds:
         settings = self._settings
         # More than there are places would never be used.
-        places = sum(worker.capacity for worker in workers if not worker.is_draining)
+        places = sum(worker.capacity for worker in taking_calls(workers))
         most = min(settings.pool_max_size, places) if places else settings.pool_max_size
         scheduled = self._schedule.least_at(self._clock().astimezone(self._zone))
         return Bounds(least=settings.pool_min_size, most=most, scheduled=scheduled)
@@ -98,7 +99,7 @@ def refill_time_s(workers: Sequence[Worker]) -> float:
 
 def explained(size: Size, arrivals: Arrivals, *, refill_s: float, at_ms: int) -> Tuning:
     """Return a size with its reasons."""
-    whole_s = max(1, math.ceil(refill_s))
+    whole_s = whole_seconds(refill_s)
     starts = sum(number for _, number in arrivals.seconds)
     return Tuning(
         size=size.size,

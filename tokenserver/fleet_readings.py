@@ -8,7 +8,7 @@ from sessions.model import LossCause
 from sessions.settings import COUNTED
 from sessions.states import HOLDING, TERMINAL, State
 from sessions.views import FleetSummary
-from supervisor.scale import Scaling
+from supervisor.scale import Scaling, taking_calls
 from telemetry import metrics
 from telemetry.meter import Reading
 
@@ -40,7 +40,7 @@ def _of_sessions(summary: FleetSummary) -> Iterator[Reading]:
 
 def _of_workers(summary: FleetSummary) -> Iterator[Reading]:
     draining = [worker for worker in summary.workers if worker.is_draining]
-    taking = [worker for worker in summary.workers if not worker.is_draining]
+    taking = taking_calls(summary.workers)
     yield metrics.WORKERS, {"draining": "true"}, len(draining)
     yield metrics.WORKERS, {"draining": "false"}, len(taking)
     yield metrics.PLACES, {}, sum(worker.capacity for worker in taking)
