@@ -95,7 +95,8 @@ async def test_following_takes_its_time(server: Replica) -> None:
         await server.start()
         await session.stop()
         await asyncio.wait_for(following, DEADLINE_S)
-    assert [view.status for view in seen] == ["starting", "ended"]
+    # `ending` is seen by who looks in that moment.
+    assert [view.status for view in seen if view.status != "ending"] == ["starting", "ended"]
 
 
 async def _until_stopping(fleet: Voicefleet) -> None:
