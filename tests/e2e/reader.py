@@ -65,23 +65,12 @@ class Reader:
             # Another deadline than a user's, who would not wait for a busy machine.
             env = env | {"ARGS": "--timeout 120"}
         for _ in range(_ASKED_AT_MOST if is_question else 1):
-            done = subprocess.run(
-                ["/bin/sh", "-e", "-c", self.typed(text)],
-                cwd=self.checkout,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-                timeout=ENDS_WITHIN_S,
-            )
-            assert done.returncode == 0, f"{text}\n{done.stdout}"
-            missing = [words for words in says if words not in done.stdout]
+            output = self._run(text, env)
+            missing = [words for words in says if words not in output]
             if not missing:
                 break
-        assert missing == [], done.stdout
-        return done.stdout
+        assert missing == [], output
+        return output
 
     def start(self, text: str, says: str) -> Staying:
         """Type something that stays, and wait until it has written `says`."""
@@ -103,6 +92,24 @@ class Reader:
     def processes(self) -> dict[int, str]:
         """Return what runs of all that was typed."""
         return processes_with(f"TMPDIR={self._home}")
+
+    def _run(self, text: str, env: Mapping[str, str]) -> str:
+        """Run something to its end, but not to that of what it leaves running."""
+        log = self._home / "output"
+        with log.open("wb") as output:
+            done = subprocess.run(
+                ["/bin/sh", "-e", "-c", self.typed(text)],
+                cwd=self.checkout,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=ENDS_WITHIN_S,
+            )
+        written = log.read_text(errors="replace")
+        assert done.returncode == 0, f"{text}\n{written}"
+        return written
 
     def assert_nothing_runs(self) -> None:
         """Fail when something runs for long."""
