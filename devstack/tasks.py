@@ -116,7 +116,7 @@ def _has_web(env: Mapping[str, str]) -> bool:
 #: Those besides that of the store.
 _BENCHMARKS = frozenset(
     {
-        *("assignment", "burst", "capacity", "degradation", "pages", "race", "recovery"),
+        *("assignment", "burst", "capacity", "degradation", "pages", "pool", "race", "recovery"),
         *("soak", "starts", "store", "warm", "worker_memory"),
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -157,6 +158,16 @@ def test_every_lock_is_audited_and_can_be_written() -> None:
 def test_every_command_is_described() -> None:
     shown = build_parser().format_help()
     assert all(f"\n    {command}" in shown for command in COMMANDS)
+
+
+def test_every_benchmark_that_make_names_is_one() -> None:
+    """`make help` says which can be asked for by name."""
+    text = (REPO / "Makefile").read_text(encoding="utf-8")
+    (named,) = re.findall(r"^bench: ## .*ARGS=NAME: one at length, of (.*)$", text, re.MULTILINE)
+    programs = {path.stem for path in (REPO / "bench").iterdir()}
+    for name in named.split(", "):
+        assert bench_command([name]) == (sys.executable, "-m", f"bench.{name}")
+        assert name in programs
 
 
 def test_the_benchmark_gets_its_arguments() -> None:
