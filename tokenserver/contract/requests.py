@@ -36,14 +36,12 @@ _Persona = Annotated[str, Field(pattern=PERSONA_PATTERN, examples=["interviewer"
 #: LiveKit itself allows more; an attribute is a label, not a document.
 _MAX_METADATA_CHARS = 4096
 _MAX_ATTRIBUTES = 16
+_PROOF_HERE = "Instead of the header `Authorization`."
 
 
 def _never(pattern: str) -> JsonDict:
     """Tell in the document what a text must not look like; the models check it by themselves."""
     return {"not": {"pattern": pattern}}
-
-
-_PROOF_HERE = "Instead of the header `Authorization`."
 
 
 class _Request(BaseModel):
@@ -75,7 +73,6 @@ class StartRequest(_Body):
         description="Whether the conversation is remembered for the user's next session; for users "
         "who are known by their token.",
     )
-
     persona: _Persona | None = Field(
         None, description="Whom the user talks with: one of `PERSONA` and `PERSONAS`."
     )
@@ -279,8 +276,10 @@ class SessionsQuery(_Request):
     user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = Field(
         None, description="A user id; `unverified:` stands before one that nobody proved."
     )
-    worker: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    worker: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = Field(
+        None, description="The `id` of a worker."
+    )
+    limit: Annotated[int, Field(ge=1, le=200)] = Field(50, description="How many at most.")
     after: _Cursor | None = Field(None, description="`next` of the page before.")
 
 
