@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tokenserver.contract.codes import CODES
 from tokenserver.contract.commands import commands_of
 from tokenserver.contract.examples import Examples, Schema, about
 from tokenserver.contract.fields import kind_of, table_of
@@ -75,7 +76,8 @@ def _contents(operations: list[Named]) -> Iterator[str]:
             ),
         )
     yield tag("h2", "More")
-    yield tag("ul", tag("li", link("proofs", "Proofs")), tag("li", link("bodies", "Bodies")))
+    more = {"codes": "Error codes", "proofs": "Proofs", "bodies": "Bodies"}
+    yield tag("ul", *(tag("li", link(target, title)) for target, title in more.items()))
 
 
 def _breakable(path: str) -> str:
@@ -96,6 +98,9 @@ def _main(document: Mapping[str, Any], operations: list[Named]) -> Iterator[str]
     for name, group in groupby(operations, _group):
         yield tag("h2", escape(name), look="group")
         yield from (_section(named, examples) for named in group)
+    yield tag("h2", "Error codes", look="group", anchor="codes")
+    codes = CODES.items()
+    yield table((code(name), code(f"{status:d}"), marked(text)) for name, (status, text) in codes)
     yield tag("h2", "Proofs", look="group", anchor="proofs")
     proofs = components["securitySchemes"].items()
     yield table((code(name), marked(proof["description"])) for name, proof in proofs)

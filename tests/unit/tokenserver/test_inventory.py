@@ -156,6 +156,22 @@ def assert_bounded(schema: dict[str, Any], contract: dict[str, Any], where: str)
             assert_bounded(schema["additionalProperties"], contract, where)
 
 
+def test_every_field_says_what_it_means(contract: dict[str, Any]) -> None:
+    silent = [
+        f"{name}.{field}"
+        for name, schema in contract["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if not described.get("description", "").endswith((".", "…"))
+    ]
+    silent += [
+        f"{operation.path}: {parameter['name']}"
+        for operation in OPERATIONS
+        for parameter in described(contract, operation).get("parameters", ())
+        if not parameter["description"].endswith(".")
+    ]
+    assert silent == []
+
+
 def test_references_lead_somewhere(contract: dict[str, Any]) -> None:
     references = set(re.findall(r'"#/components/(\w+)/([\w-]+)"', json.dumps(contract)))
     assert len(references) > 30
@@ -171,6 +187,12 @@ def test_the_page_has_it(operation: Operation, contract: dict[str, Any]) -> None
     name = described(contract, operation)["operationId"]
     assert f'<section id="{name}">' in html
     assert f'<a href="#{name}">' in html
+
+
+def test_the_page_has_what_every_code_means(contract: dict[str, Any]) -> None:
+    html = page(contract)
+    for name, (status, _) in CODES.items():
+        assert f"<td><code>{name}</code></td><td><code>{int(status)}</code></td>" in html
 
 
 def test_links_of_the_page_lead_somewhere(contract: dict[str, Any]) -> None:
