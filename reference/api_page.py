@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
@@ -197,7 +196,7 @@ def _fields(schema: Schema) -> list[str]:
 
 def _kind(schema: Schema, *, has_default: bool = True) -> str:
     """Return the type of a value in words, with what it is when it is left out."""
-    kind = re.sub(r"^$", "anything", kind_in(_MARKDOWN, schema))
+    kind = kind_in(_MARKDOWN, schema)
     default = schema.get("default")
     if not has_default or default in (None, "", [], {}):
         return kind

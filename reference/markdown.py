@@ -34,7 +34,7 @@ def link(text: str, target: str) -> str:
     return f"[{text}]({target})"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> list[str]:
     """Return the lines of a table."""
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *lines]

@@ -76,7 +76,7 @@ CODES: Mapping[str, tuple[HTTPStatus, str]] = {
     ),
     "internal_error": (
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "We have made a mistake. Its log has the `X-Request-ID`.",
+        "We have made a mistake. Our log has the `X-Request-ID`.",
     ),
     "livekit_refused": (
         HTTPStatus.BAD_GATEWAY,
