@@ -101,7 +101,7 @@ class Options(Answer):
     personas: list[str] = Field(description="Whom a start may name; the default is among them.")
     auth_mode: AuthMode = Field(description="`jwt`: a start needs a user token.")
     queue: bool = Field(description="Whether a start may wait in line while all agents are busy.")
-    version: str = Field(examples=["1.2.3"], description="Which version of Voicefleet answers.")
+    version: str = Field(description="Which version of Voicefleet answers.")
 
 
 class SessionView(Answer):

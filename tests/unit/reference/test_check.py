@@ -121,7 +121,7 @@ def test_a_setting_that_changes_is_told(
     (localvoice,) = LOCALVOICE.kinds
     attribute, value = change
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-    monkeypatch.setattr((FIELDS | localvoice.model_fields)[name], attribute, value)
+    monkeypatch.setattr({**FIELDS, **localvoice.model_fields}[name], attribute, value)
     told = complaints(checkout, request.getfixturevalue("capsys"))
     assert f"{page} is not" in told
     assert ".env.example is not" in told
