@@ -49,6 +49,8 @@ def lint_stages(env: Mapping[str, str]) -> list[Stage]:
         Stage("format", _tool("ruff", "format", "--check", "--quiet")),
         Stage("imports", _tool("lint-imports", "--no-cache")),
         Stage("spelling", _tool("codespell")),
+        # Not imported: it reads the settings of all services, which devstack runs without.
+        Stage("reference", (sys.executable, "-m", "reference", "--check")),
     ]
     if dockerfiles:
         stages.append(Stage("dockerfiles", _tool("hadolint", *dockerfiles)))

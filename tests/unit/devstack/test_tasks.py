@@ -102,6 +102,11 @@ def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
     assert stages[-1].argv[-2:] == ("-k", "x")
 
 
+def test_what_is_made_of_the_code_is_compared_with_it() -> None:
+    (stage,) = [stage for stage in lint_stages({}) if stage.name == "reference"]
+    assert stage.argv == (sys.executable, "-m", "reference", "--check")
+
+
 def test_all_tests_tell_the_quick_stories_and_chaos_tells_all_one_after_the_other() -> None:
     quick, every = all_stages({"CI": "true"})[-1], tier_stages("chaos")[0]
     assert quick.argv[3:] == ("tests/chaos", "-m", "quick")
