@@ -59,8 +59,8 @@ def test_quick_checks_run_at_once_and_are_told_of_in_their_order(tmp_path: Path)
     assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["first", "second"]
 
 
-@pytest.mark.parametrize("tier", ["integration", "e2e"])
-def test_tests_that_wait_run_in_several_processes_unless_told_otherwise(tier: str) -> None:
+@pytest.mark.parametrize("tier", ["unit", "integration", "e2e"])
+def test_tests_run_in_several_processes_unless_told_otherwise(tier: str) -> None:
     argv = tier_stages(tier, ["-n", "0"])[0].argv
     assert argv[4:6] == ("-n", "auto")
     assert argv[-2:] == ("-n", "0"), "pytest takes the last one"
