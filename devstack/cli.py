@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         "bench",
         help="measure a little; `bench store`, `starts`: store and API at length; "
         "`bench assignment`, `burst`, `capacity`, `degradation`, `race`, `recovery`, `soak`, "
-        "`warm`, `worker_memory`: workers; `bench pages`: the call page",
+        "`warm`, `worker_memory`: workers; `bench pool`: the pool; `bench pages`: the call page",
         add_help=False,
     )
     commands.add_parser("bench-full", help="run all benchmarks at length", add_help=False)

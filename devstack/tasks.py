@@ -18,13 +18,14 @@ from devstack.terminal import Terminal
 
 BIN = VENV / "bin"
 IN_PARALLEL: Mapping[str, tuple[str, ...]] = {
+    "unit": ("-n", "auto"),
     # Many modules have servers of their own, which are slow to start: each is one process's.
     # In the order of tests/support/crew.py, not by the number of tests.
     "integration": ("-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"),
     # Each process has a stack of its own, which speaks and listens: more of them would be too slow.
     "e2e": ("-n", "auto", "--maxprocesses", "2", "--dist", "worksteal"),
 }
-"""Tiers whose tests mostly wait, and run in several processes: see `tests/support/crew.py`."""
+"""Tiers that run in several processes: see `tests/support/crew.py`."""
 AT_ONCE = max(2, os.cpu_count() or 1)
 """How many of the quick checks run at a time."""
 PYTEST_FOUND_NOTHING = 5
@@ -49,6 +50,8 @@ def lint_stages(env: Mapping[str, str]) -> list[Stage]:
         Stage("format", _tool("ruff", "format", "--check", "--quiet")),
         Stage("imports", _tool("lint-imports", "--no-cache")),
         Stage("spelling", _tool("codespell")),
+        # Not imported: it reads the settings of all services, which devstack runs without.
+        Stage("reference", (sys.executable, "-m", "reference", "--check")),
     ]
     if dockerfiles:
         stages.append(Stage("dockerfiles", _tool("hadolint", *dockerfiles)))
@@ -116,7 +119,7 @@ def _has_web(env: Mapping[str, str]) -> bool:
 #: Those besides that of the store.
 _BENCHMARKS = frozenset(
     {
-        *("assignment", "burst", "capacity", "degradation", "pages", "race", "recovery"),
+        *("assignment", "burst", "capacity", "degradation", "pages", "pool", "race", "recovery"),
         *("soak", "starts", "store", "warm", "worker_memory"),
     }
 )

@@ -38,6 +38,8 @@ class Sent:
     metadata: str
     #: Whether a worker has taken its job.
     is_taken: bool
+    #: Whether it has our AGENT_NAME; another fleet on the same LiveKit has another one.
+    is_ours: bool
 
 
 def agent_identity(job_id: str) -> str:
@@ -121,7 +123,15 @@ class Rooms:
         """
         dispatches = await self._call(self._server.inside.agent_dispatch.list_dispatch, room)
         dispatches = sorted(dispatches, key=lambda one: one.state.created_at)
-        return [Sent(metadata=one.metadata, is_taken=bool(one.state.jobs)) for one in dispatches]
+        name = self._settings.agent_name
+        return [
+            Sent(
+                metadata=one.metadata,
+                is_taken=bool(one.state.jobs),
+                is_ours=one.agent_name == name,
+            )
+            for one in dispatches
+        ]
 
     async def set_metadata(self, room: str, metadata: str) -> bool:
         """Replace the metadata that everybody in a room sees; False when it is not there."""

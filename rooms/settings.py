@@ -58,7 +58,8 @@ class RoomSettings(BaseSettings):
     agent_name: str = Field(
         "voicefleet",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="Name under which the workers register and are sent for.",
+        description="Name under which the workers register and are sent for. "
+        "Fleets that share a LiveKit need one each.",
     )
     room_empty_timeout_s: int = Field(
         60, ge=1, le=3600, description="A room that its user never joins is closed after this."

@@ -35,13 +35,13 @@ class _Part(BaseModel):
 class WebhookRoom(_Part):
     """The room that an event is about."""
 
-    name: str = ""
+    name: str = Field("", description="Its name.")
 
 
 class WebhookParticipant(_Part):
     """The participant that an event is about."""
 
-    identity: str = ""
+    identity: str = Field("", description="Its identity in the room.")
     kind: str = Field("STANDARD", description="What it is: `STANDARD` is a person's client.")
 
 
@@ -52,8 +52,10 @@ class WebhookEvent(_Part):
     event: _Text = Field(
         description="`room_started`, `participant_joined` and `room_finished` count; others do not."
     )
-    room: WebhookRoom = WebhookRoom()
-    participant: WebhookParticipant = WebhookParticipant()
+    room: WebhookRoom = Field(WebhookRoom(), description="Left out by events of none.")
+    participant: WebhookParticipant = Field(
+        WebhookParticipant(), description="Left out by events of none."
+    )
 
     @property
     def is_of_user(self) -> bool:

@@ -13,6 +13,8 @@ from types import MappingProxyType
 
 
 class State(StrEnum):
+    """Where a session stands; docs/states.md draws what follows what."""
+
     QUEUED = "queued"  # over capacity: holds a place in line, not a slot
     STARTING = "starting"  # holds a slot; an agent was sent for, or is about to be
     READY = "ready"  # the agent claimed the session and its audio track is published

@@ -10,6 +10,9 @@ Scenario: no agent comes at all. The room is closed, so that the user sees the e
 
 Counter-scenario: the agent is on its way, or LiveKit was away. Who is not served is noted first,
 and looked after when LiveKit has had the time to give the job to somebody.
+
+Counter-scenario: another fleet is on the same LiveKit. Its rooms have names like ours, and no
+session in our store; what was sent for into them has another AGENT_NAME. They are left alone.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rooms.client import Rooms
+from rooms.client import Rooms, Sent
 from rooms.errors import RoomsError
 from sessions.assignment import Assignment
 from sessions.errors import StoreUnavailable
@@ -47,6 +50,8 @@ class _Wait:
     since: float
     #: When an agent was sent last; that is when the room was found, at first.
     sent_at: float
+    #: Whether it was seen to be a room of another fleet.
+    is_others: bool = False
 
 
 class UnservedRooms:
@@ -102,27 +107,38 @@ class UnservedRooms:
     async def _look(self, room: str, opened_at_ms: int, since_ms: int | None) -> bool:
         """Do what is to be done for a room; say whether something was."""
         wait, now = self._waits[room], self._clock()
-        if now - wait.since > self._store.settings.start_lease_s:
-            return await self._close(room)
-        if since_ms is None:
-            return False  # nobody could come
-        is_first = wait.sent_at == wait.since
-        was_dropped = is_first and opened_at_ms < since_ms - MARGIN_MS
-        if not was_dropped and now - wait.sent_at < _PATIENCE_S:
+        is_late = now - wait.since > self._store.settings.start_lease_s
+        if wait.is_others or not (is_late or self._is_due(wait, opened_at_ms, since_ms)):
             return False
         async with self._turns:
             try:
-                return await self._send_again(room, wait)
+                serve = self._close if is_late else self._send_again
+                return await serve(room, wait)
             except RoomsError as error:
                 fields = {"room": room, "reason": str(error)}
                 logger.log(level_of(error), "could not serve a room", extra=fields)
                 return False
 
+    def _is_due(self, wait: _Wait, opened_at_ms: int, since_ms: int | None) -> bool:
+        """Say whether an agent is to be sent now; `since_ms`: since when somebody could come."""
+        if since_ms is None:
+            return False
+        is_first = wait.sent_at == wait.since
+        was_dropped = is_first and opened_at_ms < since_ms - MARGIN_MS
+        return was_dropped or self._clock() - wait.sent_at >= _PATIENCE_S
+
+    async def _sent(self, room: str, wait: _Wait) -> list[Sent]:
+        """Return the agents of ours that were sent for; take note where there are only others."""
+        sent = await self._rooms.sent(room)
+        ours = [one for one in sent if one.is_ours]
+        wait.is_others = bool(sent) and not ours
+        return ours
+
     async def _send_again(self, room: str, wait: _Wait) -> bool:
         if await self._rooms.agents(room):
             return False  # it cannot reach the store, and goes on trying
         now, ours, is_taken = self._clock(), None, False
-        for one in await self._rooms.sent(room):
+        for one in await self._sent(room, wait):
             assignment = Assignment.from_metadata(one.metadata)
             if assignment is not None and assignment.admit_on_start and assignment.room == room:
                 ours, is_taken = assignment, is_taken or one.is_taken
@@ -136,17 +152,9 @@ class UnservedRooms:
         logger.warning("sent an agent once more", extra=ours.log_fields)
         return True
 
-    async def _close(self, room: str) -> bool:
-        async with self._turns:
-            try:
-                is_closed = await self._rooms.close(room)
-            except RoomsError as error:
-                logger.log(
-                    level_of(error),
-                    "could not close a room",
-                    extra={"room": room, "reason": str(error)},
-                )
-                return False
-        if is_closed:
-            logger.error("closed a room for which no agent came", extra={"room": room})
-        return is_closed
+    async def _close(self, room: str, wait: _Wait) -> bool:
+        await self._sent(room, wait)
+        if wait.is_others or not await self._rooms.close(room):
+            return False
+        logger.error("closed a room for which no agent came", extra={"room": room})
+        return True

@@ -56,7 +56,8 @@ class WorkerSettings(ProviderSettings, ConversationSettings, TracingSettings):
     agent_name: str = Field(
         "voicefleet",
         pattern=r"^[A-Za-z0-9_-]{1,64}$",
-        description="Name under which the workers register and are sent for.",
+        description="Name under which the workers register and are sent for. "
+        "Fleets that share a LiveKit need one each.",
     )
     adopt_dispatches: bool = Field(
         True,

@@ -11,7 +11,6 @@ from pydantic.config import JsonDict
 from sessions.ids import SESSION_ID_PATTERN
 from sessions.model import Place
 from sessions.states import State
-from telemetry.version import VERSION
 from tokenserver.access.settings import AuthMode
 
 
@@ -33,7 +32,7 @@ class Answer(BaseModel):
         json_schema_extra=_all_there,
     )
 
-    success: bool = True
+    success: bool = Field(True, description="True: it is an answer, not a refusal.")
 
 
 class ErrorBody(BaseModel):
@@ -43,8 +42,8 @@ class ErrorBody(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    code: str
-    message: str
+    code: str = Field(description="For programs; it does not change.")
+    message: str = Field(description="For people.")
     retry_after: int | None = Field(None, description="Seconds after which trying again may help.")
 
 
@@ -53,8 +52,8 @@ class Refusal(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    success: Literal[False] = False
-    error: ErrorBody
+    success: Literal[False] = Field(False, description="Always false.")
+    error: ErrorBody = Field(description="What went wrong.")
 
 
 class QueuePlace(BaseModel):
@@ -80,11 +79,17 @@ class QueuePlace(BaseModel):
 
 _AN_ID = "6f0c1b7e9a2d4c538e17d0b4a95f3c62"
 
-SessionIdText = Annotated[str, Field(pattern=SESSION_ID_PATTERN, examples=[_AN_ID])]
-RoomName = Annotated[str, Field(examples=[f"vf-{_AN_ID}"])]
-ServerUrl = Annotated[str, Field(examples=["ws://127.0.0.1:7880"])]
-Token = Annotated[str, Field(examples=["eyJhbGciOi…"])]
-Secret = Annotated[str, Field(examples=["Wq3vJ0…"])]
+SessionIdText = Annotated[
+    str, Field(pattern=SESSION_ID_PATTERN, examples=[_AN_ID], description="Which session.")
+]
+RoomName = Annotated[
+    str, Field(examples=[f"vf-{_AN_ID}"], description="Its room's name in LiveKit.")
+]
+ServerUrl = Annotated[str, Field(examples=["ws://127.0.0.1:7880"], description="Where to join.")]
+Token = Annotated[str, Field(examples=["eyJhbGciOi…"], description="Token to join with.")]
+Secret = Annotated[
+    str, Field(examples=["Wq3vJ0…"], description="Proves ownership; keep it to yourself.")
+]
 #: In ms since 1970.
 Time = Annotated[int, Field(examples=[1_764_000_000_000])]
 
@@ -96,23 +101,23 @@ class Options(Answer):
     personas: list[str] = Field(description="Whom a start may name; the default is among them.")
     auth_mode: AuthMode = Field(description="`jwt`: a start needs a user token.")
     queue: bool = Field(description="Whether a start may wait in line while all agents are busy.")
-    version: str = Field(examples=[VERSION])
+    version: str = Field(description="Which version of Voicefleet answers.")
 
 
 class SessionView(Answer):
     """What its owner may know of a session."""
 
     session_id: SessionIdText
-    status: State = Field(examples=[State.ACTIVE.value])
+    status: State = Field(examples=[State.ACTIVE.value], description="Where it stands.")
     message: str = Field(
         description="The status in words for the user.", examples=["You are talking."]
     )
     revision: int = Field(description="Counts the changes of the session.")
     room_name: RoomName
-    created_at: Time
-    ready_at: Time | None
-    joined_at: Time | None
-    ended_at: Time | None
+    created_at: Time = Field(description="When it was asked for.")
+    ready_at: Time | None = Field(description="When its agent was there; null before.")
+    joined_at: Time | None = Field(description="When its user was there; null before.")
+    ended_at: Time | None = Field(description="When it was over; null before.")
     startup_time: float | None = Field(
         description="From admission to the agent being audible, in seconds."
     )
@@ -130,26 +135,30 @@ class SessionView(Answer):
         None, description="Where to join; to the owner, from admission until the user has joined."
     )
     participant_token: Token | None = Field(None, description="Token to join with, as `serverUrl`.")
-    error: ErrorBody | None = None
+    error: ErrorBody | None = Field(None, description="Why it has failed, if it has.")
 
 
 class SessionRecord(SessionView):
     """What an admin may know besides."""
 
-    user_id: str | None
-    worker_id: str | None
-    agent_pid: int | None
+    user_id: str | None = Field(description="Whose it is; null if nobody was named.")
+    worker_id: str | None = Field(description="Which worker has its agent; null before one has.")
+    agent_pid: int | None = Field(
+        description="Process of its agent on that worker's machine; null while there is none."
+    )
     agent_memory_bytes: int | None = Field(
         description="The agent's share of its machine's memory (PSS), at most 10 s old."
     )
-    epoch: int
+    epoch: int = Field(description="Counts the agents that were sent, from 1.")
     losses: int = Field(description="How many of its agents were lost lately.")
 
 
 class SessionPage(Answer):
     """Some sessions."""
 
-    sessions: list[SessionRecord]
+    sessions: list[SessionRecord] = Field(
+        description="Newest first, state by state; those that wait, oldest first."
+    )
     next: str | None = Field(description="Pass it as `after` for the next page; null at the end.")
 
 
@@ -157,12 +166,14 @@ class Started(Answer):
     """A session that has its slot; its agent is on its way."""
 
     session_id: SessionIdText
-    status: State = Field(examples=[State.STARTING.value])
-    message: str = Field(examples=["An agent is on its way."])
+    status: State = Field(examples=[State.STARTING.value], description="Where it stands.")
+    message: str = Field(
+        examples=["An agent is on its way."], description="The same in words for the user."
+    )
     prewarmed: bool | None = Field(
         description="Whether a warm process has it; null until one has taken it.", examples=[None]
     )
-    session_secret: Secret = Field(description="Proves ownership; keep it to yourself.")
+    session_secret: Secret
     room_name: RoomName
     server_url: ServerUrl
     participant_token: Token
@@ -173,14 +184,14 @@ class Waiting(Answer):
     """A session that waits for a slot. Ask for it, and it keeps its place."""
 
     session_id: SessionIdText
-    status: Literal[State.QUEUED]
-    message: str
-    prewarmed: None = None
+    status: Literal[State.QUEUED] = Field(description="It waits in line.")
+    message: str = Field(description="The same in words for the user.")
+    prewarmed: None = Field(None, description="Always null: no process has it yet.")
     session_secret: Secret
     room_name: RoomName
-    latency_ms: float
+    latency_ms: float = Field(description="How long the server took for this.")
     estimated_wait: float | None = Field(description="As `queue.etaSeconds`.")
-    queue: QueuePlace
+    queue: QueuePlace = Field(description="Its place in line.")
 
 
 class TokenAnswer(BaseModel):
@@ -188,14 +199,16 @@ class TokenAnswer(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    success: bool = True
+    success: bool = Field(True, description="True: it is an answer, not a refusal.")
     server_url: ServerUrl
     participant_token: Token
     serverUrl: ServerUrl  # noqa: N815 - LiveKit's SDKs read snake_case, our own calls are camelCase
     participantToken: Token  # noqa: N815
     sessionId: SessionIdText  # noqa: N815
     roomName: RoomName  # noqa: N815
-    sessionSecret: Secret | None = None  # noqa: N815
+    sessionSecret: Secret | None = Field(  # noqa: N815
+        None, description="Proves ownership; null where the session was there before."
+    )
 
 
 class LogLine(BaseModel):
@@ -203,16 +216,16 @@ class LogLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: Time
-    level: str
-    text: str
+    at: Time = Field(description="When it was written.")
+    level: str = Field(description="`debug`, `info`, `warning`, `error` or `critical`.")
+    text: str = Field(description="What was written.")
 
 
 class Logs(Answer):
     """The last lines of a session's log, the oldest first."""
 
     session_id: SessionIdText
-    logs: list[LogLine]
+    logs: list[LogLine] = Field(description="Its lines.")
 
 
 class TurnView(BaseModel):
@@ -220,19 +233,19 @@ class TurnView(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    role: Literal["user", "assistant"]
-    text: str
-    at: Time
+    role: Literal["user", "assistant"] = Field(description="Whose turn it was.")
+    text: str = Field(description="What was said.")
+    at: Time = Field(description="When it was noted.")
 
 
 class Transcript(Answer):
     """The last turns of a session, the oldest first."""
 
     session_id: SessionIdText
-    turns: list[TurnView]
+    turns: list[TurnView] = Field(description="Its turns.")
 
 
 class WebhookApplied(Answer):
     """Whether an event changed anything; a repeated one, or one of a foreign room, does not."""
 
-    applied: bool
+    applied: bool = Field(description="Whether it did.")

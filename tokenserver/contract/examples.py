@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
@@ -43,6 +43,11 @@ class Examples:
         """Follow a reference."""
         return self._schemas[name_of(schema)] if "$ref" in schema else schema
 
+    def forms(self, schema: Schema) -> Sequence[Schema]:
+        """Return the forms that a body may have, of which it has one."""
+        forms: Sequence[Schema] = self.resolved(schema).get("oneOf", [schema])
+        return forms
+
     def _object(self, schema: Schema, *, is_full: bool) -> dict[str, Any]:
         required = schema.get("required", ())
         return {
@@ -50,6 +55,11 @@ class Examples:
             for name, field in schema.get("properties", {}).items()
             if is_full or name in required or "examples" in field
         }
+
+
+def about(schema: Schema) -> str:
+    """Return what a schema says of itself, on one line."""
+    return " ".join(schema.get("description", "").split())
 
 
 def name_of(schema: Schema) -> str:

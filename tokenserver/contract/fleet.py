@@ -22,18 +22,18 @@ class WorkerView(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    id: str
-    capacity: int
-    active: int
-    idle: int
-    load: float
-    draining: bool
+    id: str = Field(description="Its name: what a drain names.")
+    capacity: int = Field(description="How many calls it takes at the same time.")
+    active: int = Field(description="How many it has.")
+    idle: int = Field(description="How many warm processes it has, or places in them.")
+    load: float = Field(description="The share of its capacity that is taken, from 0 to 1.")
+    draining: bool = Field(description="Whether it takes no more calls.")
     surplus: bool = Field(
         description="Whether it drains because there are more workers than are wanted."
     )
-    host: str
-    version: str
-    seen_at: int
+    host: str = Field(description="Name of its machine.")
+    version: str = Field(description="Which version of Voicefleet it runs.")
+    seen_at: int = Field(description="When it was last heard of.")
 
 
 class PoolTuning(BaseModel):
@@ -43,15 +43,15 @@ class PoolTuning(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    size: int
-    why: Why
+    size: int = Field(description="So many.")
+    why: Why = Field(description="What decides.")
     starts: int = Field(description="Sessions that got a slot in the last hour.")
     hit_share: float | None = Field(
         description="The share of them that this size would have served warm; null of none."
     )
     peak: int = Field(description="The most of them within the time to refill.")
     refill_ms: int = Field(description="How long it takes to replace a process that was taken.")
-    at: Time
+    at: Time = Field(description="When that was worked out.")
 
 
 class PoolView(BaseModel):
@@ -65,10 +65,10 @@ class PoolView(BaseModel):
         description="What an admin has set; null: traffic and POOL_SIZE decide."
     )
     tuning: PoolTuning | None = Field(description="Null where nobody tunes the pool, or not yet.")
-    actual: int
-    total_spawned: int
-    total_assigned: int
-    total_cold: int
+    actual: int = Field(description="How many there are.")
+    total_spawned: int = Field(description="How many were ever started.")
+    total_assigned: int = Field(description="Sessions that got one.")
+    total_cold: int = Field(description="Sessions that had to wait for one to start.")
 
 
 class Percentiles(BaseModel):
@@ -76,10 +76,10 @@ class Percentiles(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    p50: int | None
-    p90: int | None
-    p95: int | None
-    p99: int | None
+    p50: int | None = Field(description="Half of them took no longer.")
+    p90: int | None = Field(description="90 of 100.")
+    p95: int | None = Field(description="95 of 100.")
+    p99: int | None = Field(description="99 of 100.")
 
 
 class ProviderOutage(BaseModel):
@@ -87,8 +87,10 @@ class ProviderOutage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(examples=["llm api.example.com/some-model"])
-    since: Time
+    name: str = Field(
+        examples=["llm api.example.com/some-model"], description="Its stage, host and model."
+    )
+    since: Time = Field(description="When it first failed.")
     until: Time | None = Field(description="When it is tried again; null: with the next call.")
 
 
@@ -109,7 +111,7 @@ class QueueView(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    length: int
+    length: int = Field(description="How many wait.")
     oldest_wait_ms: int | None = Field(
         description="How long the first in line has waited; null while nobody does."
     )
@@ -120,9 +122,9 @@ class AlertView(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    code: str = Field(examples=["pool_empty"])
-    severity: Severity
-    message: str
+    code: str = Field(examples=["pool_empty"], description="What it is: one of those in the guide.")
+    severity: Severity = Field(description="`critical`: calls fail, or will.")
+    message: str = Field(description="The same in words, with what to do.")
     value: float = Field(description="What was found.")
     limit: float = Field(description="What it should not be beyond, or below.")
 
@@ -168,30 +170,30 @@ class ErrorBudget(BaseModel):
 class FleetView(Answer):
     """Everything at a glance."""
 
-    sessions: dict[State, int]
-    capacity: int
-    queue: QueueView
-    workers: list[WorkerView]
-    pool: PoolView
-    latency: Percentiles
-    circuits: Circuits
-    alerts: list[AlertView]
-    scaling: ScalingView
-    error_budget: ErrorBudget
+    sessions: dict[State, int] = Field(description="How many there are, state by state.")
+    capacity: int = Field(description="How many may hold a slot at the same time: `MAX_SESSIONS`.")
+    queue: QueueView = Field(description="Who waits.")
+    workers: list[WorkerView] = Field(description="All that were heard of lately.")
+    pool: PoolView = Field(description="The warm processes.")
+    latency: Percentiles = Field(description="How fast the last sessions started.")
+    circuits: Circuits = Field(description="Who is left alone because it fails.")
+    alerts: list[AlertView] = Field(description="What somebody ought to look at.")
+    scaling: ScalingView = Field(description="How many workers are wanted.")
+    error_budget: ErrorBudget = Field(description="How many more sessions may fail.")
 
 
 class PoolResized(Answer):
     """The pool after a change of its target."""
 
-    pool: PoolView
+    pool: PoolView = Field(description="As the fleet has it now.")
 
 
 class WorkerOrdered(Answer):
     """A worker after an order."""
 
-    worker_id: str
-    draining: bool
-    changed: bool
+    worker_id: str = Field(description="Which worker.")
+    draining: bool = Field(description="Whether it is to take no more calls.")
+    changed: bool = Field(description="False: that was so already.")
 
 
 class Alive(BaseModel):
@@ -199,7 +201,7 @@ class Alive(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ok: bool
+    ok: bool = Field(description="Always true.")
 
 
 class Readiness(BaseModel):
@@ -207,10 +209,12 @@ class Readiness(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    ready: bool
-    stopping: bool
-    redis: Literal["ok", "unavailable"]
-    livekit: Literal["ok", "unavailable"]
+    ready: bool = Field(description="Whether they can.")
+    stopping: bool = Field(description="Whether this server is about to stop.")
+    redis: Literal["ok", "unavailable"] = Field(description="Whether it answers.")
+    livekit: Literal["ok", "unavailable"] = Field(
+        description="Whether it answers, and takes our key."
+    )
 
 
 class HealthSessions(BaseModel):
@@ -218,13 +222,13 @@ class HealthSessions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    queued: int
-    starting: int
-    ready: int
-    active: int
-    recovering: int
-    pool: int
-    capacity: int
+    queued: int = Field(description="In line.")
+    starting: int = Field(description="With a slot; their agent is on its way.")
+    ready: int = Field(description="With an agent that waits for the user.")
+    active: int = Field(description="Agent and user talk.")
+    recovering: int = Field(description="Their agent was lost; another is on its way.")
+    pool: int = Field(description="Warm processes.")
+    capacity: int = Field(description="How many may hold a slot at the same time: `MAX_SESSIONS`.")
 
 
 class Circuit(BaseModel):
@@ -232,8 +236,8 @@ class Circuit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    redis: BreakerState
-    livekit: BreakerState
+    redis: BreakerState = Field(description="Open: it is left alone for a while.")
+    livekit: BreakerState = Field(description="Open: it is left alone for a while.")
 
 
 class Latency(BaseModel):
@@ -241,8 +245,8 @@ class Latency(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    p50: int | None = None
-    p95: int | None = None
+    p50: int | None = Field(None, description="Half of them took no longer.")
+    p95: int | None = Field(None, description="95 of 100 took no longer.")
 
 
 class HealthDetails(BaseModel):
@@ -250,7 +254,7 @@ class HealthDetails(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: str
+    version: str = Field(description="Which version of Voicefleet answers.")
     watchers: int = Field(description="Long polls and streams of events on this server.")
 
 
@@ -259,11 +263,17 @@ class Health(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    success: bool
-    redis: Literal["ok", "unavailable"]
-    livekit: Literal["ok", "unavailable"]
-    circuit: Circuit
-    sessions: HealthSessions | None = None
-    workers: int | None = None
-    latency: Latency | None = None
-    details: HealthDetails | None = None
+    success: bool = Field(description="False, with status 503, where something is missing.")
+    redis: Literal["ok", "unavailable"] = Field(description="Whether it answers.")
+    livekit: Literal["ok", "unavailable"] = Field(
+        description="Whether it answers, and takes our key."
+    )
+    circuit: Circuit = Field(description="Whether this server leaves a neighbour alone.")
+    sessions: HealthSessions | None = Field(
+        None, description="Left out while Redis does not answer."
+    )
+    workers: int | None = Field(
+        None, description="How many were heard of lately; left out likewise."
+    )
+    latency: Latency | None = Field(None, description="Left out likewise.")
+    details: HealthDetails | None = Field(None, description="With an admin key only.")

@@ -30,8 +30,8 @@ class HistoryPoint(BaseModel):
     at: Time = Field(description="When the minute began.")
     admitted: int = Field(description="Got a slot.")
     ready: int = Field(description="Their first agent was there; later ones are not counted.")
-    failed: int
-    ended: int
+    failed: int = Field(description="Failed.")
+    ended: int = Field(description="Ended.")
     expired: int = Field(
         description="Did not ask any more while they waited; who left the line has ended."
     )
@@ -44,7 +44,7 @@ class LatencyHistogram(BaseModel):
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True
     )
 
-    edges_ms: list[int]
+    edges_ms: list[int] = Field(description="Upper edges.")
     counts: list[int] = Field(
         description="Up to each edge, but beyond the one before; the last beyond them all."
     )
@@ -53,8 +53,8 @@ class LatencyHistogram(BaseModel):
 class FleetHistory(Answer):
     """Minute by minute, the oldest first; the last one is not over yet."""
 
-    points: list[HistoryPoint]
-    latency: LatencyHistogram
+    points: list[HistoryPoint] = Field(description="One for each minute.")
+    latency: LatencyHistogram = Field(description="How fast sessions started.")
     success_rate: float | None = Field(
         description="The share of `ready` in `ready` and `failed`; null while there were none."
     )

@@ -246,12 +246,14 @@ def _in(model: type[BaseModel] | None, place: str) -> Iterable[Mapping[str, Any]
         described = {
             key: value for key, value in schema.items() if key not in ("title", "description")
         }
+        default = described.pop("default", None)
         choices = [choice for choice in described.get("anyOf", ()) if choice != {"type": "null"}]
         if len(choices) == 1:
             described = choices[0]
         elif choices:
             described = {"anyOf": choices}
-        described.pop("default", None)
+        if default is not None:
+            described["default"] = default
         yield {
             "name": name,
             "in": place,

@@ -9,7 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tokenserver.contract.examples import Examples, Schema
+from tokenserver.contract.codes import CODES
+from tokenserver.contract.commands import commands_of
+from tokenserver.contract.examples import Examples, Schema, about
 from tokenserver.contract.fields import kind_of, table_of
 from tokenserver.contract.markup import code, link, marked, table, tag, verb
 
@@ -74,7 +76,8 @@ def _contents(operations: list[Named]) -> Iterator[str]:
             ),
         )
     yield tag("h2", "More")
-    yield tag("ul", tag("li", link("proofs", "Proofs")), tag("li", link("bodies", "Bodies")))
+    more = {"codes": "Error codes", "proofs": "Proofs", "bodies": "Bodies"}
+    yield tag("ul", *(tag("li", link(target, title)) for target, title in more.items()))
 
 
 def _breakable(path: str) -> str:
@@ -95,6 +98,9 @@ def _main(document: Mapping[str, Any], operations: list[Named]) -> Iterator[str]
     for name, group in groupby(operations, _group):
         yield tag("h2", escape(name), look="group")
         yield from (_section(named, examples) for named in group)
+    yield tag("h2", "Error codes", look="group", anchor="codes")
+    codes = CODES.items()
+    yield table((code(name), code(f"{status:d}"), marked(text)) for name, (status, text) in codes)
     yield tag("h2", "Proofs", look="group", anchor="proofs")
     proofs = components["securitySchemes"].items()
     yield table((code(name), marked(proof["description"])) for name, proof in proofs)
@@ -111,7 +117,7 @@ def _section(named: Named, examples: Examples) -> str:
         tag("p", marked(operation["description"])),
         tag("p", *_facts(operation), look="facts"),
         *_asked(operation, examples),
-        *_exemplified(_commands(named, examples)),
+        *_exemplified(commands_of(*named, examples)),
         *_answered(operation, examples),
         anchor=operation["operationId"],
     )
@@ -138,19 +144,9 @@ def _asked(operation: Operation, examples: Examples) -> Iterator[str]:
     if body := operation.get("requestBody"):
         yield tag("h4", "Body" if body["required"] else "Body, may be absent")
         for content in body["content"].values():
-            for choice in _choices(content["schema"], examples):
-                yield tag("p", kind_of(choice), ": ", marked(_about(choice, examples)))
+            for choice in examples.forms(content["schema"]):
+                yield tag("p", kind_of(choice), ": ", marked(about(examples.resolved(choice))))
                 yield table_of(examples.resolved(choice))
-
-
-def _choices(schema: Schema, examples: Examples) -> Iterable[Schema]:
-    """Return the forms that a body may have."""
-    forms: list[Schema] = examples.resolved(schema).get("oneOf", [schema])
-    return forms
-
-
-def _about(schema: Schema, examples: Examples) -> str:
-    return " ".join(examples.resolved(schema).get("description", "").split())
 
 
 def _answered(operation: Operation, examples: Examples) -> Iterator[str]:
@@ -188,48 +184,20 @@ def _headers(response: Mapping[str, Any]) -> str:
     return tag("div", ", ".join(map(escape, named)), look="kind") if named else ""
 
 
-def _commands(named: Named, examples: Examples) -> Iterator[str]:
-    """Yield a command that makes the call, for each form that its body may have."""
-    method, path, operation = named
-    if operation["security"] == [{"livekitSignature": []}]:
-        return  # nobody but LiveKit can sign it
-    switches = "" if method == "GET" else f"-X {method} "
-    if "text/event-stream" in operation["responses"].get("200", {}).get("content", {}):
-        switches += "-N "
-    filled = path.replace("{session_id}", "$SESSION_ID").replace("{worker_id}", "$WORKER_ID")
-    call = [f'curl {switches}"$API{filled}"']
-    if operation["security"] and {} not in operation["security"]:
-        call.append(f'-H "Authorization: {_authorization(operation)}"')
-    contents = operation.get("requestBody", {}).get("content", {})
-    if not contents:
-        yield _lines(call)
-    for media_type, content in contents.items():
-        for form in _choices(content["schema"], examples):
-            body = _text(examples.of(form, is_full=False), indent=None)
-            yield _lines([*call, f"-H 'Content-Type: {media_type}'", f"-d '{body}'"])
-
-
 def _exemplified(commands: Iterable[str]) -> Iterator[str]:
     shown = [tag("pre", escape(command)) for command in commands]
     yield from [tag("h4", "Example"), *shown] if shown else []
 
 
-def _lines(parts: list[str]) -> str:
-    return " \\\n  ".join(parts)
-
-
-def _authorization(operation: Operation) -> str:
-    name = next(iter(operation["security"][0]))
-    shown = {"adminKey": "$ADMIN_API_KEY", "sessionSecret": "$SESSION_SECRET"}
-    return f"Bearer {shown[name]}" if name in shown else "…"
-
-
 def _schema(name: str, schema: Schema) -> str:
-    about = marked(" ".join(schema.get("description", "").split()))
     return tag(
-        "section", tag("h3", code(name)), tag("p", about), table_of(schema), anchor=f"schema-{name}"
+        "section",
+        tag("h3", code(name)),
+        tag("p", marked(about(schema))),
+        table_of(schema),
+        anchor=f"schema-{name}",
     )
 
 
-def _text(value: object, *, indent: int | None = 2) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)

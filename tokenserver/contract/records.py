@@ -24,14 +24,14 @@ class Moments(_Piece):
 
     dispatched: Time | None = Field(description="The agent was sent for, by the clock of Redis.")
     received: Time | None = Field(description="LiveKit asked a worker to take the job.")
-    accepted: Time | None
+    accepted: Time | None = Field(description="The worker said that it would.")
     assigned: Time | None = Field(description="LiveKit gave the worker the job.")
     launched: Time | None = Field(description="The worker gave the job to a process.")
     entered: Time | None = Field(description="The process began with it.")
     claimed: Time | None = Field(description="The agent took the session in the store.")
     joined: Time | None = Field(description="The agent was in the room.")
     published: Time | None = Field(description="The agent's track could be heard.")
-    user_joined: Time | None
+    user_joined: Time | None = Field(description="The user was in the room.")
     greeted: Time | None = Field(description="The agent began to speak for the first time.")
     user_spoke: Time | None = Field(description="The first word of the user was understood.")
 
@@ -39,9 +39,9 @@ class Moments(_Piece):
 class TurnFigures(_Piece):
     """How long the stages of one turn took, in ms; null where there was no such stage."""
 
-    role: Role
-    at: Time
-    interrupted: bool
+    role: Role = Field(description="Whose turn it was.")
+    at: Time = Field(description="When it was noted.")
+    interrupted: bool = Field(description="Whether the other side broke in.")
     transcription_ms: int | None = Field(description="From the end of speech to its words.")
     end_of_turn_ms: int | None = Field(description="From the end of speech to its being the end.")
     first_token_ms: int | None = Field(description="Until the first word of the model.")
@@ -54,20 +54,20 @@ class TurnFigures(_Piece):
 class UsageFigures(_Piece):
     """What one model has done."""
 
-    stage: str = Field(examples=["llm"])
-    provider: str
-    model: str
-    input_tokens: int
-    output_tokens: int
-    characters: int
-    audio_ms: int
-    requests: int
+    stage: str = Field(examples=["llm"], description="`stt`, `llm`, `tts`, …")
+    provider: str = Field(description="As the framework calls it.")
+    model: str = Field(description="Which model.")
+    input_tokens: int = Field(description="What it was sent.")
+    output_tokens: int = Field(description="What it answered.")
+    characters: int = Field(description="What it spoke.")
+    audio_ms: int = Field(description="What it heard, or spoke.")
+    requests: int = Field(description="How often it was asked.")
 
 
 class FailureFigures(_Piece):
     """What did not work, counted by its kind."""
 
-    stage: str = Field(examples=["tts"])
+    stage: str = Field(examples=["tts"], description="Where: `stt`, `llm`, `tts`, `realtime`, …")
     label: str = Field(description="Which provider, or `all` of the stage.")
     kind: str = Field(
         description="`silent`, `unreachable`, `busy` (429), `denied` (401, 403, 404), `broken` "
@@ -77,35 +77,35 @@ class FailureFigures(_Piece):
     recoverable: bool = Field(
         description="It was tried again, or another model was asked: nothing was lost."
     )
-    count: int
-    last_at: Time
+    count: int = Field(description="How often.")
+    last_at: Time = Field(description="When the last time.")
 
 
 class AgentRecord(_Piece):
     """What one agent has written down, by the clock of its machine."""
 
     epoch: int = Field(description="Counts the agents that were sent, from 1.")
-    timeline: Moments
-    turns: list[TurnFigures]
+    timeline: Moments = Field(description="When what happened.")
+    turns: list[TurnFigures] = Field(description="The last ones, the oldest first.")
     turns_left_out: int = Field(description="How many turns came before these.")
-    usage: list[UsageFigures]
-    errors: list[FailureFigures]
+    usage: list[UsageFigures] = Field(description="Model by model.")
+    errors: list[FailureFigures] = Field(description="Kind by kind.")
     outcome: str | None = Field(
         description="ended, failed or left; null for an agent that is there, or was killed."
     )
-    reason: str | None
+    reason: str | None = Field(description="Why it ended, where that is known.")
 
 
 class Record(Answer):
     """How a session went: a part for each of its last agents. It holds no words."""
 
     session_id: SessionIdText
-    created_at: Time
-    admitted_at: Time | None
-    ready_at: Time | None
-    joined_at: Time | None
-    ended_at: Time | None
-    agents: list[AgentRecord]
+    created_at: Time = Field(description="When it was asked for.")
+    admitted_at: Time | None = Field(description="When it got its slot; null before.")
+    ready_at: Time | None = Field(description="When its agent was there; null before.")
+    joined_at: Time | None = Field(description="When its user was there; null before.")
+    ended_at: Time | None = Field(description="When it was over; null before.")
+    agents: list[AgentRecord] = Field(description="The last ones, the oldest first.")
 
 
 def record_of(session: Session, parts: list[Part]) -> Record:

@@ -20,12 +20,15 @@ from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
 from sessions.ids import PERSONA_PATTERN, SESSION_ID_PATTERN
-from sessions.states import State
 
 _SessionIdText = Annotated[
-    str, Field(pattern=SESSION_ID_PATTERN, examples=["6f0c1b7e9a2d4c538e17d0b4a95f3c62"])
+    str,
+    Field(
+        pattern=SESSION_ID_PATTERN,
+        examples=["6f0c1b7e9a2d4c538e17d0b4a95f3c62"],
+        description="The `sessionId` that start returned.",
+    ),
 ]
-_Cursor = Annotated[str, StringConstraints(pattern=r"^[a-z]+~[0-9:a-f]{0,64}$")]
 #: What the names of users begin with where anybody may claim them. No proved one does.
 UNVERIFIED = "unverified:"
 #: Leaves room for what we put in front of a name that is only claimed.
@@ -36,14 +39,12 @@ _Persona = Annotated[str, Field(pattern=PERSONA_PATTERN, examples=["interviewer"
 #: LiveKit itself allows more; an attribute is a label, not a document.
 _MAX_METADATA_CHARS = 4096
 _MAX_ATTRIBUTES = 16
+_PROOF_HERE = "Instead of the header `Authorization`."
 
 
 def _never(pattern: str) -> JsonDict:
     """Tell in the document what a text must not look like; the models check it by themselves."""
     return {"not": {"pattern": pattern}}
-
-
-_PROOF_HERE = "Instead of the header `Authorization`."
 
 
 class _Request(BaseModel):
@@ -75,7 +76,6 @@ class StartRequest(_Body):
         description="Whether the conversation is remembered for the user's next session; for users "
         "who are known by their token.",
     )
-
     persona: _Persona | None = Field(
         None, description="Whom the user talks with: one of `PERSONA` and `PERSONAS`."
     )
@@ -85,31 +85,6 @@ class StartRequest(_Body):
         if self.user_id is not None and self.user_id.startswith(UNVERIFIED):
             raise ValueError(f"userId: names that start with {UNVERIFIED} are made by us")
         return self
-
-
-class StartHeaders(BaseModel):
-    """Headers of `POST /api/session/start`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    idempotency_key: Annotated[str, Field(pattern=r"^[!-~]{16,128}$")] | None = Field(
-        None,
-        alias="idempotency-key",
-        description="Something nobody can guess, such as a UUID: the same request with the same "
-        "key starts one session, however often it is sent.",
-    )
-
-
-class EventHeaders(BaseModel):
-    """Headers of `GET /api/session/{id}/events`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    last_event_id: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
-        None,
-        alias="last-event-id",
-        description="The id of the last event you got; a browser sends it by itself.",
-    )
 
 
 class StopRequest(_Body):
@@ -136,8 +111,17 @@ class AgentRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    agent_name: str = Field("", max_length=64, validation_alias=_either("agent_name"))
-    metadata: str = Field("", max_length=_MAX_METADATA_CHARS)
+    agent_name: str = Field(
+        "",
+        max_length=64,
+        validation_alias=_either("agent_name"),
+        description="`AGENT_NAME`, or nothing.",
+    )
+    metadata: str = Field(
+        "",
+        max_length=_MAX_METADATA_CHARS,
+        description='May name a persona: `{"persona": "interviewer"}`.',
+    )
 
 
 class RoomConfigRequest(BaseModel):
@@ -145,7 +129,9 @@ class RoomConfigRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    agents: Annotated[list[AgentRequest], Field(max_length=1)] = []
+    agents: Annotated[list[AgentRequest], Field(max_length=1)] = Field(
+        [], description="Which agent."
+    )
 
 
 class StandardTokenRequest(BaseModel):
@@ -162,16 +148,26 @@ class StandardTokenRequest(BaseModel):
         max_length=256,
         validation_alias=_either("room_name"),
         json_schema_extra=_never("^vf-"),
+        description="Replaced: each session has a room of its own.",
     )
     participant_identity: str = Field(
         "",
         max_length=256,
         validation_alias=_either("participant_identity"),
+        description="Replaced: each user has an identity of our own.",
         json_schema_extra=_never("^([Aa][Gg][Ee][Nn][Tt]-|[Uu][Ss][Ee][Rr]-|[Ll][Kk])"),
     )
-    participant_name: str = Field("", max_length=128, validation_alias=_either("participant_name"))
+    participant_name: str = Field(
+        "",
+        max_length=128,
+        validation_alias=_either("participant_name"),
+        description="Shown to others in the room.",
+    )
     participant_metadata: str = Field(
-        "", max_length=_MAX_METADATA_CHARS, validation_alias=_either("participant_metadata")
+        "",
+        max_length=_MAX_METADATA_CHARS,
+        validation_alias=_either("participant_metadata"),
+        description="Passed on as it is.",
     )
     participant_attributes: dict[
         Annotated[str, StringConstraints(min_length=1, max_length=64)],
@@ -180,6 +176,7 @@ class StandardTokenRequest(BaseModel):
         {},
         max_length=_MAX_ATTRIBUTES,
         validation_alias=_either("participant_attributes"),
+        description="Passed on as they are; none is named `lk.…`.",
         json_schema_extra={
             "propertyNames": {"minLength": 1, "maxLength": 64, **_never(r"^lk\.")},
         },
@@ -251,37 +248,6 @@ class TokenRequest(
     ]
 ):
     """Body of `POST /api/token`; one that names a session asks to rejoin it."""
-
-
-class LookQuery(_Request):
-    """Query of `GET /api/session/{id}`."""
-
-    wait: Annotated[float, Field(ge=0, le=30)] = Field(
-        0, description="Seconds to wait for a change, at most; 0: answer at once."
-    )
-    since: Annotated[int, Field(ge=0, le=2**53)] | None = Field(
-        None, description="The revision you know: with a later one there is no wait."
-    )
-
-
-class LogsQuery(_Request):
-    """Query of `GET /api/session/{id}/logs`."""
-
-    last: Annotated[int, Field(ge=1, le=200)] = Field(200, description="How many lines at most.")
-
-
-class SessionsQuery(_Request):
-    """Query of `GET /api/sessions`."""
-
-    state: State | Literal["live", "over", "all"] = Field(
-        "live", description="A state, or `live`, `over`, `all`."
-    )
-    user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@:+-]{1,128}$")] | None = Field(
-        None, description="A user id; `unverified:` stands before one that nobody proved."
-    )
-    worker: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    after: _Cursor | None = Field(None, description="`next` of the page before.")
 
 
 class ResizeRequest(_Body):

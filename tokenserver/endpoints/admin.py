@@ -16,7 +16,8 @@ from supervisor.scale import scaling_of
 from tokenserver.contract.answers import SessionPage, SessionRecord
 from tokenserver.contract.fleet import FleetView, PoolResized, WorkerOrdered
 from tokenserver.contract.history import FleetHistory, HistoryQuery, history_view
-from tokenserver.contract.requests import DrainRequest, ResizeRequest, SessionsQuery
+from tokenserver.contract.queries import SessionsQuery
+from tokenserver.contract.requests import DrainRequest, ResizeRequest
 from tokenserver.contract.views import fleet_view, pool_view, session_record
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call

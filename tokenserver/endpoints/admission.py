@@ -19,7 +19,8 @@ from tokenserver.access.proofs import (
 )
 from tokenserver.access.settings import AuthMode
 from tokenserver.access.user_tokens import user_id_of
-from tokenserver.contract.requests import UNVERIFIED, StartHeaders, StartRequest
+from tokenserver.contract.queries import StartHeaders
+from tokenserver.contract.requests import UNVERIFIED, StartRequest
 from tokenserver.errors import ApiError
 from tokenserver.http.call import Call
 

@@ -22,7 +22,7 @@ from supervisor.changes import Subscription
 from tokenserver.access.addresses import limit_key
 from tokenserver.access.user_tokens import InvalidUserToken
 from tokenserver.contract.answers import SessionView
-from tokenserver.contract.requests import EventHeaders
+from tokenserver.contract.queries import EventHeaders
 from tokenserver.endpoints.looks import look, patience_in_line_s, proof_ends_in_s
 from tokenserver.http.call import Call
 from tokenserver.http.operation import Stream, handles

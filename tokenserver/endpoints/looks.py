@@ -14,7 +14,7 @@ from sessions.states import TERMINAL, State
 from tokenserver.access.addresses import limit_key
 from tokenserver.access.rules import check_still_owner
 from tokenserver.contract.answers import SessionView
-from tokenserver.contract.requests import LookQuery
+from tokenserver.contract.queries import LookQuery
 from tokenserver.contract.views import may_join, session_view
 from tokenserver.endpoints.admission import Seat
 from tokenserver.http.answers import answer

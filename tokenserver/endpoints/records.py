@@ -7,8 +7,8 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from tokenserver.contract.answers import LogLine, Logs, Transcript, TurnView
+from tokenserver.contract.queries import LogsQuery
 from tokenserver.contract.records import Record, record_of
-from tokenserver.contract.requests import LogsQuery
 from tokenserver.http.answers import answer
 from tokenserver.http.call import Call
 from tokenserver.http.operation import handles

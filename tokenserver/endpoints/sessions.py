@@ -29,7 +29,8 @@ from telemetry.meter import Meter
 from telemetry.metrics import REJECTS, STARTS
 from telemetry.tracing import Step, root_span
 from tokenserver.contract.answers import QueuePlace, SessionView, Started, Waiting
-from tokenserver.contract.requests import StartHeaders, StartRequest, StopRequest
+from tokenserver.contract.queries import StartHeaders
+from tokenserver.contract.requests import StartRequest, StopRequest
 from tokenserver.contract.views import MESSAGES, session_view
 from tokenserver.endpoints.admission import Applicant, Seat, applicant
 from tokenserver.endpoints.looks import join_token

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 from livekit import rtc
 
-from rooms.client import Rooms
+from rooms.client import Rooms, open_rooms
 from rooms.settings import RoomSettings
 from rooms.tokens import Participant, mint_token
 from sessions.assignment import Assignment
@@ -144,6 +144,33 @@ async def test_who_waits_for_too_long_is_told_the_end(
     clock.now += 0.1
     assert await unserved.serve_once() == 1
     assert not await media.has(visit.room)
+
+
+async def test_rooms_of_another_fleet_are_left_alone(
+    store: SessionStore, rooms: Rooms, visits: Visits, media: Media, clock: Clock
+) -> None:
+    """1. A user joins a room of the fleet next door, on the same LiveKit. 2. No agent comes to it.
+
+    Result: ours neither sends an agent nor closes the room, however late it is; theirs does.
+    """
+    await come(store)
+    ours = UnservedRooms(store, rooms, clock=clock)
+    settings = visits.settings.model_copy(update={"agent_name": "next-door"})
+    next_door = Visits(visits.server, settings)
+    async with open_rooms(settings) as their_rooms, next_door.visiting() as visit:
+        theirs = UnservedRooms(store, their_rooms, clock=clock)
+        for seconds in (0, PATIENCE_S, START_LEASE_S):
+            clock.now += seconds
+            assert await ours.serve_once() == 0
+        assert await media.assignments(visit.room) == [visit.assignment]
+        assert await theirs.serve_once() == 0
+        clock.now += PATIENCE_S
+        assert await theirs.serve_once() == 1
+        assert await media.assignments(visit.room) == [visit.assignment] * 2
+        clock.now += START_LEASE_S
+        assert await ours.serve_once() == 0
+        assert await theirs.serve_once() == 1
+        assert not await media.has(visit.room)
 
 
 async def test_who_came_first_is_served_first(

@@ -16,6 +16,7 @@ PACKAGES = (
     "devstack",
     "localvoice",
     "notices",
+    "reference",
     "rooms",
     "sessions",
     "supervisor",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documents import broken_links
 from tests.unit.deploy.manifests import ROOT
 
 PAGES = [
@@ -18,19 +19,10 @@ SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 OTHERS = {"LIVEKIT_KEYS"}
 
 
-def anchors(page: Path) -> set[str]:
-    """Return the names under which the headings of a page can be linked."""
-    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", text):
-        linked = (page.parent / target) if target else page
-        assert linked.exists(), target
-        assert not anchor or anchor in anchors(linked), anchor
+    assert broken_links(page) == []
     for path in re.findall(r"(?<![\w/])(?:deploy|docs|tests)/[\w./*-]*[\w*]", text):
         assert list(ROOT.glob(path)), path
     for setting in set(re.findall(r"`([A-Z]+(?:_[A-Z]+)+)(?:=[^`]*)?`", text)) - OTHERS:

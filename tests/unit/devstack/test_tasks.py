@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -58,8 +59,8 @@ def test_quick_checks_run_at_once_and_are_told_of_in_their_order(tmp_path: Path)
     assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["first", "second"]
 
 
-@pytest.mark.parametrize("tier", ["integration", "e2e"])
-def test_tests_that_wait_run_in_several_processes_unless_told_otherwise(tier: str) -> None:
+@pytest.mark.parametrize("tier", ["unit", "integration", "e2e"])
+def test_tests_run_in_several_processes_unless_told_otherwise(tier: str) -> None:
     argv = tier_stages(tier, ["-n", "0"])[0].argv
     assert argv[4:6] == ("-n", "auto")
     assert argv[-2:] == ("-n", "0"), "pytest takes the last one"
@@ -99,6 +100,11 @@ def test_all_stages_are_in_order_and_pass_arguments_on() -> None:
     assert names[-8:-4] == ["web lint", "types", "web types", "web unit"]
     assert names[-4:] == ["unit", "integration", "e2e", "chaos"]
     assert stages[-1].argv[-2:] == ("-k", "x")
+
+
+def test_what_is_made_of_the_code_is_compared_with_it() -> None:
+    (stage,) = [stage for stage in lint_stages({}) if stage.name == "reference"]
+    assert stage.argv == (sys.executable, "-m", "reference", "--check")
 
 
 def test_all_tests_tell_the_quick_stories_and_chaos_tells_all_one_after_the_other() -> None:
@@ -157,6 +163,16 @@ def test_every_lock_is_audited_and_can_be_written() -> None:
 def test_every_command_is_described() -> None:
     shown = build_parser().format_help()
     assert all(f"\n    {command}" in shown for command in COMMANDS)
+
+
+def test_every_benchmark_that_make_names_is_one() -> None:
+    """`make help` says which can be asked for by name."""
+    text = (REPO / "Makefile").read_text(encoding="utf-8")
+    (named,) = re.findall(r"^bench: ## .*ARGS=NAME: one at length, of (.*)$", text, re.MULTILINE)
+    programs = {path.stem for path in (REPO / "bench").iterdir()}
+    for name in named.split(", "):
+        assert bench_command([name]) == (sys.executable, "-m", f"bench.{name}")
+        assert name in programs
 
 
 def test_the_benchmark_gets_its_arguments() -> None:

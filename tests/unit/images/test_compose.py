@@ -12,8 +12,8 @@ from devstack.images.room import TEMPORARY
 from devstack.services.config import DEFAULTS
 from devstack.settings import REPO
 from localvoice.settings import Settings as LocalvoiceSettings
+from reference.settings_groups import FIELDS
 from telemetry.version import VERSION
-from tests.unit.architecture.test_settings_docs import FIELDS
 from tests.unit.observability.known import load
 from tokenserver import serve
 

@@ -1,9 +1,6 @@
-"""Flags, variables, defaults and the documentation say the same."""
+"""Flags, variables and defaults say the same."""
 
 from __future__ import annotations
-
-import re
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -11,25 +8,12 @@ from pydantic import ValidationError
 from localvoice.arguments import SECRETS, build_parser, parse_settings
 from localvoice.settings import Settings
 
-PAGE = Path(__file__).parents[3] / "docs" / "localvoice.md"
-ROW = re.compile(r"^\| `LOCALVOICE_(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
-
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No setting of the machine's own."""
     for name in Settings.model_fields:
         monkeypatch.delenv(f"LOCALVOICE_{name.upper()}", raising=False)
-
-
-def test_the_page_lists_every_setting_with_its_default_and_meaning() -> None:
-    rows = {name.lower(): (default, text) for name, default, text in ROW.findall(PAGE.read_text())}
-
-    fields = {
-        name: ("" if field.default is None else f"`{field.default}`", field.description)
-        for name, field in Settings.model_fields.items()
-    }
-    assert rows == fields
 
 
 def test_every_setting_but_secrets_has_a_flag() -> None:

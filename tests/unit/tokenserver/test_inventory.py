@@ -17,6 +17,7 @@ from tokenserver.access import rules
 from tokenserver.access.limits import Rule
 from tokenserver.access.rules import Access
 from tokenserver.app import OPERATIONS, create_app
+from tokenserver.contract.codes import CODES, EVERYWHERE
 from tokenserver.contract.openapi import document
 from tokenserver.contract.page import page
 from tokenserver.http.guard import PathRoute
@@ -155,6 +156,22 @@ def assert_bounded(schema: dict[str, Any], contract: dict[str, Any], where: str)
             assert_bounded(schema["additionalProperties"], contract, where)
 
 
+def test_every_field_says_what_it_means(contract: dict[str, Any]) -> None:
+    silent = [
+        f"{name}.{field}"
+        for name, schema in contract["components"]["schemas"].items()
+        for field, described in schema.get("properties", {}).items()
+        if not described.get("description", "").endswith((".", "…"))
+    ]
+    silent += [
+        f"{operation.path}: {parameter['name']}"
+        for operation in OPERATIONS
+        for parameter in described(contract, operation).get("parameters", ())
+        if not parameter["description"].endswith(".")
+    ]
+    assert silent == []
+
+
 def test_references_lead_somewhere(contract: dict[str, Any]) -> None:
     references = set(re.findall(r'"#/components/(\w+)/([\w-]+)"', json.dumps(contract)))
     assert len(references) > 30
@@ -172,6 +189,12 @@ def test_the_page_has_it(operation: Operation, contract: dict[str, Any]) -> None
     assert f'<a href="#{name}">' in html
 
 
+def test_the_page_has_what_every_code_means(contract: dict[str, Any]) -> None:
+    html = page(contract)
+    for name, (status, _) in CODES.items():
+        assert f"<td><code>{name}</code></td><td><code>{int(status)}</code></td>" in html
+
+
 def test_links_of_the_page_lead_somewhere(contract: dict[str, Any]) -> None:
     html = page(contract)
     assert set(re.findall(r'href="#([^"]+)"', html)) <= set(re.findall(r' id="([^"]+)"', html))
@@ -184,18 +207,17 @@ def test_the_page_shows_texts_and_no_markup_of_others(contract: dict[str, Any]) 
     assert "<img" not in page(evil)
 
 
-def row(operation: Operation) -> str:
-    """Return the line of docs/api.md's table for one operation."""
-    contract = operation.handler.contract
-    limit = "none" if isinstance(operation.limit, Unlimited) else f"`{operation.limit}`"
-    call = f"`{operation.method} {operation.path}`"
-    return f"| {call} | {operation.access.name} | {limit} | {contract.description} |"
-
-
-def test_the_table_in_the_docs_is_this_list() -> None:
-    lines = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines()
-    table = [line for line in lines if line.startswith(("| `GET ", "| `POST "))]
-    assert table == [row(operation) for operation in OPERATIONS]
+def test_every_code_of_an_error_means_something(contract: dict[str, Any]) -> None:
+    told = {
+        (code, int(status))
+        for methods in contract["paths"].values()
+        for described in methods.values()
+        for status, answer in described["responses"].items()
+        for code in re.findall(r"`([a-z_]+)`", answer["description"])
+    }
+    listed = {(code, int(status)) for code, (status, _) in CODES.items() if code not in EVERYWHERE}
+    assert told == listed
+    assert CODES.keys() >= EVERYWHERE
 
 
 def test_the_document_is_printed_without_any_setting(contract: dict[str, Any]) -> None:
