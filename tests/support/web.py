@@ -82,16 +82,17 @@ def chromium() -> Path:
 @pytest.fixture(scope="session")
 def talking_page(scripts: Scripts, page_server: PageServer) -> Path:
     """The page of web/test/page, built; the page server has it at /talk/."""
-    return _built(scripts, "test/page", page_server.directory / "talk")
+    return build_page(scripts, "test/page", page_server.directory / "talk")
 
 
 @pytest.fixture(scope="session")
 def leaving_page(scripts: Scripts, page_server: PageServer) -> Path:
     """The page of web/test/leaving, built; the page server has it at /leave/."""
-    return _built(scripts, "test/leaving", page_server.directory / "leave")
+    return build_page(scripts, "test/leaving", page_server.directory / "leave")
 
 
-def _built(scripts: Scripts, source: str, target: Path) -> Path:
+def build_page(scripts: Scripts, source: str, target: Path) -> Path:
+    """Build the page in a folder of web/ into another folder, and return that."""
     vite = ("node_modules/vite/bin/vite.js", "build", source, "--config", "test/vite.config.ts")
     scripts.run(*vite, "--base", "./", "--outDir", str(target), "--logLevel", "warn")
     assert (target / "index.html").is_file()

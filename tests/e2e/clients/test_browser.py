@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx2
@@ -11,12 +11,14 @@ from livekit import api
 from redis.asyncio import Redis
 
 from tests.e2e.clients.browser import visit
+from tests.e2e.clients.snippets import SNIPPETS, built_snippet
 from tests.support.browser import DEADLINE_S
 from tests.support.pages import PageServer
 from tests.support.plain import NO_TLS
 from tests.support.servers import RunningStack
 from tests.support.speech import words
 from tests.support.wait import eventually
+from tests.support.web import Scripts
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.usefixtures("talking_page")]
 
@@ -105,6 +107,35 @@ async def test_a_page_talks_with_the_agent(
         await user.until_tokens(2)
         await occupation.until(0, 0)
     assert await occupation.recorded() == recorded + 1
+
+
+@pytest.fixture(params=SNIPPETS, ids=str)
+def example_url(
+    request: pytest.FixtureRequest,
+    stack: RunningStack,
+    scripts: Scripts,
+    page_server: PageServer,
+) -> Iterator[str]:
+    """A page that is made of an example of the documentation, its address replaced and no more."""
+    endpoint, directory = f"{stack.api_url}/api/token", page_server.directory
+    with built_snippet(scripts, request.param, endpoint, directory) as name:
+        yield f"{page_server.origin}/{name}/"
+
+
+async def test_an_example_of_the_documentation_talks_with_the_agent(
+    occupation: Occupation, chromium: Path, question: Path, example_url: str
+) -> None:
+    """1. The user starts. 2. The user hangs up.
+
+    Result: the agent is heard, in one room, which is gone in the end.
+    """
+    async with visit(chromium, example_url, question) as user:
+        await user.press("Talk")
+        await user.until_energy(SPOKEN_ENERGY)
+        await user.until_audible()
+        assert await occupation.count() == (1, 1)
+        await user.press("Hang up")
+        await occupation.until(0, 0)
 
 
 async def test_an_agent_of_somebody_elses_is_an_error_that_the_page_sees(

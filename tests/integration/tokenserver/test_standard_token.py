@@ -11,10 +11,18 @@ import pytest
 
 from tests.support.servers import LiveKitServer
 
-#: The bodies that livekit-client 2.23's TokenSource.endpoint sends.
+#: The bodies that livekit-client 2.23's TokenSource.endpoint sends, and what those of Swift 2.12,
+#: Android 2.25 and Flutter 2.9 make by their sources: without options the first two have a
+#: `room_config` all the same.
 SDK_BODIES: list[dict[str, Any]] = [
     {},
+    {"room_config": {}},
     {"room_config": {"agents": [{"agent_name": "voicefleet"}]}},
+    {
+        "room_config": {
+            "agents": [{"agent_name": "voicefleet", "metadata": '{"persona": "assistant"}'}]
+        }
+    },
     {"room_config": {"agents": [{}]}},
     {
         "room_name": "r1",
