@@ -41,7 +41,7 @@ RELEASING = {
     "licences": "write docs/licences.md anew",
 }
 #: Commands that become another program; it reads their arguments.
-HANDED_OVER = frozenset({"ask", "bench", "bench-full", *RELEASING})
+HANDED_OVER = frozenset({"ask", "bench", "bench-full", "deploy-drill", *RELEASING})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -94,6 +94,9 @@ def build_parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     commands.add_parser("bench-full", help="run all benchmarks at length", add_help=False)
+    commands.add_parser(
+        "deploy-drill", help="replace everything of ours under load", add_help=False
+    )
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
@@ -194,6 +197,12 @@ def _bench(arguments: Arguments, rest: Sequence[str], _: Environment, __: Termin
     os.execv(command[0], command)  # noqa: S606
 
 
+def _deploy_drill(_: Arguments, rest: Sequence[str], __: Environment, ___: Terminal) -> int:
+    """Hand over to the drill, so that signals reach it and no server is left."""
+    command = [sys.executable, "-m", "bench.deploy_drill", *rest]
+    os.execv(command[0], command)  # noqa: S606
+
+
 def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
     if arguments.check:
         return check_locks(env, terminal)
@@ -227,6 +236,7 @@ COMMANDS: Mapping[str, Command] = {
     **dict.fromkeys(TESTING, _tests),
     "bench": _bench,
     "bench-full": _bench,
+    "deploy-drill": _deploy_drill,
     "lock": _lock,
     "audit": _audit,
     **dict.fromkeys(RELEASING, _release),
