@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
+from devstack.settings import REPO
 from telemetry.version import VERSION
-from tests.integration.bench.running import run
+from tests.integration.bench.running import environment, run
+from tests.support.wait import eventually_sync
 
 WITHIN_S = 280.0
 #: How long things take here says nothing.
@@ -67,6 +72,32 @@ def test_everybody_notices_when_the_old_ones_go_first(tmp_path: Path) -> None:
     assert lost["verdict"] == "missed"
     assert tables["calls"]["cut"]["figures"]["figure"] == 2, done.stdout
     assert tables["calls"]["cut"]["verdict"] == "missed"
+
+
+@pytest.mark.timeout(120)
+def test_nothing_is_left_of_one_that_is_stopped(tmp_path: Path) -> None:
+    """1. The fleet of a drill is on its way. 2. The drill is told to stop.
+
+    Result: it ends as after Ctrl-C, and neither processes nor copies of the code are left.
+    """
+    logs, copies = tmp_path / "logs", tmp_path / "copies"
+    copies.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.deploy_drill", "--quick", "--logs", str(logs)],
+        cwd=REPO,
+        env=environment() | {"TMPDIR": str(copies)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        eventually_sync(lambda: len(list(logs.glob("worker-*.log"))) == 2, 60)
+        ours = {one.pid for one in psutil.Process(process.pid).children(recursive=True)}
+        process.terminate()
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+    assert len(ours) > 6
+    assert ours & set(psutil.pids()) == set()
+    assert list(copies.iterdir()) == []
 
 
 def test_what_cannot_be_done_is_said() -> None:
