@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,18 +44,21 @@ class Fleet:
 
     folder: Path
     balancer: Balancer
+    #: LiveKit's webhooks come by an address of their own, so that users are served in turns.
+    webhooks: Balancer
     store: SessionStore
     settings: Mapping[str, str] = field(repr=False)
     #: All there ever were, in the order in which they were started.
     replicas: list[Replica] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def launch(self, kind: Kind, version: Version) -> Replica:
         """Start a process, and do not wait for it; a balancer is told of a token server."""
         port = free_port()
-        name = f"{_MODULES[kind]}-{len(self.replicas)}"
+        name = f"{_MODULES[kind]}-{next(self._numbers)}"
         # Whatever a worker puts there is gone with the folder.
         runtime = self.folder / name
-        runtime.mkdir()
+        runtime.mkdir(exist_ok=True)
         own = {_PORTS[kind]: str(port), "XDG_RUNTIME_DIR": str(runtime)}
         command = Command(
             name=name,
@@ -74,6 +78,7 @@ class Fleet:
         self.replicas.append(replica)
         if kind is Kind.TOKENS:
             self.balancer.watch(port)
+            self.webhooks.watch(port)
         return replica
 
     async def start(self, kind: Kind, version: Version, within_s: float) -> Replica:
@@ -96,6 +101,7 @@ class Fleet:
         """Wait for the end of a process, and kill it after that; say whether it went by itself."""
         went = await replica.until_gone(grace_s)
         self.balancer.forget(replica.port)
+        self.webhooks.forget(replica.port)
         return went
 
     def of(self, kind: Kind) -> list[Replica]:
@@ -135,9 +141,9 @@ async def running_fleet(
     """Run two of each until the block is left, with these settings. Raises ToolMissing, Unfit."""
     async with AsyncExitStack() as stack:
         balancer = await stack.enter_async_context(running_balancer())
-        hook = f"{balancer.url}/livekit/webhook"
+        webhooks = await stack.enter_async_context(running_balancer())
         neighbours = await stack.enter_async_context(
-            running_neighbours(env, folder, webhook_url=hook)
+            running_neighbours(env, folder, webhook_url=f"{webhooks.url}/livekit/webhook")
         )
         provider = running_provider(sys.executable, bare_environment(env), folder)
         models = await stack.enter_async_context(provider)
@@ -145,6 +151,7 @@ async def running_fleet(
         fleet = Fleet(
             folder=folder,
             balancer=balancer,
+            webhooks=webhooks,
             store=neighbours.store,
             settings={**common, **settings},
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
@@ -15,6 +15,7 @@ from bench.deploy_drill.histories import history
 from bench.race.words import ANSWER
 from devstack.talk.audio import Sound
 from devstack.talk.caller import Caller, CallerError
+from devstack.talk.microphone import Said
 from sessions.ids import SessionId
 from voicefleet_client import VoicefleetError
 from voicefleet_client.session import SessionHandle
@@ -34,13 +35,15 @@ class HeldCall:
     answered_s: list[float] = field(default_factory=list)
     #: The same where another agent came meanwhile, and said that it is there.
     interrupted_s: list[float] = field(default_factory=list)
-    #: From the old agent's last word on, until the new one was heard; for each handover.
+    #: How long neither the user nor an agent spoke, from each handover to the new agent's word.
     silences_s: list[float] = field(default_factory=list)
     handed_over: int = 0
     #: Agents that came in place of one that was lost.
     losses: int = 0
     #: Why it is over before its time; nothing where it is not.
     ended_because: str = ""
+    #: When each question was on the air.
+    said: list[Said] = field(default_factory=list)
 
     @property
     def unanswered(self) -> int:
@@ -62,7 +65,7 @@ class HeldCalls:
     """All of them."""
 
     def __init__(self, fleet: Fleet, sentences: Sequence[Sound], users: int) -> None:
-        self._fleet, self._sentences = fleet, sentences
+        self._fleet, self.sentences = fleet, sentences
         self._waiting = asyncio.Semaphore(0)
         self.calls = [HeldCall() for _ in range(users)]
 
@@ -92,7 +95,7 @@ class HeldCalls:
         async with Caller(token.server_url, token.participant_token) as caller:
             await caller.wait_greeting(_GREETED_WITHIN_S)
             self._waiting.release()
-            for sentence in cycle(self._sentences):
+            for sentence in cycle(self.sentences):
                 if over.is_set() or caller.log.ended_because is not None:
                     break
                 await _ask(call, caller, sentence)
@@ -104,14 +107,14 @@ class HeldCalls:
         told = history(await self._fleet.store.journal.events(session_id))
         call.ended_because = caller.log.ended_because or ("it is over" if told.is_over else "")
         call.losses, call.handed_over = told.losses, len(told.handed_over_at)
-        call.silences_s += _silences_s(caller, told.handed_over_at)
+        call.silences_s += _silences_s(caller, call.said, told.handed_over_at)
 
 
 async def _ask(call: HeldCall, caller: Caller, sentence: Sound) -> None:
     """Ask something, and note what was heard."""
     call.asked += 1
     try:
-        await caller.say(sentence)
+        call.said.append(await caller.say(sentence))
         answer = await caller.wait_answer(PATIENCE_S)
     except CallerError:
         # Counted: it was asked, and has no answer.
@@ -120,12 +123,13 @@ async def _ask(call: HeldCall, caller: Caller, sentence: Sound) -> None:
     heard.append(answer.latency_s)
 
 
-def _silences_s(caller: Caller, moments: Iterable[float]) -> list[float]:
-    """Return how long nobody spoke after each of these moments, until another agent did."""
-    found = []
+def _silences_s(caller: Caller, said: Sequence[Said], moments: Iterable[float]) -> Iterator[float]:
+    """Yield how long nobody spoke after each of these moments, until another agent did."""
     for moment in moments:
         came_at = next((at for at, _ in caller.log.voices if at > moment), None)
         heard_at = None if came_at is None else caller.hearing.first_loud_after(came_at)
         # Whom nobody spoke to any more waited to the end.
-        found.append((heard_at or time.monotonic()) - moment)
-    return found
+        until = heard_at or time.monotonic()
+        # An agent that comes while its user speaks does not interrupt.
+        words = (one.ended_at for one in said if one.began_at < until and one.ended_at < until)
+        yield until - max(moment, max(words, default=moment))

@@ -47,7 +47,7 @@ async def drill(
 ) -> Found:
     """Have users come and talk, and roll out one version after the other meanwhile."""
     deployer, rollouts = _deployer(fleet, plan, progress), list[Rollout]()
-    short = ShortCalls(fleet=fleet, every_s=plan.every_s)
+    short = ShortCalls(fleet=fleet, sentences=held.sentences, every_s=plan.every_s)
     over = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(held.hold(over), name="held calls")

@@ -58,8 +58,8 @@ def _starts(found: Found) -> Table:
         subject="meanwhile",
         rows=[*rows, _row_of("all", found.short)],
         notes=(
-            "failed: no session, after the client's own repetitions; aim: for failed and no "
-            "greeting together",
+            "failed: no session, after the client's own repetitions; not served: no greeting, or "
+            "no answer for who asked; the aim is for both together",
             *troubles[:_SHOWN],
         ),
     )
@@ -75,7 +75,7 @@ def _row_of(name: str, calls: Sequence[ShortCall]) -> Row:
             "asked": len(calls),
             "refused at first": sum(one.was_refused_first for one in calls),
             "failed": failed,
-            "no greeting": silent,
+            "not served": silent,
             "lost": failed + silent,
             "s to the first word: median": _median(greeted_s),
             "longest": _most(greeted_s),
@@ -97,8 +97,8 @@ def _calls(found: Found) -> Table:
         _figure("ended before their time", sum(bool(one.ended_because) for one in held), _NONE),
         _figure("agents replaced without need", sum(one.losses for one in held), _NONE),
         _figure("handed over to another worker", sum(one.handed_over for one in held)),
-        _figure("s without a word at a handover: median", _median(silences_s)),
-        _figure("s without a word at a handover: longest", _most(silences_s), _SILENCE),
+        _figure("s in which nobody spoke at a handover: median", _median(silences_s)),
+        _figure("s in which nobody spoke at a handover: longest", _most(silences_s), _SILENCE),
         _figure("questions asked", sum(one.asked for one in held)),
         _figure("answered", sum(len(one.answered_s) for one in held)),
         _figure("met a handover", sum(len(one.interrupted_s) for one in held)),
@@ -133,7 +133,6 @@ def _rollouts(found: Found) -> Table:
                 "killed": one.killed,
                 "serving before": one.before,
                 "serving after": one.after,
-                "why not": one.why_not or None,
             },
             aim=_aim(one, found.replicas),
         )
@@ -144,7 +143,14 @@ def _rollouts(found: Found) -> Table:
         question="which versions took the place of the old one, and what served then",
         subject="rollout",
         rows=rows,
-        notes=("serving: ready, and says so; the version is what each process says of itself",),
+        notes=(
+            "serving: ready, and says so; the version is what each process says of itself",
+            *(
+                f"{one.kind}: {one.version.name}: {one.why_not}"
+                for one in found.rollouts
+                if one.why_not
+            ),
+        ),
     )
 
 
