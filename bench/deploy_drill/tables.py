@@ -165,18 +165,17 @@ def _versions(found: Found) -> Table:
     for name, one in found.moments:
         never = None in one.first_s
         first_s = None if never else _most([s for s in one.first_s if s is not None])
+        last_s = _most(one.last_s)
         rows += [
-            _seconds(f"{name}: from its start to ready", _most(one.ready_s)),
-            _seconds(f"{name}: told to go, to the next session on the new", first_s, _SWITCHED),
-            _seconds(
-                f"{name}: told to go, to the last session on it", _most(one.last_s), _SWITCHED
-            ),
-            _seconds(f"{name}: told to go, to its end", _most(one.gone_s)),
+            _seconds(f"{name}: a new one's start to ready", _most(one.ready_s)),
+            _seconds(f"{name}: SIGTERM to the next session on a new one", first_s, _SWITCHED),
+            _seconds(f"{name}: SIGTERM to the last session on that one", last_s, _SWITCHED),
+            _seconds(f"{name}: SIGTERM to its end", _most(one.gone_s)),
         ]
     return Table(
         part="versions",
         question="how soon new sessions were on the new version",
-        subject="which, from when to when",
+        subject="from when to when",
         rows=rows,
         notes=(
             "the longest of all that were replaced",
