@@ -44,7 +44,7 @@ def read_plan(argv: Sequence[str] | None, text: str | None) -> tuple[Plan, Path 
 
 def _parser(text: str | None) -> argparse.ArgumentParser:
     parser = parser_of("deploy_drill", text)
-    parser.add_argument("--quick", action="store_true", help="shorter waits: about 80 s, not 4 min")
+    parser.add_argument("--quick", action="store_true", help="shorter waits: about 70 s, not 3 min")
     parser.add_argument(
         "--careless",
         dest="is_careless",
