@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from bench.deploy_drill.deployers import Rollout
 from bench.deploy_drill.held_calls import HeldCall
 from bench.deploy_drill.histories import history
+from bench.deploy_drill.moments import in_drain, moments
+from bench.deploy_drill.replicas import Kind, Replica
 from bench.deploy_drill.short_calls import ShortCall
 from bench.deploy_drill.tables import Found, tables
+from bench.deploy_drill.versions import Version
 from bench.report import report
 from bench.table import Aim, Row, Table
+from devstack.services.process import RunningProcess
 from sessions.journal import Event
 from sessions.states import State
 from worker.call.handover import REASON
@@ -118,3 +124,60 @@ def test_only_a_drill_fails_for_an_aim(tmp_path: Path, figure: int, status: int)
     assert report(measure, file, is_drill=True) == status
     assert file.exists()
     assert report(measure, None) == 0
+
+
+OLD, NEW = (Version(name=name, folder=Path(name)) for name in ("old", "new"))
+#: Of a process only the times count here.
+NO_PROCESS = cast("RunningProcess", None)
+
+
+def worker(name: str, version: Version, *, told_at: float | None = None) -> Replica:
+    return Replica(
+        kind=Kind.WORKER,
+        version=version,
+        port=1,
+        url="",
+        process=NO_PROCESS,
+        began_at=4.0,
+        worker_id=name,
+        ready_at=9.0,
+        told_at=told_at,
+        gone_at=None if told_at is None else told_at + 30,
+    )
+
+
+def rolled_out(new: Replica, *old: Replica) -> Rollout:
+    kind, before = Kind.WORKER, "1 x old"
+    return Rollout(kind=kind, version=NEW, before=before, new=[new], old=[*old])
+
+
+def test_sessions_are_counted_from_when_the_old_one_was_told_to_go() -> None:
+    old, other, new = worker("a", OLD, told_at=10), worker("b", OLD), worker("c", NEW)
+    given = [(9.5, new), (9.9, old), (11.0, old), (11.5, other), (12.0, new), (13.5, old)]
+
+    found = moments(rolled_out(new, old), given)
+
+    assert found.first_s == [2.0]
+    assert found.last_s == [3.5]
+    assert found.ready_s == [5.0]
+    assert found.gone_s == [30.0]
+
+
+def test_a_new_version_that_was_given_nothing_has_no_first_session() -> None:
+    old, new = worker("a", OLD, told_at=10), worker("c", NEW)
+
+    found = moments(rolled_out(new, old), [(9.5, new), (9.9, old)])
+
+    assert found.first_s == [None]
+    assert found.last_s == [0.0]
+
+
+def test_calls_are_in_a_drain_that_had_an_agent_there_as_it_began() -> None:
+    call = ShortCall(phase="workers", asked_at=1.0, worker_id="a", claimed_at=9.0, left_at=11.0)
+    others = [
+        replace(call, left_at=9.5),
+        replace(call, claimed_at=10.5),
+        replace(call, worker_id="b"),
+        replace(call, worker_id=None, claimed_at=None),
+    ]
+    assert in_drain([call, *others], [worker("a", OLD, told_at=10)]) == [call]
