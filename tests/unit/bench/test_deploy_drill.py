@@ -153,7 +153,7 @@ def rolled_out(new: Replica, *old: Replica) -> Rollout:
 
 def test_sessions_are_counted_from_when_the_old_one_was_told_to_go() -> None:
     old, other, new = worker("a", OLD, told_at=10), worker("b", OLD), worker("c", NEW)
-    given = [(9.5, new), (9.9, old), (11.0, old), (11.5, other), (12.0, new), (13.5, old)]
+    given = [(9.5, new), (9.9, old), (11.0, old), (12.0, new), (13.5, old), (14.0, other)]
 
     found = moments(rolled_out(new, old), given)
 
