@@ -9,7 +9,7 @@ export VOICEFLEET_ASK_Q := $(value Q)
 export VOICEFLEET_ASK_WAV := $(value WAV)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full lock audit release-check sbom licences images-check
+.PHONY: help setup run stop status observe ask web-dev test lint types unit integration e2e chaos bench bench-full deploy-drill lock audit release-check sbom licences images-check
 
 help: ## list the targets; ARGS="…" passes arguments on
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -61,6 +61,9 @@ bench: ## measure the store, starts and bursts in less than 6 minutes; ARGS=NAME
 
 bench-full: ## run all benchmarks, which takes hours; ARGS=--resume goes on where it was stopped
 	$(TASK) bench-full $(ARGS)
+
+deploy-drill: ## replace everything of ours under load, by good and bad versions: does anybody notice? ARGS=--quick: shorter; ARGS=--careless: see it fail
+	$(TASK) deploy-drill $(ARGS)
 
 lock: ## write requirements/*.lock anew; ARGS=--check only compares
 	$(TASK) lock $(ARGS)

@@ -55,8 +55,11 @@ def number(text: str, least: float, most: float, what: str) -> float:
     return found
 
 
-def report(measure: Measure, json_file: Path | None) -> int:
-    """Measure and tell; return 0 when it ran through, whatever it found."""
+def report(measure: Measure, json_file: Path | None, *, is_drill: bool = False) -> int:
+    """Measure and tell; return 0 when it ran through, whatever it found.
+
+    A drill has failed where an aim is missed: then it is 1.
+    """
     env = load_environment()
     terminal = Terminal(env)
     terminal.line(
@@ -73,4 +76,5 @@ def report(measure: Measure, json_file: Path | None) -> int:
     if json_file is not None:
         text = json.dumps([table.as_json() for table in tables], indent=2)
         json_file.write_text(text + "\n", encoding="utf-8")
-    return 0
+    is_missed = any(row.verdict == "missed" for table in tables for row in table.rows)
+    return 1 if is_drill and is_missed else 0

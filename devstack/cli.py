@@ -35,13 +35,17 @@ TESTING = {
 TESTING |= {"e2e": "tests that speak with the whole stack", "test": "all checks and tests"}
 TESTING |= {"chaos": "the stories of a fleet to which the worst happens"}
 
+MEASURING = {
+    "bench-full": "run all benchmarks at length",
+    "deploy-drill": "replace everything of ours under load: does anybody notice?",
+}
 RELEASING = {
     "release-check": "build what is released, install it elsewhere, and speak with it",
     "sbom": "write what is in each image and in the pages (CycloneDX)",
     "licences": "write docs/licences.md anew",
 }
 #: Commands that become another program; it reads their arguments.
-HANDED_OVER = frozenset({"ask", "bench", "bench-full", *RELEASING})
+HANDED_OVER = frozenset({"ask", "bench", *MEASURING, *RELEASING})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -93,7 +97,8 @@ def build_parser() -> argparse.ArgumentParser:
         "`warm`, `worker_memory`: workers; `bench pool`: the pool; `bench pages`: the call page",
         add_help=False,
     )
-    commands.add_parser("bench-full", help="run all benchmarks at length", add_help=False)
+    for name, text in MEASURING.items():
+        commands.add_parser(name, help=text, add_help=False)
     lock = commands.add_parser("lock", help="write requirements/*.lock anew")
     lock.add_argument("--check", action="store_true", help="only compare")
     lock.add_argument("--upgrade", action="store_true", help="take the latest versions")
@@ -194,6 +199,12 @@ def _bench(arguments: Arguments, rest: Sequence[str], _: Environment, __: Termin
     os.execv(command[0], command)  # noqa: S606
 
 
+def _deploy_drill(_: Arguments, rest: Sequence[str], __: Environment, ___: Terminal) -> int:
+    """Hand over to the drill, so that signals reach it and no server is left."""
+    command = [sys.executable, "-m", "bench.deploy_drill", *rest]
+    os.execv(command[0], command)  # noqa: S606
+
+
 def _lock(arguments: Arguments, _: Sequence[str], env: Environment, terminal: Terminal) -> int:
     if arguments.check:
         return check_locks(env, terminal)
@@ -227,6 +238,7 @@ COMMANDS: Mapping[str, Command] = {
     **dict.fromkeys(TESTING, _tests),
     "bench": _bench,
     "bench-full": _bench,
+    "deploy-drill": _deploy_drill,
     "lock": _lock,
     "audit": _audit,
     **dict.fromkeys(RELEASING, _release),

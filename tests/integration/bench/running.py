@@ -12,13 +12,18 @@ from tests.support.servers import neutral_environment, program
 
 def run(module: str, *arguments: str, within_s: float) -> subprocess.CompletedProcess[str]:
     """Run `python -m bench.module`. Raises TimeoutExpired."""
-    programs = {tool.setting: str(program(tool)) for tool in (REDIS, LIVEKIT)}
     return subprocess.run(
         [sys.executable, "-m", f"bench.{module}", *arguments],
         cwd=REPO,
-        env=neutral_environment() | programs,
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
         timeout=within_s,
     )
+
+
+def environment() -> dict[str, str]:
+    """Return what a benchmark is given: no settings, and the servers of the tests."""
+    programs = {tool.setting: str(program(tool)) for tool in (REDIS, LIVEKIT)}
+    return neutral_environment() | programs

@@ -14,12 +14,14 @@ PAGES = [
     ROOT / "docs" / "deploy" / f"{name}.md"
     for name in ("kubernetes", "livekit", "railway", "systemd")
 ]
+#: For all platforms together.
+ROLLOUTS = ROOT / "docs" / "deploy" / "rollouts.md"
 SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 #: Of our pages, but not our settings.
 OTHERS = {"LIVEKIT_KEYS"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, ROLLOUTS], ids=lambda page: page.name)
 def test_what_a_page_names_exists(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert broken_links(page) == []
