@@ -43,6 +43,7 @@ QUOTED_PASSWORD = "hunter2%2Fhunter2"
 _BUS_OFFSET = 10_000
 _BELOW_OUTGOING = 32_768
 _SLOTS = 16_384
+_CLUSTER = {"cluster-enabled": "yes", "repl-diskless-sync-delay": "0"}
 
 
 class _Accepts(Check):
@@ -176,6 +177,12 @@ class Farm:
             server.stop()
 
 
+def is_master(server: Server) -> bool:
+    """Say whether a server takes writes, as it sees it."""
+    with server.admin() as admin:
+        return bool(command(admin, "INFO", "replication")["role"] == "master")
+
+
 @contextmanager
 def farm(folder: Path) -> Iterator[Farm]:
     """Servers for the length of a block."""
@@ -216,12 +223,32 @@ def watched(servers: Farm) -> Watched:
     return Watched(url=url, master=master, replica=replica, sentinel=sentinel)
 
 
-def cluster(servers: Farm, size: int = 3) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Masters that share the slots."""
+
+    url: str
+    masters: list[Server]
+    options: Mapping[str, str]
+
+    def master_of(self, key: str) -> Server:
+        """Return the master that has a key."""
+        with self.masters[0].admin() as admin:
+            place = command(admin, "CLUSTER KEYSLOT", key) * len(self.masters) // _SLOTS
+        return self.masters[place]
+
+
+def cluster(servers: Farm) -> str:
     """Start a cluster of masters that share the slots; return its URL."""
-    options = {"cluster-enabled": "yes", "cluster-node-timeout": "5000"}
+    return formed_cluster(servers).url
+
+
+def formed_cluster(servers: Farm, size: int = 3, *, node_timeout_ms: int = 5000) -> Cluster:
+    """Start a cluster of masters; one that is silent for so long has failed."""
+    options = _CLUSTER | {"cluster-node-timeout": str(node_timeout_ms)}
     nodes = [servers.server(options=options, is_cluster=True) for _ in range(size)]
     for place, node in enumerate(nodes):
-        first, behind = place * _SLOTS // size, (place + 1) * _SLOTS // size
+        first, behind = -(-place * _SLOTS // size), -(-(place + 1) * _SLOTS // size)
         with node.admin() as admin:
             command(admin, "CLUSTER SET-CONFIG-EPOCH", place + 1)
             command(admin, "CLUSTER ADDSLOTS", *range(first, behind))
@@ -229,7 +256,39 @@ def cluster(servers: Farm, size: int = 3) -> str:
     eventually_sync(
         lambda: all(_is_whole(node, size) for node in nodes), message="the cluster has formed"
     )
-    return "redis+cluster://" + ",".join(f"{LOOPBACK}:{node.port}" for node in nodes)
+    url = "redis+cluster://" + ",".join(f"{LOOPBACK}:{node.port}" for node in nodes)
+    return Cluster(url=url, masters=nodes, options=options)
+
+
+def replica_of(servers: Farm, nodes: Cluster, master: Server) -> Server:
+    """Start a node that takes the place of a master of a cluster when that fails.
+
+    It has caught up, and all masters know of it: they will have to vote for it.
+    """
+    replica = servers.server(options=nodes.options, is_cluster=True)
+    with master.admin() as there, replica.admin() as here:
+        master_id = command(there, "CLUSTER MYID")
+        command(here, "CLUSTER MEET", LOOPBACK, master.port)
+        eventually_sync(
+            lambda: _mentions(replica, master_id) == 1, message="it knows its master to be"
+        )
+        command(here, "CLUSTER REPLICATE", master_id)
+        eventually_sync(
+            lambda: command(here, "INFO", "replication")["master_link_status"] == "up",
+            message="the replica has caught up",
+        )
+    eventually_sync(
+        # Once as a node, once as the master of the other.
+        lambda: all(_mentions(one, master_id) == 2 for one in nodes.masters),
+        message="all masters know the replica",
+    )
+    return replica
+
+
+def _mentions(node: Server, node_id: str) -> int:
+    """Return how often a node of a cluster names another one."""
+    with node.admin() as admin:
+        return str(command(admin, "CLUSTER NODES")).count(node_id)
 
 
 def _is_whole(node: Server, size: int) -> bool:
@@ -270,7 +329,7 @@ def encrypted(servers: Farm) -> str:
 def encrypted_cluster(servers: Farm) -> str:
     """Start a cluster of one that speaks TLS; return its URL."""
     tls = _Tls(port=_cluster_port(), certificates=_certificates(servers.folder))
-    options = {"cluster-enabled": "yes", "tls-cluster": "yes"}
+    options = _CLUSTER | {"tls-cluster": "yes"}
     node = _start_encrypted(servers, tls, options=options)
     with node.admin() as admin:
         command(admin, "CLUSTER ADDSLOTS", *range(_SLOTS))

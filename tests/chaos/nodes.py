@@ -1,0 +1,45 @@
+"""Which livekit-server has which room: as they tell one another, in the Redis that joins them."""
+
+from __future__ import annotations
+
+import re
+
+from redis.asyncio import Redis
+
+from devstack.services.ports import LOOPBACK
+from tests.chaos.parts import Part
+from tests.chaos.stage import Stage
+from tests.chaos.story import Calls
+
+_ROOMS = "room_node_map"
+_ID = re.compile(r'"nodeID": "(\w+)"')
+
+
+async def node_of_rooms(stage: Stage) -> dict[str, Part]:
+    """Return the livekit-server of each room."""
+    url = f"redis://{LOOPBACK}:{stage.services.ports.redis}"
+    async with Redis.from_url(url, decode_responses=True) as redis:
+        rooms = await redis.hgetall(_ROOMS)
+    nodes = {_id_of(node): node for node in stage.nodes}
+    return {str(room): nodes[str(id_)] for room, id_ in rooms.items() if str(id_) in nodes}
+
+
+async def calls_by_node(stage: Stage, calls: Calls) -> dict[Part, Calls]:
+    """Return the calls of each livekit-server; of none where it has none."""
+    nodes = await node_of_rooms(stage)
+    return {
+        node: {user: one for user, one in calls.items() if nodes.get(one.room) is node}
+        for node in stage.nodes
+    }
+
+
+def says(node: Part, words: str) -> bool:
+    """Say whether a node has written these words since it was started."""
+    return words in node.log.read_text()
+
+
+def _id_of(node: Part) -> str:
+    """Return how a node calls itself; it is another one after each start."""
+    found = _ID.search(node.log.read_text())
+    assert found, f"{node.name} does not say who it is"
+    return found[1]
