@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 
 from sessions.states import State
+from tests.chaos.fates import Heard
+from tests.chaos.guests import Guest
 from tests.chaos.nodes import calls_by_node, node_of_rooms, says
 from tests.chaos.parts import Part
 from tests.chaos.services import Differences
@@ -21,14 +23,14 @@ from tests.chaos.story import Calls, Story
 from tests.chaos.users import User
 from tests.support.wait import eventually
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.quick]
+pytestmark = pytest.mark.timeout(300)
 
 #: LiveKit gives a job to the node whose workers have most room, of three workers two have one node.
 #: So few places let the third worker have calls before there are many.
-_PLACES = 4
-_MOST_USERS = 7
+_PLACES = 3
+_MOST_USERS = 5
+_TALKERS = 3
 _ATTEMPTS = 20
-_NEWCOMERS = 3
 _HEARD_WITHIN_S = 60.0
 #: It looks every five seconds whether there is anybody left.
 _ENDS_WITHIN_S = 40.0
@@ -46,53 +48,76 @@ def stage(tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str]) -> 
         yield stage
 
 
+@pytest.mark.quick
 async def test_one_of_each_goes(story: Story) -> None:
     """1. Users start by both token servers; they talk on both nodes, with agents of three workers.
-    2. A worker is killed, and the token server that leads. 3. Somebody starts. 4. Both are started
-    again. 5. A node is asked to stop. 6. More users start, and an agent on that node is killed.
-    7. The calls on that node come to their end, and so does the node. 8. Somebody starts.
+    2. A worker is killed, and the token server that leads. 3. Somebody starts. 4. A node is asked
+    to stop. 5. More come, and an agent on that node is killed. 6. The calls on that node come to
+    their end, and so does the node. 7. Somebody starts.
 
     Result: whoever lost an agent hears another one, nobody else's call is touched, whoever starts
     is served; no session ends but by its user.
     """
     users = await _everywhere(story)
-    worker, server = await _worker_and_leader_lost(story, users)
-    users += await story.users(1)
-    await asyncio.gather(worker.start(), server.start())
+    hit = await _worker_and_leader_lost(story, users)
+    users = [*(user for user in users if user not in hit), *await story.users(1)]
+    for user in hit:
+        await user.stop()
     users = await _on_all_nodes(story, users)
     node = story.stage.nodes[0]
-    users += await _drained(story, node, users)
+    await _drained(story, node, users)
     await _emptied(story, node, users)
-    users += await story.users(1)
+    await story.users(1)
     await _all_end_by_their_users(story)
 
 
-async def test_a_node_ends_with_its_calls(story: Story) -> None:
-    """1. Users talk on both nodes. 2. One is asked to stop, and then told to, as by an operator who
-    has lost patience.
+@pytest.mark.quick
+async def test_a_node_killed_while_it_drains(story: Story) -> None:
+    """1. Users talk on both nodes. 2. One is asked to stop, and killed, as by a platform whose time
+    of grace is over.
 
     Result: its calls go on at the other node, in the same sessions, and those there as they were.
     """
-    users = await _on_all_nodes(story, await story.users(3))
+    gone, spared = await _node_gone(story, signal.SIGKILL)
+    for user in gone:
+        await story.alone(user)
+    await story.not_touched(spared)
+    nodes, (_, other) = await node_of_rooms(story.stage), story.stage.nodes
+    assert {nodes[session.room] for session in (gone | spared).values()} == {other}
+    await _all_end_by_their_users(story)
+
+
+async def test_a_node_asked_twice(story: Story) -> None:
+    """1. Users talk on both nodes. 2. One is asked to stop twice: it closes its rooms.
+
+    Result: its calls are over, and their users know why; those at the other node go on.
+    """
+    gone, spared = await _node_gone(story, signal.SIGTERM)
+    for user in gone:
+        session = await story.until(user, State.ENDED)
+        assert session.reason == "room_closed"
+    await story.not_touched(spared)
+
+
+async def _node_gone(story: Story, number: signal.Signals) -> tuple[Calls, Calls]:
+    """Have users talk on both nodes; ask one to stop, and send it another signal.
+
+    Return its calls, and those of the other node.
+    """
+    users = await _on_all_nodes(story, await story.users(_TALKERS))
     node, other = story.stage.nodes
-    before = await _calls(story, users)
-    by_node = await calls_by_node(story.stage, before)
+    by_node = await calls_by_node(story.stage, await _calls(story, users))
     story.expect_loss(by_node[node])
-    node.signal(signal.SIGTERM)
-    await eventually(lambda: _says(node, _DRAINS), message="it drains")
-    node.signal(signal.SIGTERM)
-    await node.gone(_ENDS_WITHIN_S)
+    await _asked_to_stop(node)
+    node.signal(number)
+    await node.gone()
     gone_at = time.monotonic()
     heard = await asyncio.gather(
         *(user.heard_after(gone_at + _LAST_WORDS_S, _HEARD_WITHIN_S) for user in by_node[node])
     )
-    story.tell("node of two stopped with its calls", heard)
-    for user in by_node[node]:
-        await story.alone(user)
-    await story.not_touched(by_node[other])
-    nodes = await node_of_rooms(story.stage)
-    assert {nodes[session.room] for session in before.values()} == {other}
-    await _all_end_by_their_users(story)
+    how = "killed" if number is signal.SIGKILL else "asked twice"
+    story.tell(f"node of two drains, and is {how}", heard)
+    return by_node[node], by_node[other]
 
 
 async def _everywhere(story: Story) -> list[User]:
@@ -100,7 +125,7 @@ async def _everywhere(story: Story) -> list[User]:
 
     Who comes where is LiveKit's affair: others come, and some leave, until it is so.
     """
-    users = await story.users(_PLACES)
+    users = await story.users(_TALKERS)
     for _ in range(_ATTEMPTS):
         if await _are_everywhere(story, users):
             return users
@@ -128,8 +153,11 @@ async def _on_all_nodes(story: Story, users: list[User]) -> list[User]:
     return users
 
 
-async def _worker_and_leader_lost(story: Story, users: list[User]) -> tuple[Part, Part]:
-    """Kill the worker that has most calls, and the token server that would see to it."""
+async def _worker_and_leader_lost(story: Story, users: list[User]) -> Calls:
+    """Kill the worker that has most calls, and the token server that would see to it.
+
+    Return these calls, which have gone on.
+    """
     before = await _calls(story, users)
     workers = [one.worker_id for one in before.values()]
     worker = story.stage.worker_of(max(workers, key=workers.count))
@@ -139,35 +167,52 @@ async def _worker_and_leader_lost(story: Story, users: list[User]) -> tuple[Part
     lost_at = time.monotonic()
     await asyncio.gather(worker.kill(), leader.kill())
     heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
-    story.tell("of three workers one killed, of two token servers the leader", heard)
+    story.tell("worker of three killed, and leader of two", heard)
     for user in hit:
         assert (await story.alone(user)).worker_id != worker.id
     await story.not_touched({user: one for user, one in before.items() if user not in hit})
-    return worker, leader
+    return hit
 
 
-async def _drained(story: Story, node: Part, users: Sequence[User]) -> list[User]:
-    """Ask a node to stop: calls on it go on, and new ones go to the other; return the new ones."""
+async def _drained(story: Story, node: Part, users: Sequence[User]) -> None:
+    """Ask a node to stop: calls on it go on, and new ones go to the other."""
     before = await _calls(story, users)
-    node.signal(signal.SIGTERM)
-    await eventually(lambda: _says(node, _DRAINS), message="it drains")
-    newcomers = await story.users(_NEWCOMERS)
-    by_node = await calls_by_node(story.stage, await _calls(story, [*users, *newcomers]))
-    assert not by_node[node].keys() & set(newcomers), "a node that drains has new rooms"
+    await _asked_to_stop(node)
+    story.tell("start while a node drains", [await _comes_and_goes(story, node) for _ in range(3)])
     await story.not_touched(before)
-    # Whoever has lost an agent stays where they are.
-    elsewhere = [user for user in (*users, *newcomers) if user not in by_node[node]]
-    hit, spared = await story.parted([*by_node[node], *elsewhere])
+    # Whoever loses an agent stays where they are.
+    mine = (await calls_by_node(story.stage, before))[node]
+    hit, spared = await story.parted([*mine, *(user for user in users if user not in mine)])
     story.expect_loss(hit)
     lost_at = time.monotonic()
     story.signal(next(iter(hit.values())), signal.SIGKILL)
     heard = await story.heard_again(hit, lost_at, _HEARD_WITHIN_S)
-    story.tell("agent killed on a node that drains", heard)
+    story.tell("agent killed while a node drains", heard)
     await story.not_touched(spared)
     assert node.is_alive
-    still = await calls_by_node(story.stage, await _calls(story, users))
-    assert still[node].keys() == by_node[node].keys()
-    return newcomers
+    assert (await calls_by_node(story.stage, before))[node] == mine
+
+
+async def _comes_and_goes(story: Story, node: Part) -> Heard:
+    """Have somebody start, who leaves once there is an agent; fail if their room is on that node.
+
+    There are not places for several at a time.
+    """
+    guest = story.guest()
+    await guest.start()
+    await guest.join(_HEARD_WITHIN_S)
+    heard = await guest.served(_HEARD_WITHIN_S)
+    nodes = await node_of_rooms(story.stage)
+    assert nodes[(await story.session(guest)).room] is not node, "a node that drains has a new room"
+    await guest.leave()
+    await guest.stop()
+    return heard
+
+
+async def _asked_to_stop(node: Part) -> None:
+    """Ask a node to stop, and wait until it says that it has heard."""
+    node.signal(signal.SIGTERM)
+    await eventually(lambda: _says(node, _DRAINS), message="it drains")
 
 
 async def _emptied(story: Story, node: Part, users: Sequence[User]) -> None:
