@@ -14,7 +14,6 @@ import pytest
 
 from sessions.states import State
 from tests.chaos.fates import Heard
-from tests.chaos.guests import Guest
 from tests.chaos.nodes import calls_by_node, node_of_rooms, says
 from tests.chaos.parts import Part
 from tests.chaos.services import Differences
