@@ -54,7 +54,7 @@ class Stage:
         self, folder: Path, loop: BackgroundLoop, models: Provider, differences: Differences
     ) -> None:
         ports = random_ports()
-        self._taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
+        self._taken: list[int] = [getattr(ports, name) for name in Ports.__dataclass_fields__]
         self.loop, self.provider, self.differences = loop, models, differences
         self.keys = Keys.generate()
         self.services = Services(

@@ -234,7 +234,7 @@ class Cluster:
     def master_of(self, key: str) -> Server:
         """Return the master that has a key."""
         with self.masters[0].admin() as admin:
-            place = command(admin, "CLUSTER KEYSLOT", key) * len(self.masters) // _SLOTS
+            place = int(command(admin, "CLUSTER KEYSLOT", key)) * len(self.masters) // _SLOTS
         return self.masters[place]
 
 
