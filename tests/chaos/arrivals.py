@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 from tests.chaos.fates import Heard
 from tests.chaos.guests import Guest
 from tests.chaos.story import Story
+from tests.support.redis_topologies import Replicated, is_master
 from tests.support.wait import eventually
 from voicefleet_client import ApiError
 
@@ -70,9 +71,7 @@ async def arriving(story: Story) -> AsyncIterator[Arrivals]:
             arrivals.end.set()
 
 
-async def fail_over(
-    story: Story, kill: Callable[[], None], is_promoted: Callable[[], bool], fault: str
-) -> None:
+async def fail_over(story: Story, redis: Replicated, fault: str) -> None:
     """Kill the master of Redis while users talk and others come, and judge what becomes of them.
 
     Those who start meanwhile are let in, or told to come again, and all are served in the end.
@@ -85,11 +84,15 @@ async def fail_over(
             partial(arrivals.served_since, 0.0, _BEFORE), _SERVED_WITHIN_S, message="served before"
         )
         killed_at = time.monotonic()
-        await asyncio.to_thread(kill)
+        await asyncio.to_thread(redis.master.kill)
         heard = await asyncio.gather(
             *(user.heard_after(killed_at, _HEARD_WITHIN_S) for user in users)
         )
-        await eventually(_told(is_promoted), _SERVED_WITHIN_S, message="the replica is promoted")
+        await eventually(
+            partial(asyncio.to_thread, is_master, redis.replica),
+            _SERVED_WITHIN_S,
+            message="the replica is promoted",
+        )
         await eventually(
             partial(arrivals.served_since, time.monotonic(), _AFTER),
             _SERVED_WITHIN_S,
@@ -111,12 +114,3 @@ def _answered(story: Story, killed_at: float) -> None:
     assert refused, "nobody started while there was no master"
     assert all(one.status == 503 and one.retry_after for one in refused), refused
     assert answers[-1].status == 201
-
-
-def _told(is_so: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
-    """Return a condition that asks a server, in a thread."""
-
-    async def asked() -> bool:
-        return await asyncio.to_thread(is_so)
-
-    return asked

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -18,7 +18,6 @@ from tests.chaos.fates import Heard
 from tests.chaos.nodes import calls_by_node, node_of_rooms, says
 from tests.chaos.parts import Part
 from tests.chaos.services import Differences
-from tests.chaos.stage import Stage, standing_stage
 from tests.chaos.story import Calls, Story
 from tests.chaos.users import User
 from tests.support.wait import eventually
@@ -40,12 +39,10 @@ _DRAINS = "exit requested, shutting down"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str]) -> Iterator[Stage]:
+def differences(kind: Mapping[str, str]) -> Differences:
     """The fleet. Workers and users come in by different doors."""
     few_places = {"WORKER_CAPACITY": str(_PLACES)}
-    wide = Differences(nodes=2, workers=3, of_workers={**kind, **few_places})
-    with standing_stage(tmp_path_factory.mktemp("stage"), wide) as stage:
-        yield stage
+    return Differences(nodes=2, workers=3, of_workers={**kind, **few_places})
 
 
 async def test_one_of_each_goes(story: Story) -> None:

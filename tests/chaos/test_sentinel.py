@@ -8,9 +8,8 @@ import pytest
 
 from tests.chaos.arrivals import fail_over
 from tests.chaos.services import Differences
-from tests.chaos.stage import Stage, standing_stage
 from tests.chaos.story import Story
-from tests.support.redis_topologies import Watched, farm, is_master, watched
+from tests.support.redis_topologies import Watched, farm, watched
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.quick]
 
@@ -23,13 +22,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 @pytest.fixture(scope="module")
-def stage(
-    redis: Watched, tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str]
-) -> Iterator[Stage]:
+def differences(redis: Watched, kind: Mapping[str, str]) -> Differences:
     """A small fleet whose sessions are there."""
-    small = Differences(of_workers=kind, servers=1, workers=1, redis_url=redis.url)
-    with standing_stage(tmp_path_factory.mktemp("stage"), small) as stage:
-        yield stage
+    return Differences(of_workers=kind, servers=1, workers=1, redis_url=redis.url)
 
 
 async def test_failover(story: Story, redis: Watched) -> None:
@@ -39,6 +34,4 @@ async def test_failover(story: Story, redis: Watched) -> None:
     Result: who starts meanwhile is let in, or told to come again, and everybody gets an agent; the
     two talk on with the agents they had; no session is lost.
     """
-    await fail_over(
-        story, redis.master.kill, lambda: is_master(redis.replica), "Sentinel, master killed"
-    )
+    await fail_over(story, redis, "Sentinel, master killed")
