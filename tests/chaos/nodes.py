@@ -1,8 +1,9 @@
-"""Which livekit-server has which room: as they tell one another, in the Redis that joins them."""
+"""livekit-servers that are one: which has which room, by their Redis, and how one drains."""
 
 from __future__ import annotations
 
 import re
+import signal
 
 from redis.asyncio import Redis
 
@@ -10,7 +11,9 @@ from devstack.services.ports import LOOPBACK
 from tests.chaos.parts import Part
 from tests.chaos.stage import Stage
 from tests.chaos.story import Calls
+from tests.support.wait import eventually
 
+_DRAINS = "exit requested, shutting down"
 _ROOMS = "room_node_map"
 _ID = re.compile(r'"nodeID": "(\w+)"')
 
@@ -33,9 +36,14 @@ async def calls_by_node(stage: Stage, calls: Calls) -> dict[Part, Calls]:
     }
 
 
-def says(node: Part, words: str) -> bool:
-    """Say whether a node has written these words since it was started."""
-    return words in node.log.read_text()
+async def asked_to_stop(node: Part) -> None:
+    """Ask a node to stop, and wait until it says that it has heard."""
+
+    async def says_so() -> bool:
+        return _DRAINS in node.log.read_text()
+
+    node.signal(signal.SIGTERM)
+    await eventually(says_so, message="it drains")
 
 
 def _id_of(node: Part) -> str:

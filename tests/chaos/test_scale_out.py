@@ -15,12 +15,11 @@ import pytest
 
 from sessions.states import State
 from tests.chaos.fates import Heard
-from tests.chaos.nodes import calls_by_node, node_of_rooms, says
+from tests.chaos.nodes import asked_to_stop, calls_by_node, node_of_rooms
 from tests.chaos.parts import Part
 from tests.chaos.services import Differences
 from tests.chaos.story import Calls, Story
 from tests.chaos.users import User
-from tests.support.wait import eventually
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.quick]
 
@@ -30,12 +29,11 @@ _PLACES = 3
 _MOST_USERS = 5
 _TALKERS = 3
 _ATTEMPTS = 20
-_HEARD_WITHIN_S = 60.0
-#: It looks every five seconds whether there is anybody left.
+#: A node looks every five seconds whether there is anybody left.
 _ENDS_WITHIN_S = 40.0
+_HEARD_WITHIN_S = 60.0
 #: What an agent that falls silent may still have said: it was on its way.
 _LAST_WORDS_S = 2.0
-_DRAINS = "exit requested, shutting down"
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +101,7 @@ async def _node_gone(story: Story, number: signal.Signals) -> tuple[Calls, Calls
     node, other = story.stage.nodes
     by_node = await calls_by_node(story.stage, await _calls(story, users))
     story.expect_loss(by_node[node])
-    await _asked_to_stop(node)
+    await asked_to_stop(node)
     node.signal(number)
     await node.gone()
     gone_at = time.monotonic()
@@ -178,7 +176,7 @@ async def _worker_and_leader_lost(story: Story, users: list[User]) -> Calls:
 async def _drained(story: Story, node: Part, users: Sequence[User]) -> None:
     """Ask a node to stop: calls on it go on, and new ones go to the other."""
     before = await _calls(story, users)
-    await _asked_to_stop(node)
+    await asked_to_stop(node)
     story.tell("start while a node drains", [await _comes_and_goes(story, node) for _ in range(3)])
     await story.not_touched(before)
     # Whoever loses an agent stays where they are.
@@ -210,12 +208,6 @@ async def _comes_and_goes(story: Story, node: Part) -> Heard:
     return heard
 
 
-async def _asked_to_stop(node: Part) -> None:
-    """Ask a node to stop, and wait until it says that it has heard."""
-    node.signal(signal.SIGTERM)
-    await eventually(lambda: _says(node, _DRAINS), message="it drains")
-
-
 async def _emptied(story: Story, node: Part, users: Sequence[User]) -> None:
     """Have the calls on a node that drains come to their end: then it ends, and nobody minds."""
     by_node = await calls_by_node(story.stage, await _calls(story, users))
@@ -237,7 +229,3 @@ async def _all_end_by_their_users(story: Story) -> None:
 
 async def _calls(story: Story, users: Sequence[User]) -> Calls:
     return {user: await story.session(user) for user in users}
-
-
-async def _says(node: Part, words: str) -> bool:
-    return says(node, words)
