@@ -16,9 +16,9 @@ from tests.support.wait import eventually
 from voicefleet_client import ApiError
 
 #: More at a time than this machine can start would only wait for one another.
-_PAUSE_S = 0.7
+_PAUSE_S = 0.5
 _TALKERS = 2
-_BEFORE = _AFTER = 3
+_BEFORE = _AFTER = 5
 _SERVED_WITHIN_S = 60.0
 _HEARD_WITHIN_S = 30.0
 
