@@ -71,9 +71,14 @@ def kind(pytestconfig: pytest.Config) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str]) -> Iterator[Stage]:
+def differences(kind: Mapping[str, str]) -> Differences:
+    """What is not as usual with the fleet of a module."""
+    return Differences(of_workers=kind)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, differences: Differences) -> Iterator[Stage]:
     """A fleet that the stories of a module share."""
-    differences = Differences(of_workers=kind)
     with standing_stage(tmp_path_factory.mktemp("stage"), differences) as stage:
         yield stage
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx2
@@ -15,12 +16,23 @@ from voicefleet_client.transport import Transport
 
 T = TypeVar("T")
 
+START = "/api/session/start"
 #: Above what the servers take when a neighbour is away; less than the client's own patience.
 _ANSWER_WITHIN_S = 6.0
 _PATIENCE_S = 60.0
 _PAUSE_S = 0.25
 #: However long a server asks to wait, a user of ours asks again.
 _LONGEST_PAUSE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a server said to somebody who wanted to start."""
+
+    at: float
+    status: int
+    #: Seconds after which to come again, if it said so.
+    retry_after: str | None
 
 
 class Front:
@@ -33,6 +45,9 @@ class Front:
         self._turn = 0
         #: What was refused, or not answered, and for now.
         self.refusals: list[VoicefleetError] = []
+        #: Each answer to a start, those that the client's library did not pass on among them.
+        self.starts: list[Answer] = []
+        http.event_hooks = {"response": [self._note]}
 
     async def ask(
         self, work: Callable[[Transport], Awaitable[T]], deadline_s: float = _PATIENCE_S
@@ -49,3 +64,10 @@ class Front:
                 if not error.is_passing or time.monotonic() + pause_s > ends_at:
                     raise
                 await asyncio.sleep(pause_s)
+
+    async def _note(self, response: httpx2.Response) -> None:
+        if response.request.url.path == START:
+            retry_after = response.headers.get("Retry-After")
+            self.starts.append(
+                Answer(at=time.monotonic(), status=response.status_code, retry_after=retry_after)
+            )

@@ -1,11 +1,13 @@
-"""The proxies of a stage, in a process of their own: `python -m tests.chaos.gatekeeper PORT…`.
+"""The proxies of a stage, in a process of their own: `python -m tests.chaos.gatekeeper PORTS…`.
 
 All that the fleet says to Redis passes here. In the process of the tests it would have to wait for
 whatever those do, and look like a slow Redis.
 
-It prints the port of each proxy, in the order of the ports they lead to, as a line of JSON. Then it
-obeys: each line of its input says what a proxy is to do, and is answered by a line. It ends with
-its input.
+Each word of PORTS is where a proxy leads to: a port, or several with commas between them, of which
+the first that takes connections has it.
+
+It prints the port of each proxy, in the order of the words, as a line of JSON. Then it obeys: each
+line of its input says what a proxy is to do, and is answered by a line. It ends with its input.
 """
 
 from __future__ import annotations
@@ -19,14 +21,17 @@ from contextlib import AsyncExitStack
 from tests.support.fault_proxy import Fault, FaultProxy, fault_proxy
 
 
-async def keep(targets: Sequence[int]) -> None:
-    """Run a proxy before each of these ports until nobody is there to give orders."""
+async def keep(targets: Sequence[Sequence[int]]) -> None:
+    """Run a proxy before each of these until nobody is there to give orders."""
     orders = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(orders), sys.stdin
     )
     async with AsyncExitStack() as stack:
-        proxies = [await stack.enter_async_context(fault_proxy(port)) for port in targets]
+        proxies = [
+            await stack.enter_async_context(fault_proxy(first, next_ports=others))
+            for first, *others in targets
+        ]
         _say([proxy.port for proxy in proxies])
         while line := await orders.readline():
             await _obey(proxies, json.loads(line))
@@ -48,4 +53,4 @@ def _say(what: object) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(keep([int(word) for word in sys.argv[1:]]))
+    asyncio.run(keep([[int(port) for port in word.split(",")] for word in sys.argv[1:]]))

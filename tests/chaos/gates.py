@@ -40,10 +40,11 @@ class Gatehouse:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
-    async def start_here(self, targets: Sequence[int]) -> list[Gate]:
-        """Start it; return a gate to each of these ports."""
+    async def start_here(self, targets: Sequence[Sequence[int]]) -> list[Gate]:
+        """Start it; return a gate to each: to the first of its ports that takes connections."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.chaos.gatekeeper", *map(str, targets)),
+            *(sys.executable, "-m", "tests.chaos.gatekeeper"),
+            *(",".join(map(str, ports)) for ports in targets),
             cwd=REPO,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from sessions.batch import Client
 from sessions.fleet import Worker
 from sessions.ids import SessionId
 from sessions.keys import Keys
@@ -88,10 +91,11 @@ class RoomSight:
 
 
 class Eye:
-    """Looks at a store, past all proxies."""
+    """Looks at a store, past all proxies. What it looks at closes with `redis`."""
 
-    def __init__(self, redis: Redis, store: SessionStore, keys: Keys) -> None:
+    def __init__(self, redis: Client, store: SessionStore, keys: Keys) -> None:
         self.redis, self.store, self.keys = redis, store, keys
+        self._shards = dict[str, Redis]()
         #: Sessions as they were when they were over: they do not change any more.
         self.finals: dict[SessionId, Session] = {}
         self._known: set[SessionId] = set()
@@ -106,7 +110,7 @@ class Eye:
         """
         now_ms = await self.store.now()
         workers = await self.store.fleet.workers()
-        picture = await look(self.redis, self.keys, self._known)
+        picture = await look(self._shard(), self.keys, self._known)
         at = time.monotonic()
         over = {id_ for state in TERMINAL for id_ in picture.indexes[state]}
         if self._former is None:
@@ -127,8 +131,9 @@ class Eye:
     async def lasting_keys(self) -> list[str]:
         """Return the keys that have no TTL, but for those that are the store itself."""
         pattern = f"{self.keys.store.removesuffix('store')}*"
-        names = [str(name) async for name in self.redis.scan_iter(pattern, count=1_000)]
-        pipeline = self.redis.pipeline(transaction=False)
+        redis = self._shard()
+        names = [str(name) async for name in redis.scan_iter(pattern, count=1_000)]
+        pipeline = redis.pipeline(transaction=False)
         for name in names:
             pipeline.ttl(name)
         ttls = await pipeline.execute() if names else []
@@ -138,6 +143,32 @@ class Eye:
     def blink(self) -> None:
         """Count no time from the last look to the next one: Redis was away."""
         self._looked_at = None
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for one in (self.redis, *self._shards.values()):
+            await one.aclose()
+
+    def _shard(self) -> Redis:
+        """Return the server that has the keys; of a cluster, the one that its client knows of.
+
+        A cluster's client cannot read all of them at one moment.
+        """
+        if isinstance(self.redis, Redis):
+            return self.redis
+        node = self.redis.get_node_from_key(self.keys.store)
+        assert node is not None, "the cluster was not looked at yet"
+        if node.name not in self._shards:
+            options = node.connection_kwargs
+            self._shards[node.name] = Redis(
+                host=str(node.host),
+                port=int(node.port),
+                decode_responses=True,
+                socket_timeout=options["socket_timeout"],
+                socket_connect_timeout=options["socket_connect_timeout"],
+                retry=Retry(NoBackoff(), 0),
+            )
+        return self._shards[node.name]
 
 
 def gap_s(before: float | None, now: float) -> float:

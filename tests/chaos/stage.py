@@ -5,7 +5,8 @@
             +-- proxy -- LiveKit (and its webhooks back) ------+
 
 All settings of the product are its defaults, since those are what is promised (services.py). Media
-and the workers' own connections to LiveKit pass no proxy.
+and the workers' own connections to LiveKit pass no proxy, where there is one livekit-server. With
+several there is a door to each, as a balancer would have: who is refused there comes in by another.
 
 One stage serves the stories of a module, and `restore` comes between them. It lives on a loop of
 its own, in a thread: whatever a story does to its loop, the stage goes on.
@@ -18,10 +19,11 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from devstack.services.keys import Keys
-from devstack.services.ports import Ports, free_port, random_ports
+from devstack.services.ports import LOOPBACK, Ports, free_port, random_ports
 from sessions.settings import StoreSettings
 from tests.chaos.gates import Gate, Gatehouse
 from tests.chaos.parts import Part, PartDied, WorkerPart
@@ -34,7 +36,6 @@ from tests.support.provider import Provider, provider
 from tests.support.replicas import store_settings
 from tests.support.servers import START_ATTEMPTS
 
-_SERVERS = _WORKERS = 2
 _STOPS_WITHIN_S = 5.0
 #: What the agent answers, whatever was said to it; about two seconds.
 REPLY = "Yes, I am here, and I listen to you."
@@ -53,39 +54,57 @@ class Stage:
         self, folder: Path, loop: BackgroundLoop, models: Provider, differences: Differences
     ) -> None:
         ports = random_ports()
-        taken = [getattr(ports, name) for name in Ports.__dataclass_fields__]
-        self._free = list[int]()
-        while len(self._free) < _SERVERS + _WORKERS + 1:
-            self._free.append(free_port(avoid=[*taken, *self._free]))
-        self.loop, self.provider = loop, models
+        self._taken: list[int] = [getattr(ports, name) for name in Ports.__dataclass_fields__]
+        self.loop, self.provider, self.differences = loop, models, differences
         self.keys = Keys.generate()
         self.services = Services(
             folder=folder,
             ports=ports,
+            more_nodes=[self._like(ports) for _ in range(differences.nodes - 1)],
             keys=self.keys,
             models_url=models.url,
             differences=differences,
         )
         self._gatehouse = Gatehouse(loop)
-        self.webhooks = Forwarder(self._free.pop(), self._server_urls)
+        self.webhooks = Forwarder(self._free_port(), self._server_urls)
         self.redis = Part(self.services.redis(), loop)
-        self.livekit = Part(self.services.livekit(self.webhooks.url), loop)
+        #: The livekit-servers.
+        self.nodes = [Part(one, loop) for one in self.services.nodes(self.webhooks.url)]
+        #: One to each of these, where there are several.
+        self.doors = list[Gate]()
         self.servers, self.workers = [], []
 
     @property
     def parts(self) -> Sequence[Part]:
         """All processes, in the order in which they need each other."""
-        return [self.redis, self.livekit, *self.servers, *self.workers]
+        return [*self.neighbours, *self.servers, *self.workers]
+
+    @property
+    def neighbours(self) -> Sequence[Part]:
+        """The processes that are not ours: Redis, if this stage has one, and LiveKit."""
+        is_elsewhere = self.differences.redis_url is not None and len(self.nodes) == 1
+        return [*([] if is_elsewhere else [self.redis]), *self.nodes]
+
+    @property
+    def livekit(self) -> Part:
+        """The livekit-server, or the first of them."""
+        return self.nodes[0]
 
     @property
     def gates(self) -> Sequence[Gate]:
         """All proxies."""
-        return [self.servers_redis, self.workers_redis, self.servers_livekit]
+        return [self.servers_redis, self.workers_redis, self.servers_livekit, *self.doors]
 
     @property
     def livekit_url(self) -> str:
-        """LiveKit as users and workers reach it."""
-        return self.services.livekit_url
+        """LiveKit as users and workers reach it; the last of its doors."""
+        return self.door_url(len(self.nodes) - 1)
+
+    def door_url(self, number: int) -> str:
+        """Return LiveKit as one of several reaches it: by the first door, the second, and on."""
+        if not self.doors:
+            return self.services.livekit_url
+        return f"ws://{LOOPBACK}:{self.doors[number % len(self.doors)].port}"
 
     def store_settings(self) -> StoreSettings:
         """Return the settings of the store, past the proxies."""
@@ -102,7 +121,7 @@ class Stage:
         self.webhooks.mail = Mail.PASS
         self.provider.reply, self.provider.trouble = REPLY, {}
         self.provider.asked.clear()
-        for part in (self.redis, self.livekit):
+        for part in self.neighbours:
             await part.restore()
         await asyncio.gather(*(part.restore() for part in (*self.servers, *self.workers)))
 
@@ -127,28 +146,49 @@ class Stage:
         # They take longest, and wait by themselves for what they need.
         for worker in self.workers:
             await worker.launch_here()
-        await asyncio.gather(self.redis.start_here(), self.livekit.start_here())
+        # Nodes that find no Redis would end.
+        for part in self.neighbours:
+            await part.start_here()
         await asyncio.gather(*(server.start_here() for server in self.servers))
         await asyncio.gather(*(worker.ready_here() for worker in self.workers))
 
     async def _open_gates(self) -> None:
         """Have the proxies, and so the addresses of what is behind them."""
-        ports, services = self.services.ports, self.services
+        services = self.services
+        redis, nodes = [services.ports.redis], services.node_ports
+        turned = [nodes[number:] + nodes[:number] for number in range(len(nodes))]
         #: Redis as the token servers reach it, Redis as the workers do, LiveKit's server API.
-        gates = await self._gatehouse.start_here([ports.redis, ports.redis, ports.livekit])
-        self.servers_redis, self.workers_redis, self.servers_livekit = gates
-        for number in range(_SERVERS):
+        gates = await self._gatehouse.start_here(
+            [redis, redis, nodes, *(turned if len(nodes) > 1 else [])]
+        )
+        self.servers_redis, self.workers_redis, self.servers_livekit, *self.doors = gates
+        for number in range(self.differences.servers):
             server = services.server(
                 number,
-                self._free.pop(),
+                self._free_port(),
                 redis_port=self.servers_redis.port,
                 livekit_port=self.servers_livekit.port,
+                public_url=self.door_url(number),
             )
             self.servers.append(Part(server, self.loop))
-        for number in range(_WORKERS):
-            port, redis_port = self._free.pop(), self.workers_redis.port
-            worker = services.worker(number, port, redis_port=redis_port)
+        for number in range(self.differences.workers):
+            worker = services.worker(
+                number,
+                self._free_port(),
+                redis_port=self.workers_redis.port,
+                livekit_url=self.door_url(number),
+            )
             self.workers.append(WorkerPart(worker, self.loop))
+
+    def _free_port(self) -> int:
+        """Return a port that nothing else of this stage has."""
+        self._taken.append(free_port(avoid=self._taken))
+        return self._taken[-1]
+
+    def _like(self, ports: Ports) -> Ports:
+        """Return the ports of one more livekit-server."""
+        livekit, tcp, udp = (self._free_port() for _ in range(3))
+        return replace(ports, livekit=livekit, livekit_tcp=tcp, livekit_udp=udp)
 
     async def close_here(self) -> None:
         """Leave nothing behind. On its own loop."""

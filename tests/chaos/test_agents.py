@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Sized
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.chaos.services import BLOCKED_S, BLOCKING_TOOL, Differences
-from tests.chaos.stage import REPLY, Stage, standing_stage
+from tests.chaos.stage import REPLY
 from tests.chaos.story import Story, agent_of
 from tests.chaos.users import User
 from tests.support.provider import Reply, ToolCall
@@ -31,11 +31,9 @@ _REQUEST = "Please think hard, number"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def differences() -> Differences:
     """A fleet whose calls have a process each (test_shared.py: those that share one)."""
-    alone = Differences(of_workers={"ISOLATION": "process"})
-    with standing_stage(tmp_path_factory.mktemp("stage"), alone) as stage:
-        yield stage
+    return Differences(of_workers={"ISOLATION": "process"})
 
 
 @pytest.mark.quick

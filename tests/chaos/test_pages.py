@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,6 @@ import pytest
 
 from devstack.talk.audio import Sound
 from tests.chaos.services import Differences
-from tests.chaos.stage import Stage, standing_stage
 from tests.chaos.story import Story
 from tests.support.browser import browsing
 from tests.support.call_page import call_page
@@ -20,14 +19,9 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def stage(
-    tmp_path_factory: pytest.TempPathFactory, kind: Mapping[str, str], built_pages: Path
-) -> Iterator[Stage]:
+def differences(kind: Mapping[str, str], built_pages: Path) -> Differences:
     """A fleet whose token servers have the pages."""
-    pages = {"WEB_DIR": str(built_pages)}
-    differences = Differences(of_workers=kind, of_servers=pages)
-    with standing_stage(tmp_path_factory.mktemp("stage"), differences) as stage:
-        yield stage
+    return Differences(of_workers=kind, of_servers={"WEB_DIR": str(built_pages)})
 
 
 async def test_livekit_killed(story: Story, chromium: Path, tmp_path: Path) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sessions.model import Session
 from tests.chaos.services import BLOCKED_S, BLOCKING_TOOL, Differences
-from tests.chaos.stage import REPLY, Stage, standing_stage
+from tests.chaos.stage import REPLY
 from tests.chaos.story import Story
 from tests.chaos.users import User
 from tests.support.provider import Reply, ToolCall
@@ -24,11 +23,9 @@ _REQUEST = "Please think hard"
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def differences() -> Differences:
     """A fleet whose calls share processes, all that is needed for them in each worker's first."""
-    shared = Differences(of_workers={"ISOLATION": "shared"})
-    with standing_stage(tmp_path_factory.mktemp("stage"), shared) as stage:
-        yield stage
+    return Differences(of_workers={"ISOLATION": "shared"})
 
 
 async def _neighbours(story: Story) -> tuple[dict[User, Session], dict[User, Session]]:

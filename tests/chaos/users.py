@@ -14,7 +14,7 @@ import time
 from devstack.talk.caller import Caller
 from sessions.ids import SessionId
 from tests.chaos.fates import Heard
-from tests.chaos.front import Front
+from tests.chaos.front import START, Front
 from tests.chaos.talkers import Talker
 from voicefleet_client import SessionView, VoicefleetError
 from voicefleet_client.models import Token
@@ -58,7 +58,7 @@ class Visitor:
 
         async def ask(transport: Transport) -> SessionHandle:
             answer = await transport.call(
-                "POST", "/api/session/start", body=body, headers={"Idempotency-Key": key}
+                "POST", START, body=body, headers={"Idempotency-Key": key}
             )
             return SessionHandle.from_json(transport, answer)
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from pydantic import SecretStr
+from redis.exceptions import RedisClusterException, RedisError
 
+from sessions.connection import Temper, connect
 from sessions.errors import SessionNotFound, StoreUnavailable
 from sessions.ids import SessionId
 from sessions.keys import Keys
@@ -38,7 +37,8 @@ _KEYS_EVERY_S = 2.0
 _REST = 3.0
 #: Whatever verb comes sees to the TTL of shared keys once a second.
 _LASTING_S = 5.0
-_AWAY = (RedisError, StoreUnavailable, OSError, TimeoutError)
+_ANSWER_WITHIN_S = 1.0
+_AWAY = (RedisError, RedisClusterException, StoreUnavailable, OSError, TimeoutError)
 
 
 class Watcher:
@@ -180,17 +180,11 @@ class Watcher:
 @asynccontextmanager
 async def watching(settings: StoreSettings, halls: Halls) -> AsyncIterator[Watcher]:
     """Watch a fleet until the block is left; raises what ended the watching, if anything did."""
-    redis = Redis.from_url(
-        settings.redis_url.get_secret_value(),
-        decode_responses=True,
-        socket_timeout=1.0,
-        socket_connect_timeout=1.0,
-        retry=Retry(NoBackoff(), 0),
-    )
+    redis = connect(settings.model_copy(update={"redis_url": _timed(settings)}), Temper.HASTY)
     eye = Eye(redis, SessionStore(redis, settings), Keys(settings.redis_prefix))
     watcher = Watcher(eye, halls)
     stop = asyncio.Event()
-    async with redis:
+    async with aclosing(eye):
         await watcher.look_once()
         loops = [
             asyncio.create_task(_every(_LOOK_EVERY_S, stop, watcher.look_once)),
@@ -202,6 +196,14 @@ async def watching(settings: StoreSettings, halls: Halls) -> AsyncIterator[Watch
         finally:
             stop.set()
             await asyncio.gather(*loops)
+
+
+def _timed(settings: StoreSettings) -> SecretStr:
+    """Return where Redis is, with the patience of a watcher."""
+    url = settings.redis_url.get_secret_value()
+    joint = "&" if "?" in url else "?"
+    times = f"socket_timeout={_ANSWER_WITHIN_S}&socket_connect_timeout={_ANSWER_WITHIN_S}"
+    return SecretStr(f"{url}{joint}{times}")
 
 
 async def _every(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 
@@ -35,10 +35,15 @@ class Fault(StrEnum):
 
 
 class FaultProxy:
-    """A running proxy. `connections` counts all that were accepted so far."""
+    """A running proxy. `connections` counts all that were accepted so far.
 
-    def __init__(self, target_port: int, target_host: str = LOOPBACK) -> None:
-        self._target = (target_host, target_port)
+    Where its target refuses a connection, the first of `next_ports` has it that does not.
+    """
+
+    def __init__(
+        self, target_port: int, target_host: str = LOOPBACK, *, next_ports: Sequence[int] = ()
+    ) -> None:
+        self._targets = [(target_host, port) for port in (target_port, *next_ports)]
         self._reserved = _bound_socket(0)
         self._server: asyncio.Server | None = None
         self._open: set[_Connection] = set()
@@ -89,7 +94,7 @@ class FaultProxy:
         self._open.add(connection)
         try:
             connection.take(self.fault)
-            await connection.relay(self._target)
+            await connection.relay(self._targets)
         finally:
             self._open.discard(connection)
             await connection.aclose()
@@ -117,13 +122,13 @@ class _Connection:
             with suppress(OSError):
                 self._client.write_eof()
 
-    async def relay(self, target: tuple[str, int]) -> None:
+    async def relay(self, targets: Sequence[tuple[str, int]]) -> None:
         """Carry bytes both ways until the client is gone, or both sides have ended."""
         with suppress(OSError):
             if self._is_lost:
                 await _swallow(self._reader)
                 return
-            reader, self._server = await asyncio.open_connection(*target, limit=CHUNK_BYTES)
+            reader, self._server = await _reached(targets)
             back = asyncio.create_task(self._carry(reader, self._client, is_answer=True))
             try:
                 await self._carry(self._reader, self._server, is_answer=False)
@@ -172,14 +177,27 @@ class _Connection:
 
 
 @asynccontextmanager
-async def fault_proxy(target_port: int, target_host: str = LOOPBACK) -> AsyncIterator[FaultProxy]:
+async def fault_proxy(
+    target_port: int, target_host: str = LOOPBACK, *, next_ports: Sequence[int] = ()
+) -> AsyncIterator[FaultProxy]:
     """Yield a proxy on a free port that passes everything, until told otherwise."""
-    proxy = FaultProxy(target_port, target_host)
+    proxy = FaultProxy(target_port, target_host, next_ports=next_ports)
     try:
         await proxy.switch(Fault.PASS)
         yield proxy
     finally:
         await proxy.aclose()
+
+
+async def _reached(
+    targets: Sequence[tuple[str, int]],
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to the first that takes connections. Raises OSError."""
+    *others, last = targets
+    for target in others:
+        with suppress(ConnectionRefusedError):
+            return await asyncio.open_connection(*target, limit=CHUNK_BYTES)
+    return await asyncio.open_connection(*last, limit=CHUNK_BYTES)
 
 
 async def _swallow(reader: asyncio.StreamReader) -> None:

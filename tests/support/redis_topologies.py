@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,6 +43,11 @@ QUOTED_PASSWORD = "hunter2%2Fhunter2"
 _BUS_OFFSET = 10_000
 _BELOW_OUTGOING = 32_768
 _SLOTS = 16_384
+_CLUSTER = {
+    "cluster-enabled": "yes",
+    "cluster-node-timeout": "5000",
+    "repl-diskless-sync-delay": "0",
+}
 
 
 class _Accepts(Check):
@@ -176,6 +181,12 @@ class Farm:
             server.stop()
 
 
+def is_master(server: Server) -> bool:
+    """Say whether a server takes writes, as it sees it."""
+    with server.admin() as admin:
+        return bool(command(admin, "INFO", "replication")["role"] == "master")
+
+
 @contextmanager
 def farm(folder: Path) -> Iterator[Farm]:
     """Servers for the length of a block."""
@@ -188,13 +199,26 @@ def farm(folder: Path) -> Iterator[Farm]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watched:
-    """A master, its replica, and the sentinel that watches them."""
+class Replicated:
+    """A master, and the replica that takes its place."""
 
     url: str
     master: Server
     replica: Server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Replicated):
+    """The same, and the sentinel that watches them."""
+
     sentinel: Server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster(Replicated):
+    """The same, and the masters that have other slots."""
+
+    others: Sequence[Server]
 
 
 def watched(servers: Farm) -> Watched:
@@ -216,12 +240,31 @@ def watched(servers: Farm) -> Watched:
     return Watched(url=url, master=master, replica=replica, sentinel=sentinel)
 
 
-def cluster(servers: Farm, size: int = 3) -> str:
+def cluster(servers: Farm) -> str:
     """Start a cluster of masters that share the slots; return its URL."""
-    options = {"cluster-enabled": "yes", "cluster-node-timeout": "5000"}
+    return _cluster_url(_masters(servers, _CLUSTER))
+
+
+def replicated_cluster(servers: Farm, key: str, *, node_timeout_ms: int) -> Cluster:
+    """Start a cluster of which the master that will have a key has a replica.
+
+    A master that is silent for so long has failed.
+    """
+    options = _CLUSTER | {"cluster-node-timeout": str(node_timeout_ms)}
+    masters = _masters(servers, options)
+    with masters[0].admin() as admin:
+        place = int(command(admin, "CLUSTER KEYSLOT", key)) * len(masters) // _SLOTS
+    replica = servers.server(options=options, is_cluster=True)
+    _become_replica(replica, masters[place], masters)
+    url, master = _cluster_url(masters), masters.pop(place)
+    return Cluster(url=url, master=master, replica=replica, others=masters)
+
+
+def _masters(servers: Farm, options: Mapping[str, str], size: int = 3) -> list[Server]:
+    """Start a cluster of masters, and wait until it has formed; the first has the lowest slots."""
     nodes = [servers.server(options=options, is_cluster=True) for _ in range(size)]
     for place, node in enumerate(nodes):
-        first, behind = place * _SLOTS // size, (place + 1) * _SLOTS // size
+        first, behind = -(-place * _SLOTS // size), -(-(place + 1) * _SLOTS // size)
         with node.admin() as admin:
             command(admin, "CLUSTER SET-CONFIG-EPOCH", place + 1)
             command(admin, "CLUSTER ADDSLOTS", *range(first, behind))
@@ -229,7 +272,38 @@ def cluster(servers: Farm, size: int = 3) -> str:
     eventually_sync(
         lambda: all(_is_whole(node, size) for node in nodes), message="the cluster has formed"
     )
+    return nodes
+
+
+def _cluster_url(nodes: Sequence[Server]) -> str:
     return "redis+cluster://" + ",".join(f"{LOOPBACK}:{node.port}" for node in nodes)
+
+
+def _become_replica(replica: Server, master: Server, voters: Sequence[Server]) -> None:
+    """Let a node be the replica of a master; return when it has caught up.
+
+    All masters know of it then: they will have to vote for it.
+    """
+    with master.admin() as there, replica.admin() as here:
+        master_id = command(there, "CLUSTER MYID")
+        command(here, "CLUSTER MEET", LOOPBACK, master.port)
+        eventually_sync(lambda: _mentions(replica, master_id) == 1, message="it knows its master")
+        command(here, "CLUSTER REPLICATE", master_id)
+        eventually_sync(
+            lambda: command(here, "INFO", "replication")["master_link_status"] == "up",
+            message="the replica has caught up",
+        )
+    eventually_sync(
+        # Once as a node, once as the master of the other.
+        lambda: all(_mentions(one, master_id) == 2 for one in voters),
+        message="all masters know the replica",
+    )
+
+
+def _mentions(node: Server, node_id: str) -> int:
+    """Return how often a node of a cluster names another one."""
+    with node.admin() as admin:
+        return str(command(admin, "CLUSTER NODES")).count(node_id)
 
 
 def _is_whole(node: Server, size: int) -> bool:

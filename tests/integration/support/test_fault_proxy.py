@@ -178,6 +178,20 @@ async def test_a_black_hole_needs_no_server(clients: list[Client]) -> None:
         assert await (await connect(proxy, clients)).hears_nothing()
 
 
+async def test_another_server_has_what_the_first_refuses(echo: Echo, clients: list[Client]) -> None:
+    """And only that: once the first is there, it has the next connection."""
+    server = await asyncio.start_server(Echo(), LOOPBACK, 0)
+    port = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    async with fault_proxy(port, next_ports=[echo.port]) as proxy:
+        await greeted(proxy, clients)
+        first = Echo()
+        async with await asyncio.start_server(first, LOOPBACK, port):
+            await greeted(proxy, clients)
+            assert (first.connections, echo.connections) == (1, 1)
+
+
 async def test_a_delay(proxy: FaultProxy, clients: list[Client]) -> None:
     await proxy.switch(Fault.DELAY, delay_s=0.3)
     began = time.monotonic()
