@@ -69,22 +69,24 @@ def test_a_call_is_cut_by_a_loss_by_silence_and_by_its_end() -> None:
     assert replace(fine, ended_because="ROOM_DELETED").is_cut
 
 
-def verdicts(**changes: object) -> dict[str, str | None]:
-    """Return the verdicts on a drill without rollouts, in which all went well but for this."""
-    call = ShortCall(phase="calm", asked_at=1.0, tries=1, greeted_s=0.4)
-    fine = Found(
+SERVED = ShortCall(phase="calm", asked_at=1.0, tries=1, greeted_s=0.4)
+ANSWERED = HeldCall(asked=1, answered_s=[0.5])
+
+
+def verdicts(short: ShortCall = SERVED, held: HeldCall = ANSWERED) -> dict[str, str | None]:
+    """Return the verdicts on a drill of two calls, without rollouts."""
+    found = Found(
         rollouts=(),
         moments=(),
-        short=(call,),
+        short=(short,),
         in_drain=(),
         in_drain_moved=0,
-        held=(HeldCall(asked=1, answered_s=[0.5]),),
+        held=(held,),
         replicas=2,
         every_s=1.0,
         drain_s=45.0,
         handover_s=20.0,
     )
-    found = replace(fine, **changes)
     rows = (row for table in tables(found) for row in table.rows)
     return {row.name: row.verdict for row in rows if row.aim is not None}
 
@@ -104,12 +106,12 @@ def test_all_is_met_where_nobody_noticed() -> None:
 )
 def test_a_start_is_lost_once_the_client_has_given_up(call: ShortCall, is_missed: bool) -> None:
     assert call.was_refused_first == (call.tries > 1)
-    found = verdicts(short=(call,))
+    found = verdicts(short=call)
     assert {found["calm"], found["all"]} == {"missed" if is_missed else "met"}
 
 
 def test_a_call_that_was_cut_is_missed() -> None:
-    found = verdicts(held=(HeldCall(asked=1, answered_s=[0.5], losses=1),))
+    found = verdicts(held=replace(ANSWERED, losses=1))
     assert found["cut"] == found["agents replaced without need"] == "missed"
 
 
