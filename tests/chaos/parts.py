@@ -43,7 +43,7 @@ class Part:
         self.service = service
         self._loop = loop
         self._running: RunningProcess | None = None
-        self._is_stopped = False
+        self._is_stopped = self._is_ending = False
 
     @property
     def name(self) -> str:
@@ -86,6 +86,7 @@ class Part:
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to this process alone. One that is gone needs none."""
+        self._is_ending |= number is signal.SIGTERM
         if self.is_alive:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -115,7 +116,9 @@ class Part:
         await self._loop.apart(self._gone(deadline_s))
 
     async def restore(self) -> None:
-        """Have it run, whatever was done to it."""
+        """Have it run, whatever was done to it; anew, if it was asked to end and has not yet."""
+        if self.is_alive and self._is_ending:
+            await self.kill()
         if self.is_alive:
             self.cont()
             await self.ready()
@@ -148,7 +151,7 @@ class Part:
     async def launch_here(self) -> None:
         """Start it."""
         assert not self.is_alive, f"{self.name} runs already"
-        self._is_stopped = False
+        self._is_stopped = self._is_ending = False
         self._running = await RunningProcess.start(self.service.command)
 
     async def ready_here(self) -> None:
