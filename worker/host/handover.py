@@ -64,7 +64,8 @@ class Handover:
             # In half a second it may be.
             logger.exception("nobody to hand over to is known")
             return 0
-        others = [one for one in workers if one.id != self._settings.worker_id]
+        # One that LiveKit does not know, as with a wrong key, gets no job: its places are none.
+        others = [one for one in workers if one.id != self._settings.worker_id and one.livekit_id]
         free = sum(max(0, one.capacity - one.active) for one in others if not one.is_draining)
         leaving = [one.id for one in others if one.is_draining and one.active > 0]
         return share(free, self._settings.worker_id, leaving)

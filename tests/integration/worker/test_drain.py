@@ -14,6 +14,8 @@ import pytest
 
 from devstack.talk.caller import Caller
 from rooms.client import open_rooms
+from sessions.fleet import Registration
+from sessions.ids import WorkerId
 from sessions.states import State
 from supervisor.changes import ChangeFeed
 from tests.integration.supervisor.conftest import dispatching, running_loops
@@ -114,6 +116,27 @@ async def test_without_another_worker_a_call_goes_on_to_the_last_moment(light: F
         assert await caller.wait_ended(CALL_S) == "ROOM_DELETED"
         assert time.monotonic() - began_at >= 4
     assert (await call.until(State.FAILED)).error == "The agent was stopped."
+    assert await worker.exit_status() == 0
+
+
+async def test_a_worker_that_livekit_does_not_know_has_no_places(light: Fleet) -> None:
+    """1. A user talks. 2. A worker is in the list that has never registered with LiveKit, as one
+    with a wrong key. 3. SIGTERM.
+
+    Result: nothing is handed over; the call goes on to the last moment.
+    """
+    worker = await light.start_worker(DRAIN_TIMEOUT_S="4", HANDOVER_BEFORE_S="4")
+    call = await light.start_call()
+    async with call.join() as caller:
+        await caller.wait_greeting(CALL_S)
+        # Its lease lasts longer than the time in which calls are told.
+        await light.store.fleet.register(
+            Registration(id=WorkerId("wrong-key"), capacity=50, host="next-door", version="0")
+        )
+        worker.process.terminate()
+        assert await caller.wait_ended(CALL_S) == "ROOM_DELETED"
+    session = await call.until(State.FAILED)
+    assert (session.epoch, session.error) == (1, "The agent was stopped.")
     assert await worker.exit_status() == 0
 
 
