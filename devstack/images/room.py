@@ -65,6 +65,8 @@ class Room:
             lines.append([mount, "-o", "remount,bind,ro", root])
             lines.append([mount, "-t", "tmpfs", "-o", "mode=1777", "tmpfs", f"{root}{TEMPORARY}"])
         for path in lent():
+            # Its place may be below what has just been covered: a checkout in /tmp.
+            lines.append([_program("mkdir"), "-p", f"{root}{path}"])
             lines.append([mount, "--bind", path, f"{root}{path}"])
             lines.append([mount, "-o", "remount,bind,ro", f"{root}{path}"])
         lines.append([mount, "--rbind", "/dev", f"{root}/dev"])

@@ -17,7 +17,11 @@ from telemetry.version import VERSION
 from tests.integration.bench.running import environment, run
 from tests.support.wait import eventually_sync
 
-WITHIN_S = 280.0
+# Among the stories of chaos, which are told one by one: with neighbours a machine of two cores is
+# too slow for users who speak and workers that start.
+pytestmark = [pytest.mark.quick]
+
+WITHIN_S = 420.0
 #: How long things take here says nothing.
 TIMED = "s "
 
@@ -35,7 +39,7 @@ def drill(file: Path, *arguments: str) -> tuple[CompletedProcess[str], Tables]:
     return done, tables
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(450)
 def test_nobody_notices_a_new_version_nor_one_that_cannot_serve(tmp_path: Path) -> None:
     done, tables = drill(tmp_path / "figures.json", "--users", "2")
 
@@ -61,7 +65,7 @@ def test_nobody_notices_a_new_version_nor_one_that_cannot_serve(tmp_path: Path) 
     assert all(_is_figure(row) for row in tables["versions"].values()), done.stdout
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(450)
 def test_everybody_notices_when_the_old_ones_go_first(tmp_path: Path) -> None:
     done, tables = drill(tmp_path / "figures.json", "--careless", "--users", "2")
 
