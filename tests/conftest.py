@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -20,6 +21,13 @@ pytest_plugins = [
 ]
 
 TESTS = Path(__file__).parent
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start, also where a shell runs them in the background: it has them
+    ignore SIGINT, which processes inherit."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
