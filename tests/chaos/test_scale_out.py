@@ -89,7 +89,8 @@ async def test_a_node_asked_twice(story: Story) -> None:
     gone, spared = await _node_gone(story, signal.SIGTERM)
     for user in gone:
         session = await story.until(user, State.ENDED)
-        assert session.reason == "room_closed"
+        # What a server tells on its way out may get lost; then the rooms are seen to be gone.
+        assert session.reason in {"room_closed", "room_gone"}
     await story.not_touched(spared)
 
 
@@ -106,6 +107,10 @@ async def _node_gone(story: Story, number: signal.Signals) -> tuple[Calls, Calls
     node.signal(number)
     await node.gone()
     gone_at = time.monotonic()
+    if number is signal.SIGTERM:
+        # It has told of its rooms' end; what is done about that takes a moment.
+        for user in by_node[node]:
+            await story.until(user, State.ENDED, deadline_s=_HEARD_WITHIN_S)
     heard = await asyncio.gather(*(_heard_anew(user, gone_at) for user in by_node[node]))
     how = "killed" if number is signal.SIGKILL else "asked twice"
     story.tell(f"node of two drains, and is {how}", heard)
