@@ -10,13 +10,13 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from devstack.errors import DevstackError
 from devstack.images.replay import Image, owned_by
-from devstack.images.room import PATH, TEMPORARY, Room
+from devstack.images.room import PATH, TEMPORARY, Room, lent
 from devstack.services.process import Command, RunningProcess
 
 CHECK_WITHIN_S = 30.0
@@ -131,10 +131,12 @@ class Running:
         root = Path("/proc") / str(self._first_pid()) / "root"
         places = {TEMPORARY: root / TEMPORARY.strip("/")}
         places |= self.trial.volumes
+        besides = [Path(one) for one in lent()]
         return sorted(
             f"{at}/{path.relative_to(place)}{'/' if path.is_dir() else ''}"
             for at, place in places.items()
             for path in place.rglob("*")
+            if not _is_of(besides, Path(at, path.relative_to(place)))
         )
 
     async def until(self, is_so: Callable[[], bool], what: str, within_s: float) -> None:
@@ -191,3 +193,8 @@ class Running:
         return TrialFailed(
             f"the image {self.trial.image.name} {what}.", log_tail=self._started().log_tail()
         )
+
+
+def _is_of(folders: Sequence[Path], path: Path) -> bool:
+    """Say whether something is in one of these folders, or on the way to it."""
+    return any(path.is_relative_to(one) or one.is_relative_to(path) for one in folders)
