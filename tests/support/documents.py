@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from devstack.settings import REPO
+from reference.markdown import anchor
 
 DOCS = REPO / "docs"
 
@@ -42,14 +43,19 @@ def rows(text: str) -> Rows:
 def anchors(page: Path) -> set[str]:
     """Return the names under which the headings of a page can be linked."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {anchor(heading) for heading in headings}
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """Return the links of a page, to files of ours and headings in them; either may be empty."""
+    return _LINK.findall(prose(page.read_text(encoding="utf-8")))
 
 
 def broken_links(page: Path) -> list[str]:
-    """Return the links of a page, to files of ours and headings in them, that lead nowhere."""
+    """Return those of these links that lead nowhere."""
     broken = []
-    for target, anchor in _LINK.findall(prose(page.read_text(encoding="utf-8"))):
+    for target, name in links(page):
         linked = (page.parent / target) if target else page
-        if not linked.exists() or (anchor and anchor not in anchors(linked)):
-            broken.append(f"{target}#{anchor}")
+        if not linked.exists() or (name and name not in anchors(linked)):
+            broken.append(f"{target}#{name}")
     return broken

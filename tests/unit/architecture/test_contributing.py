@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from devstack.cli import COMMANDS
+from tests.support.documents import broken_links, links
 from tests.unit.architecture.test_shape import MAX_FILE_LINES, MAX_FUNCTION_LINES
 
 ROOT = Path(__file__).parents[3]
@@ -44,6 +45,5 @@ def test_the_limits_are_those_of_the_test() -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_what_a_page_links_to_exists(name: str) -> None:
     page = ROOT / name
-    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    assert targets
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+    assert any(target for target, _ in links(page))
+    assert broken_links(page) == []

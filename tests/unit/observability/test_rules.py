@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from telemetry.meter import Meter
+from tests.support.documents import broken_links
 from tests.support.figures import read_page
 from tests.unit.observability.known import (
     ALERTS,
@@ -141,8 +142,7 @@ def test_pages_name_what_exists(page: Path) -> None:
     assert calls <= {re.sub(r"\{\w+\}", "ID", call) for call in re.findall(r" (/[^` ]+)`", API)}
     asked = "".join(re.findall(r"^```promql\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     assert [faults for expr in asked.splitlines() if (faults := faults_in(expr))] == []
-    linked = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
-    assert [link for link in linked if not (page.parent / link).exists()] == []
+    assert broken_links(page) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
